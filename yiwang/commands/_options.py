@@ -1,0 +1,28 @@
+"""Options that every verb has alike."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from yiwang.messages import t
+from yiwang.paths import data
+
+InventoryOption = Annotated[
+    Path | None,
+    typer.Option("-i", "--inventory", metavar="DIR", help=t("cli.inventory"), show_default=False),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help=t("cli.json"))]
+QuietOption = Annotated[bool, typer.Option("-q", "--quiet", help=t("cli.quiet"))]
+SiteOption = Annotated[list[str] | None, typer.Option("--site", metavar="SITE", help=t("cli.site"), show_default=False)]
+HostOption = Annotated[list[str] | None, typer.Option("--host", metavar="HOST", help=t("cli.host"), show_default=False)]
+YesOption = Annotated[bool, typer.Option("-y", "--yes", help=t("cli.yes"))]
+
+
+def inventory_directory(given: Path | None) -> Path:
+    """The inventory a verb works on: ``--inventory``, else ``$YIWANG_INVENTORY``, else ``inventories/lab``."""
+    chosen = given or (Path(os.environ["YIWANG_INVENTORY"]) if os.environ.get("YIWANG_INVENTORY") else data("inventories") / "lab")
+    return chosen.absolute()

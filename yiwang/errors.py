@@ -1,0 +1,44 @@
+"""The two kinds of error: those meant for people, and bugs.
+
+``UserError`` carries one line for a person, the fix, and an exit code of the documented table; the
+command line prints it without a traceback. Anything else is a bug: its traceback goes to a log file.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """The exit codes of every verb (the table in README.md is compared with this one by a test)."""
+
+    OK = 0
+    FAILED = 1
+    CHANGES = 2
+    INPUT = 3
+    MACHINE = 4
+    LOCKED = 5
+    HOST = 6
+    FINDINGS = 7
+    BUG = 70
+    INTERRUPTED = 130
+
+
+class UserError(Exception):
+    """An error a person can act on.
+
+    ``text`` says what is wrong (with file, key and value where there are any); ``fix`` says what to do.
+    ``lines`` may hold further findings of the same kind, one line each.
+    """
+
+    def __init__(self, text: str, *, code: ExitCode = ExitCode.FAILED, fix: str = "", lines: tuple[str, ...] = ()) -> None:
+        super().__init__(text)
+        self.text = text
+        self.code = code
+        self.fix = fix
+        self.lines = lines
+
+    def report(self) -> str:
+        """The text to print: one line for each finding, the fix behind the first where there is one."""
+        first = f"{self.text}; {self.fix}" if self.fix else self.text
+        return "\n".join((first, *self.lines))

@@ -1,0 +1,54 @@
+"""User-facing text in Chinese and English, from the catalogues in ``yiwang/locale``.
+
+Each noun has a catalogue of its own, ``yiwang/locale/<noun>.yaml``: ``key: {zh: "...", en: "..."}``, with
+``str.format`` placeholders. ``t("lab.ready", name="x")`` is the entry ``ready`` of ``lab.yaml``.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+from pathlib import Path
+from typing import Literal
+
+import yaml
+
+Language = Literal["zh", "en"]
+
+_CATALOGUES = Path(__file__).parent / "locale"
+
+
+def language() -> Language:
+    """The language of the command line: ``YIWANG_LANG``, else the first locale variable that is set, else English."""
+    for variable in ("YIWANG_LANG", "LC_ALL", "LC_MESSAGES", "LANG"):
+        value = os.environ.get(variable)
+        if value:
+            return "zh" if value.lower().startswith("zh") else "en"
+    return "en"
+
+
+@functools.cache
+def catalogue(noun: str) -> dict[str, dict[str, str]]:
+    """All entries of one noun's catalogue; an empty one when there is no such file."""
+    path = _CATALOGUES / f"{noun}.yaml"
+    if not path.is_file():
+        return {}
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    loaded = yaml.load(path.read_text(encoding="utf-8"), Loader=loader)  # noqa: S506 - one of the two safe loaders
+    return loaded or {}
+
+
+def t(key: str, /, **values: object) -> str:
+    """The text of ``key`` (``noun.entry``) in the language in use, with ``values`` filled in.
+
+    An unknown key or placeholder is shown as it is: a missing word must never hide an error.
+    """
+    noun, _, entry = key.partition(".")
+    texts = catalogue(noun).get(entry)
+    if texts is None:
+        return f"{key} {values}" if values else key
+    text = texts[language()]
+    try:
+        return text.format(**values) if values else text
+    except (KeyError, IndexError, ValueError):
+        return f"{text} {values}"

@@ -1,0 +1,88 @@
+"""What a verb prints: the result to stdout (text or JSON), everything else to stderr."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any, TextIO
+
+from yiwang.messages import t
+
+
+def plain(value: Any) -> Any:
+    """``value`` as JSON can hold it: dataclasses and models as objects, paths and addresses as text."""
+    if isinstance(value, dict):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [plain(item) for item in value]
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    if hasattr(value, "model_dump"):
+        return plain(value.model_dump())
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    if isinstance(value, (Path,)):
+        return str(value)
+    return str(value)
+
+
+class Console:
+    """One verb's way to the person, or to the program, that started it.
+
+    ``json_output``: exactly one JSON document on stdout at the end. ``quiet``: no progress and no notes; errors,
+    warnings and the result stay.
+    """
+
+    def __init__(self, *, json_output: bool = False, quiet: bool = False, out: TextIO | None = None, err: TextIO | None = None) -> None:
+        self.json_output = json_output
+        self.quiet = quiet
+        self._out = out or sys.stdout
+        self._err = err or sys.stderr
+        self._started = time.monotonic()
+
+    def elapsed(self) -> float:
+        """Seconds since the verb began."""
+        return time.monotonic() - self._started
+
+    def info(self, text: str) -> None:
+        """A note for a person; silent with ``--quiet``."""
+        if not self.quiet:
+            print(text, file=self._err, flush=True)
+
+    def progress(self, text: str) -> None:
+        """A line of progress with the time since the start; silent with ``--quiet``."""
+        if not self.quiet:
+            print(f"[{self.elapsed():6.1f}s] {text}", file=self._err, flush=True)
+
+    def warn(self, text: str) -> None:
+        """A warning; shown always."""
+        print(f"{t('core.warning')}: {text}", file=self._err, flush=True)
+
+    def error(self, text: str) -> None:
+        """An error, one line for each finding; shown always."""
+        for line in text.splitlines():
+            print(f"{t('core.error')}: {line}", file=self._err, flush=True)
+
+    def result(self, value: Any, text: str = "") -> None:
+        """The verb's result: ``value`` as JSON with ``--json``, else ``text``."""
+        if self.json_output:
+            print(json.dumps(plain(value), ensure_ascii=False, indent=2), file=self._out, flush=True)
+        elif text:
+            print(text, file=self._out, flush=True)
+
+
+def table(rows: list[list[str]], header: list[str]) -> str:
+    """Rows as aligned columns; Chinese characters count as two."""
+    widths = [max(_width(row[i]) for row in [header, *rows]) for i in range(len(header))]
+
+    def line(row: list[str]) -> str:
+        return "  ".join(cell + " " * (widths[i] - _width(cell)) for i, cell in enumerate(row)).rstrip()
+
+    return "\n".join(line(row) for row in [header, *rows])
+
+
+def _width(text: str) -> int:
+    return sum(2 if ord(character) >= 0x1100 else 1 for character in text)
