@@ -1,0 +1,58 @@
+# Two commands do all the set-up on a fresh machine: `make lab` and `make test`.
+
+SHELL := /bin/bash
+BIN := .venv/bin
+PYTEST := $(BIN)/pytest
+MACHINE ?= full
+
+.PHONY: lab test check soak bench lock wheel clean setup
+
+# The main job: servers on this machine, configured by the programs in stacks/.
+lab: setup
+	@$(BIN)/yiwang lab up
+	@$(BIN)/yiwang up --yes
+	@$(BIN)/yiwang lab status
+
+# Everything but soak and bench, on one lab per run.
+test: setup lint
+	@$(PYTEST) -m "not soak and not bench"
+
+# The fast part: lint, types, unit tests.
+check: MACHINE = python
+check: setup lint
+	@$(PYTEST) -q -m "not lab and not cluster and not browser and not soak and not bench" -n 2
+
+.PHONY: lint
+lint: setup
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/mypy
+	@$(BIN)/yamllint --strict -c .config/yamllint.yml .
+	@ANSIBLE_HOME=.ansible $(BIN)/ansible-lint --offline --strict -q -c .config/ansible-lint.yml
+
+# Tests of more than a minute each.
+soak: setup
+	@$(PYTEST) -m soak
+
+# Measurements, with a peer in the same run; never a verdict.
+bench: setup
+	@$(PYTEST) -m bench -s
+
+setup:
+	@.ci/setup $(MACHINE)
+
+# Pins with hashes, for every extra, from the exact versions in pyproject.toml.
+lock: setup
+	@for extra in dev kit portal exchange; do \
+	  $(BIN)/uv pip compile -q pyproject.toml --extra $$extra --universal --python-version 3.11 --generate-hashes \
+	    --no-emit-index-url --no-emit-find-links --no-header --no-annotate \
+	    $$([ $$extra = dev ] || echo -c requirements/dev.txt) -o requirements/$$extra.txt; \
+	done
+
+wheel: setup
+	@$(BIN)/pip wheel -q --no-deps --no-build-isolation -w dist .
+
+# Ends the lab and removes what the project made in this checkout; the caches in ~/.cache/yiwang stay.
+clean:
+	@if [ -x $(BIN)/yiwang ]; then $(BIN)/yiwang lab down; fi
+	@rm -rf .venv dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .ansible
