@@ -1,0 +1,38 @@
+"""Servers made on this machine: systemd-nspawn hosts in zones behind a router, reached over SSH like real ones.
+
+Public: ``up``, ``down``, ``remove_host``, ``status``, ``names`` and the types of ``yiwang.lab.spec``. Root is needed.
+"""
+
+from __future__ import annotations
+
+from yiwang.lab.api import down, names, remove_host, status, up
+from yiwang.lab.spec import (
+    HostStatus,
+    LabHost,
+    LabPath,
+    LabSpec,
+    LabStatus,
+    LabZone,
+    Operator,
+    Progress,
+    Report,
+    lab_name,
+)
+
+__all__ = [
+    "HostStatus",
+    "LabHost",
+    "LabPath",
+    "LabSpec",
+    "LabStatus",
+    "LabZone",
+    "Operator",
+    "Progress",
+    "Report",
+    "down",
+    "lab_name",
+    "names",
+    "remove_host",
+    "status",
+    "up",
+]
