@@ -26,3 +26,8 @@ def inventory_directory(given: Path | None) -> Path:
     """The inventory a verb works on: ``--inventory``, else ``$YIWANG_INVENTORY``, else ``inventories/lab``."""
     chosen = given or (Path(os.environ["YIWANG_INVENTORY"]) if os.environ.get("YIWANG_INVENTORY") else data("inventories") / "lab")
     return chosen.absolute()
+
+
+def example(command: str) -> str:
+    """The last line of a verb's help."""
+    return f"{t('cli.example')}: {command}"

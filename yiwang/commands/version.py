@@ -8,7 +8,7 @@ from importlib import metadata
 import typer
 
 from yiwang import __version__
-from yiwang.commands._options import JsonOption, QuietOption
+from yiwang.commands._options import JsonOption, QuietOption, example
 from yiwang.messages import t
 from yiwang.output import Console
 
@@ -18,7 +18,7 @@ _PARTS = ("pulumi", "ansible-core", "cryptography", "pydantic")
 def register(app: typer.Typer) -> None:
     """Add the verb to the command line."""
 
-    @app.command(help=t("cli.version"), epilog="yiwang version --json")
+    @app.command(help=t("cli.version"), epilog=example("yiwang version --json"))
     def version(json_output: JsonOption = False, quiet: QuietOption = False) -> None:
         """Print the versions."""
         parts = {part: metadata.version(part) for part in _PARTS}

@@ -1,0 +1,43 @@
+"""The stack of a site and the environment its program and providers run in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from yiwang import engine
+from yiwang.deployment.selection import Selection
+from yiwang.inventory.model import Province, Site
+from yiwang.paths import data
+from yiwang.rundir import VARIABLE as RUN_DIR
+
+ORGANIZATION = "organization"
+
+
+def stack_of(province: Province, site: Site, passphrase: str) -> engine.Stack:
+    """The stack that holds ``site``: the program ``stacks/<kind>``, named after the site, kept in the state directory."""
+    return engine.Stack(
+        project_dir=data("stacks") / site.stack,
+        name=site.name,
+        backend=province.state_dir,
+        passphrase=passphrase,
+    )
+
+
+def full_name(site: Site) -> str:
+    """The name by which other stacks refer to this one."""
+    return f"{ORGANIZATION}/{site.stack}/{site.name}"
+
+
+def environment(
+    province: Province, selection: Selection, run_dir: Path, *, detail: bool = False, destroy_data: bool = False
+) -> Mapping[str, str]:
+    """What programs and providers are told; see the table in yiwang/provider/README.md."""
+    variables = {"YIWANG_INVENTORY": str(province.directory), RUN_DIR: str(run_dir)}
+    if selection.hosts:
+        variables["YIWANG_LIMIT"] = ",".join(selection.hosts)
+    if detail:
+        variables["YIWANG_PLAN_DETAIL"] = "1"
+    if destroy_data:
+        variables["YIWANG_DESTROY_DATA"] = "1"
+    return variables

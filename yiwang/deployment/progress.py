@@ -1,0 +1,122 @@
+"""Progress of a run over many sites: what runs where, how far it is, how long it took and what remains."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from yiwang.deployment.events import Event, EventTail
+from yiwang.inventory.model import Site
+from yiwang.messages import t
+from yiwang.output import Console
+
+POLL_SECONDS = 0.2
+HEARTBEAT_SECONDS = 5.0
+
+
+@dataclass
+class _Running:
+    """One role on one site while it runs."""
+
+    started: float
+    total: int
+    index: int = 0
+    task: str = ""
+    said: float = 0.0
+
+    def remaining(self, now: float) -> float | None:
+        """Seconds that are likely left, from the pace so far; None before a tenth is done."""
+        if not self.index or self.index * 10 < self.total:
+            return None
+        return (now - self.started) / self.index * (self.total - self.index)
+
+
+class Progress:
+    """Turns engine events and provider events into lines for a person; keeps the provider's events for the summary."""
+
+    def __init__(self, console: Console, events: Path, *, silent_steps: bool = False) -> None:
+        self._console = console
+        self._tail = EventTail(events)
+        self._running: dict[tuple[str, str], _Running] = {}
+        self._silent_steps = silent_steps
+        self.events: list[Event] = []
+
+    def engine_event(self, site: Site, event: Any) -> None:
+        """One event of the engine: a step that began or ended, or a diagnostic."""
+        kind = type(event).__name__
+        if kind == "InFlight":
+            self._console.warn(t("deployment.in_flight", site=site.name, what=", ".join(event.operations)))
+        elif kind == "StepFinished" and not self._silent_steps and event.op != "same" and not event.error:
+            if event.type.startswith("yiwang:index:") or event.op.startswith("delete"):
+                what = f"{event.type.rpartition(':')[2]} {event.name}"
+                self._console.progress(
+                    t("deployment.step_done", site=site.name, what=what, op=t(f"deployment.op_{event.op.replace('-', '_')}"))
+                )
+        elif kind == "Diagnostic" and event.severity == "warning":
+            self._console.warn(f"{site.name}: {event.message}")
+
+    def poll(self) -> None:
+        """Take what the provider has said since the last call."""
+        for event in self._tail.read():
+            self.events.append(event)
+            getattr(self, f"_on_{event['event']}", self._on_other)(event)
+        now = time.monotonic()
+        for (site, role), running in self._running.items():
+            if now - running.said >= HEARTBEAT_SECONDS:
+                running.said = now
+                self._say(site, role, running, now)
+
+    def _say(self, site: str, role: str, running: _Running, now: float) -> None:
+        left = running.remaining(now)
+        text = t("deployment.at_task", site=site, role=role, index=running.index, total=running.total, task=running.task)
+        self._console.progress(text if left is None else f"{text} · {t('deployment.remaining', seconds=round(left))}")
+
+    def _on_role_started(self, event: Event) -> None:
+        now = time.monotonic()
+        self._running[event["site"], event["role"]] = _Running(now, event["total_tasks"], said=now)
+        key = "deployment.role_previewed" if event["preview"] else "deployment.role_started"
+        self._console.progress(t(key, site=event["site"], role=event["role"], hosts=", ".join(event["hosts"])))
+
+    def _on_task_started(self, event: Event) -> None:
+        running = self._running.get((event["site"], event["role"]))
+        if running:
+            running.index, running.task = event["index"], event["task"]
+
+    def _on_host_failed(self, event: Event) -> None:
+        heading = t("deployment.host_failed", site=event["site"], role=event["role"], host=event["host"], task=event["task"])
+        lines = [heading, f"  {event['message']}", *(f"  | {line}" for line in event.get("journal", ()))]
+        if event.get("resume"):
+            lines.append("  " + t("deployment.resume", command=event["resume"]))
+        self._console.error("\n".join(lines))
+
+    def _on_role_finished(self, event: Event) -> None:
+        self._running.pop((event["site"], event["role"]), None)
+        changed = ", ".join(f"{host} {number}" for host, number in sorted(event["changed"].items()))
+        seconds = round(event["seconds"], 1)
+        self._console.progress(t("deployment.role_finished", site=event["site"], role=event["role"], changed=changed, seconds=seconds))
+
+    def _on_other(self, event: Event) -> None:
+        """Host results, diffs and the like are for the summary."""
+
+    @contextlib.asynccontextmanager
+    async def following(self) -> AsyncIterator[Progress]:
+        """Follow the provider's events while the body runs, and once more at its end."""
+
+        async def follow() -> None:
+            while True:
+                self.poll()
+                await asyncio.sleep(POLL_SECONDS)
+
+        task = asyncio.create_task(follow())
+        try:
+            yield self
+        finally:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+            self.poll()
