@@ -1,0 +1,139 @@
+"""What a role is made of: the digest of its sources, and what its task files say statically."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+import yiwang
+from yiwang import paths
+
+SOURCES = Path("meta") / "sources.yml"
+FACTS = Path("meta") / "facts.yml"
+_IGNORED = frozenset({"__pycache__", ".ansible", ".mypy_cache", ".ruff_cache"})
+
+
+def role_directory(role: str) -> Path:
+    """The directory of a role: under ``roles/``."""
+    return paths.data("roles") / role
+
+
+@functools.cache
+def role_digest(role: str) -> str:
+    """SHA-256 (hex) over what a role is made of, by logical names, so that a checkout and a wheel agree.
+
+    Its files, the shared templates of its name, and what ``meta/sources.yml`` lists: repository-relative globs
+    such as ``yiwang/exchange/**/*.py``. Computed once a process. Raises FileNotFoundError for an unknown role.
+    """
+    directory = role_directory(role)
+    if not (directory / "tasks" / "main.yml").is_file():
+        raise FileNotFoundError(directory / "tasks" / "main.yml")
+    files = {f"roles/{role}/{path.relative_to(directory).as_posix()}": path for path in _files(directory)}
+    templates = paths.data("templates") / role
+    files |= {f"templates/{role}/{path.relative_to(templates).as_posix()}": path for path in _files(templates)}
+    for pattern in _load(directory / SOURCES) or ():
+        files |= _matches(str(pattern))
+    digest = hashlib.sha256()
+    for name in sorted(files):
+        content = files[name].read_bytes()
+        digest.update(f"{name}\0{len(content)}\0".encode())
+        digest.update(content)
+    return digest.hexdigest()
+
+
+def fact_subset() -> tuple[str, ...]:
+    """The facts to gather, for all roles of this kit, so that one gathering serves a whole run.
+
+    The basic ones, and what roles list in ``meta/facts.yml`` (names of Ansible's fact collectors).
+    """
+    wanted = {"platform", "distribution", "pkg_mgr", "service_mgr", "python"}
+    for listed in sorted(paths.data("roles").glob(f"*/{FACTS}")):
+        wanted.update(str(name) for name in _load(listed) or ())
+    return ("!all", "!min", *sorted(wanted))
+
+
+def _files(directory: Path) -> Iterator[Path]:
+    for path in directory.rglob("*"):
+        if path.is_file() and not _IGNORED.intersection(path.relative_to(directory).parts) and path.suffix not in {".pyc", ".swp"}:
+            yield path
+
+
+def _matches(pattern: str) -> dict[str, Path]:
+    """The files of one repository-relative glob, by logical name; the first part names a tree of the kit."""
+    tree, _, rest = pattern.partition("/")
+    root = Path(yiwang.__file__).parent if tree == "yiwang" else paths.data(tree)
+    if not rest:
+        return {tree: root} if root.is_file() else {}
+    return {
+        f"{tree}/{path.relative_to(root).as_posix()}": path
+        for path in root.glob(rest)
+        if path.is_file() and not _IGNORED.intersection(path.relative_to(root).parts)
+    }
+
+
+class _Loader(yaml.SafeLoader):
+    """Safe YAML that also reads Ansible's own tags."""
+
+
+def _plain(loader: yaml.SafeLoader, _suffix: str, node: yaml.Node) -> Any:
+    return loader.construct_scalar(node) if isinstance(node, yaml.ScalarNode) else None
+
+
+_Loader.add_multi_constructor("!", _plain)
+
+
+def _load(path: Path) -> Any:
+    return yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader) if path.is_file() else None  # noqa: S506 - derives from the safe loader
+
+
+@dataclass(frozen=True)
+class StaticTask:
+    """One task as the files say it: its name, and the file it writes where that is written down."""
+
+    name: str
+    file: str | None = None
+
+
+_WRITERS = ("template", "copy", "file", "lineinfile", "blockinfile", "assemble", "get_url", "unarchive")
+_INCLUDES = ("import_tasks", "include_tasks")
+
+
+def static_tasks(role: str, entry: str = "main.yml") -> tuple[StaticTask, ...]:
+    """The named tasks that an entry file of a role leads to, in order, without running anything."""
+    return tuple(_tasks_of(role_directory(role) / "tasks", entry, set()))
+
+
+def _tasks_of(directory: Path, entry: str, seen: set[str]) -> Iterator[StaticTask]:
+    if entry in seen:
+        return
+    seen.add(entry)
+    for task in _load(directory / entry) or ():
+        if isinstance(task, dict):
+            yield from _task(directory, task, seen)
+
+
+def _task(directory: Path, task: dict[str, Any], seen: set[str]) -> Iterator[StaticTask]:
+    for key in ("block", "rescue", "always"):
+        for inner in task.get(key) or ():
+            yield from _task(directory, inner, seen)
+    arguments = {str(key).rpartition(".")[2]: value for key, value in task.items()}
+    for key in _INCLUDES:
+        target = arguments.get(key)
+        target = target.get("file") if isinstance(target, dict) else target
+        if isinstance(target, str):
+            if "{{" not in target:
+                yield from _tasks_of(directory, target, seen)
+            return
+    if "block" in task or "name" not in task:
+        return
+    file = None
+    for key in _WRITERS:
+        if isinstance(arguments.get(key), dict):
+            file = arguments[key].get("dest") or arguments[key].get("path")
+    yield StaticTask(str(task["name"]), str(file) if file else None)
