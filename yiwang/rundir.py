@@ -7,6 +7,7 @@ import shutil
 import tempfile
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 
 from yiwang.files import private_tmpfs
 
@@ -33,7 +34,7 @@ class RunDir:
     def __init__(self) -> None:
         self.path = Path()
 
-    def __enter__(self) -> RunDir:
+    def __enter__(self) -> Self:
         base = private_tmpfs()
         sweep(base)
         self.path = Path(tempfile.mkdtemp(prefix="run-", dir=base))

@@ -30,7 +30,7 @@ def register(app: typer.Typer) -> None:
         console = Console(json_output=json_output, quiet=quiet)
         with session("down", inventory_directory(inventory), console, site) as work:
             names = ", ".join(chosen.name for chosen in work.selection.sites)
-            confirm(console, t("deployment.confirm_down", sites=names), yes=yes)
+            confirm(t("deployment.confirm_down", sites=names), yes=yes)
             run = work.run(destroy_data=destroy_data)
             results = work.do(run, lambda: runner.destroy(run))
             found = changes.collect(results, work.progress.events)

@@ -55,7 +55,7 @@ def apply_plan(console: Console, work: Session, *, read_hosts: bool, yes: bool) 
     todo = [part.site for part in found if part.changes or part.in_flight or read_hosts]
     if todo:
         console.info(changes.describe(found, planned=True))
-        confirm(console, t("deployment.confirm_up"), yes=yes)
+        confirm(t("deployment.confirm_up"), yes=yes)
         results = work.do(run, lambda: runner.apply(run, todo))
         found = changes.collect({**planned, **results}, work.progress.events)
         ok = all(result.ok for result in results.values())

@@ -13,6 +13,11 @@ from yiwang.messages import t
 UNCHANGED = ("same", "read", "refresh")
 
 
+def operation(op: str) -> str:
+    """A step's operation in the language in use."""
+    return t(f"deployment.op_{op.replace('-', '_')}")
+
+
 @dataclass
 class HostChanges:
     """One host's part: tasks that change something, files with their difference, and what a first run would do."""
@@ -90,7 +95,7 @@ def headline(sites: list[SiteChanges], *, planned: bool) -> str:
             totals[op] = totals.get(op, 0) + number
     if not any(site.changes for site in sites):
         return t("deployment.no_changes", sites=len(sites))
-    parts = ", ".join(f"{t('deployment.op_' + op.replace('-', '_'))} {number}" for op, number in sorted(totals.items()))
+    parts = ", ".join(f"{operation(op)} {number}" for op, number in sorted(totals.items()))
     changing = sum(site.changes for site in sites)
     return t("deployment.planned" if planned else "deployment.done", changes=parts, changing=changing, sites=len(sites))
 
@@ -109,7 +114,7 @@ def _site_lines(site: SiteChanges) -> list[str]:
     for resource in site.resources:
         short = resource["type"].rpartition(":")[2]
         differences = f" ({', '.join(resource['differences'])})" if resource["differences"] else ""
-        lines.append(f"  {t('deployment.op_' + resource['operation'].replace('-', '_'))} {short} {resource['name']}{differences}")
+        lines.append(f"  {operation(resource['operation'])} {short} {resource['name']}{differences}")
     for name, host in sorted(site.hosts.items()):
         lines += _host_lines(name, host)
     if site.error:

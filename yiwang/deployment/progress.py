@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from yiwang.deployment.changes import operation
 from yiwang.deployment.events import Event, EventTail
 from yiwang.inventory.model import Site
 from yiwang.messages import t
@@ -54,9 +55,7 @@ class Progress:
         elif kind == "StepFinished" and not self._silent_steps and event.op != "same" and not event.error:
             if event.type.startswith("yiwang:index:") or event.op.startswith("delete"):
                 what = f"{event.type.rpartition(':')[2]} {event.name}"
-                self._console.progress(
-                    t("deployment.step_done", site=site.name, what=what, op=t(f"deployment.op_{event.op.replace('-', '_')}"))
-                )
+                self._console.progress(t("deployment.step_done", site=site.name, what=what, op=operation(event.op)))
         elif kind == "Diagnostic" and event.severity == "warning":
             self._console.warn(f"{site.name}: {event.message}")
 

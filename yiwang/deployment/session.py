@@ -67,7 +67,7 @@ def session(
         yield Session(console, province, selection, run_dir.path, passphrase, Progress(console, run_dir.events), verb)
 
 
-def confirm(console: Console, question: str, *, yes: bool) -> None:
+def confirm(question: str, *, yes: bool) -> None:
     """Ask a question that defaults to no. Raises UserError when it is declined, or when there is no terminal and no ``--yes``."""
     if yes:
         return
