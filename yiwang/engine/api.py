@@ -1,0 +1,145 @@
+"""The four operations on a stack. Light to import: the machinery is loaded when an operation starts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from yiwang.engine.events import Diagnostic, OnEvent, StepFinished
+
+
+@dataclass(frozen=True)
+class Stack:
+    """One stack: the program's directory (with ``Pulumi.yaml``), the stack's name, and where its state lies.
+
+    ``backend`` is the directory that holds ``.pulumi`` (made when missing).
+    """
+
+    project_dir: Path
+    name: str
+    backend: Path
+    passphrase: str = field(repr=False)
+
+
+class Control:
+    """The way to stop runs that are under way; one may be given to several runs."""
+
+    def __init__(self) -> None:
+        self._level = 0
+        self._watchers: list[Any] = []
+
+    @property
+    def cancelled(self) -> bool:
+        """No new steps are to start."""
+        return self._level >= 1
+
+    @property
+    def terminated(self) -> bool:
+        """Running steps are not to be waited for."""
+        return self._level >= 2  # noqa: PLR2004
+
+    def cancel(self) -> None:
+        """Finish the running steps, save, and end as failed."""
+        self._raise_to(1)
+
+    def terminate(self) -> None:
+        """Stop at once: plugins are killed, what was in flight is reported by the next run."""
+        self._raise_to(2)
+
+    def watch(self, callback: Any) -> None:
+        """Call ``callback(control)`` at each change (for the engine)."""
+        self._watchers.append(callback)
+
+    def unwatch(self, callback: Any) -> None:
+        """The reverse of ``watch``."""
+        self._watchers.remove(callback)
+
+    def _raise_to(self, level: int) -> None:
+        if level > self._level:
+            self._level = level
+            for callback in list(self._watchers):
+                callback(self)
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to run.
+
+    ``parallel``: steps at the same time. ``refresh`` (up): read all resources first. ``targets``: URNs (or patterns with
+    ``*``) to which the run is limited. ``environment``: added to the environment of the program and the providers.
+    ``config``/``secret_config``: stack configuration (``project:key`` or ``key``), over what ``Pulumi.<stack>.yaml`` has.
+    ``references``: full stack name -> outputs (as in ``Result.outputs``) that previews use in place of recorded ones.
+    ``providers``: packages whose executables may be run. ``preview_only`` (refresh, destroy): change nothing.
+    ``verb``: shown to others while the stack is locked.
+    """
+
+    parallel: int = 8
+    refresh: bool = False
+    targets: tuple[str, ...] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
+    config: Mapping[str, str] = field(default_factory=dict)
+    secret_config: Mapping[str, str] = field(default_factory=dict, repr=False)
+    references: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, repr=False)
+    verb: str = "up"
+    continue_on_error: bool = False
+    providers: frozenset[str] = frozenset({"yiwang"})
+    preview_only: bool = False
+    control: Control = field(default_factory=Control)
+
+
+@dataclass(frozen=True)
+class Result:
+    """How a run ended.
+
+    ``changes``: operation -> number of resources it changed (or would change), ``same`` and default providers left out;
+    ``unchanged``: how many were the same. ``steps``: each step, in the order in which they began. ``outputs``: the stack's
+    outputs as the engine keeps them: secrets as marked objects, values not known yet as the unknown mark; ``state.show``
+    makes them fit for people. ``in_flight``: what an earlier killed run had under way (``creating <urn>``).
+    """
+
+    ok: bool
+    changes: dict[str, int]
+    unchanged: int
+    steps: tuple[StepFinished, ...]
+    outputs: dict[str, Any] = field(repr=False)
+    diagnostics: tuple[Diagnostic, ...]
+    in_flight: tuple[str, ...]
+
+
+def _ignore(_event: object) -> None:
+    """The default observer."""
+
+
+async def preview(stack: Stack, options: Options | None = None, on_event: OnEvent = _ignore) -> Result:
+    """What ``up`` would do. Nothing is written and the stack is not locked.
+
+    Raises UserError for what stands before a run: a bad project, a wrong passphrase, a package that is not available.
+    """
+    return await _run("preview", stack, options, on_event)
+
+
+async def up(stack: Stack, options: Options | None = None, on_event: OnEvent = _ignore) -> Result:
+    """Bring the stack's resources to what its program says.
+
+    Packages that are not available are refused before anything is made. Raises UserError as ``preview`` does, and with
+    exit code 5 when somebody else holds the stack's lock.
+    """
+    return await _run("up", stack, options, on_event)
+
+
+async def refresh(stack: Stack, options: Options | None = None, on_event: OnEvent = _ignore) -> Result:
+    """Read the recorded resources back from their providers; the program is not run. Raises as ``up`` does."""
+    return await _run("refresh", stack, options, on_event)
+
+
+async def destroy(stack: Stack, options: Options | None = None, on_event: OnEvent = _ignore) -> Result:
+    """Delete all recorded resources, dependents first; the program is not run. Raises as ``up`` does."""
+    return await _run("destroy", stack, options, on_event)
+
+
+async def _run(kind: str, stack: Stack, options: Options | None, on_event: OnEvent) -> Result:
+    from yiwang.engine.run import execute  # noqa: PLC0415 - gRPC is loaded only when something runs
+
+    return await execute(kind, stack, options or Options(), on_event)
