@@ -12,7 +12,7 @@ from typing import Any
 
 from yiwang import engine
 from yiwang.deployment.changes import UNCHANGED
-from yiwang.inventory.model import Host, Province
+from yiwang.inventory.model import Province
 from yiwang.ssh import Access
 
 ROLE = "yiwang:index:Role"
@@ -83,14 +83,12 @@ def _certificate_days(resources: Iterable[Any], now: datetime.datetime) -> int |
 async def visit(province: Province, run_dir: Path, statuses: Iterable[ComponentStatus]) -> None:
     """Ask every host, all at once, whether the units of its components run; fills in ``health``."""
     access = Access(province, run_dir)
-    hosts = province.hosts
 
     async def ask(health: HostHealth) -> None:
-        host: Host | None = hosts.get(health.host)
-        if host is None:
+        if health.host not in province.hosts:
             return
         done = await access.run(
-            host, f"systemctl is-active {shlex.join(health.units)}" if health.units else "true", timeout=TIMEOUT_SECONDS
+            health.host, f"systemctl is-active {shlex.join(health.units)}" if health.units else "true", timeout=TIMEOUT_SECONDS
         )
         if done.code == SSH_FAILED:
             health.health = "unreachable"
