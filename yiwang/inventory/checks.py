@@ -1,0 +1,194 @@
+"""What only several facts together can show: codes, sites, ranges, paths, where the state and its passphrase lie."""
+
+from __future__ import annotations
+
+from pathlib import Path, PurePosixPath
+
+from yiwang.inventory.errors import Finding, Findings, KeyPath, shown
+from yiwang.inventory.facts import Facts, nearest
+from yiwang.inventory.model import RESERVED_ENDPOINTS, Host
+from yiwang.inventory.resolve import Resolved
+from yiwang.inventory.sources import FACTS, HOSTS, Sources
+from yiwang.messages import t
+from yiwang.standard import divisions
+
+AVAILABLE = {"base": ("servers",)}
+
+
+class _Checks:
+    def __init__(self, facts: Facts, findings: Findings) -> None:
+        self.facts = facts
+        self.findings = findings
+
+    def wrong(self, path: KeyPath, what: str, *, value: object = "", **details: object) -> None:
+        node = self.facts.node.at(path)
+        text = str(value) or (shown(node.plain()) if node is not None and node.items is None else "")
+        expected, fix = t(f"inventory.expect_{what}", **details), t(f"inventory.fix_{what}", **details)
+        self.findings.add(Finding(FACTS, self.facts.line(path), path, text, expected, fix))
+
+    def codes(self) -> None:
+        """GB/T 2260 codes of the province and of the sites."""
+        province = self.known(("code",), self.facts.code)
+        if province is not None and province.level != "province":
+            self.wrong(("code",), "province_code", value=self.named(province))
+            province = None
+        seen: dict[str, str] = {}
+        for name, site in self.facts.sites.items():
+            path = ("sites", name, "code")
+            if site is None or site.stack != "city":
+                if site is not None and site.code is not None and (site.stack == "national" or site.code != self.facts.code):
+                    self.wrong(path, "no_code" if site.stack == "national" else "same_code", code=self.facts.code)
+                continue
+            if site.code is None:
+                self.wrong(path, "city_code_missing", value=t("inventory.missing"))
+                continue
+            division = self.known(path, site.code)
+            if division is not None and province is not None and division.parent != province.code:
+                above = divisions.lookup(division.parent or "")
+                if above is not None and above.parent == province.code:
+                    self.wrong(path, "prefecture", value=self.named(division), above=self.named(above))
+                else:
+                    self.wrong(path, "city_of", value=self.named(division), province=self.named(province))
+            if seen.setdefault(site.code, name) != name:
+                self.wrong(path, "unique_code", other=seen[site.code])
+
+    def known(self, path: KeyPath, code: str | None) -> divisions.Division | None:
+        division = divisions.lookup(code) if code is not None else None
+        if code is not None and division is None:
+            self.wrong(path, "known_code")
+        return division
+
+    @staticmethod
+    def named(division: divisions.Division) -> str:
+        return f"{division.code} {division.name}"
+
+    def sites(self) -> None:
+        """One province, at most one stand-in; titles, domains and placements."""
+        known = {name: site for name, site in self.facts.sites.items() if site is not None}
+        whole = len(known) == len(self.facts.sites)
+        for kind in ("province", "national"):
+            names = [name for name, site in known.items() if site.stack == kind]
+            for name in names[1:]:
+                self.wrong(("sites", name, "stack"), "one_stack", kind=kind, other=names[0])
+            if kind == "province" and not names and whole and self.facts.sites:
+                self.wrong(("sites",), "province_site", value=t("inventory.missing"))
+        owners: dict[str, str] = {}
+        for name, site in known.items():
+            if name in RESERVED_ENDPOINTS or name in self.facts.zones or name in ("all", "ungrouped"):
+                self.wrong(("sites", name), "free_site", value=shown(name))
+            if site.stack == "national" and site.domain is None:
+                self.wrong(("sites", name, "domain"), "national_domain", value=t("inventory.missing"))
+            domain = site_domain(self.facts.domain, name, site.stack, site.domain)
+            if domain is not None and owners.setdefault(domain, name) != name:
+                self.wrong(("sites", name, "domain"), "unique_domain", value=shown(domain), other=owners[domain])
+            for component, placement in site.placement.items():
+                allowed = AVAILABLE.get(component)
+                path = ("sites", name, "placement", component)
+                if allowed is None:
+                    self.wrong(path, "component_later", component=component, known=", ".join(AVAILABLE))
+                elif placement not in allowed:
+                    self.wrong(path, "placement_later", component=component, options=", ".join(allowed))
+
+    def zones(self) -> None:
+        """Zones may not overlap, nor carry a reserved name."""
+        seen: list[tuple[str, str, object]] = []
+        for name, zone in self.facts.zones.items():
+            if name in RESERVED_ENDPOINTS or name in ("all", "ungrouped"):
+                self.wrong(("zones", name), "free_zone", value=shown(name))
+            if zone is None:
+                continue
+            for other, ranges in self.facts.zones.items():
+                if other == name:
+                    break
+                if ranges is not None and zone.ipv4.overlaps(ranges.ipv4):
+                    self.wrong(("zones", name, "ipv4"), "apart", other=other, network=ranges.ipv4)
+                if ranges is not None and zone.ipv6.overlaps(ranges.ipv6):
+                    self.wrong(("zones", name, "ipv6"), "apart", other=other, network=ranges.ipv6)
+        del seen
+
+    def paths(self, resolved: Resolved | None) -> None:
+        """The ends of every path exist."""
+        zones = set(self.facts.zones)
+        groups = {group for member in resolved.memberships.values() for group in member} if resolved is not None else set()
+        for index, path in self.facts.paths.items():
+            for key, ends in (("from", path.source), ("to", path.target)):
+                written = self.facts.node.at(("paths", index, key))
+                for position, end in enumerate(ends):
+                    place: KeyPath = ("paths", index, key, position) if written is not None and written.entries is not None else ("paths", index, key)
+                    if end in zones or end in RESERVED_ENDPOINTS or end in groups or resolved is None:
+                        continue
+                    fix = nearest(end, {*zones, *RESERVED_ENDPOINTS, *groups})
+                    self.findings.add(Finding(FACTS, self.facts.line(place), place, shown(end), t("inventory.expect_end"), fix))
+
+    def places(self, directory: Path) -> None:
+        """Where the state, the key file and the passphrase lie."""
+        state = self.facts.state_dir
+        if state is not None and not state.startswith("/") and not _inside(state):
+            self.wrong(("state_dir",), "state_dir")
+        elif state is not None and state.startswith("/") and (PurePosixPath(state) == PurePosixPath("/") or ".." in PurePosixPath(state).parts):
+            self.wrong(("state_dir",), "state_dir")
+        below = state_dir(directory, state)
+        if self.facts.access is not None and self.facts.access.key_file is not None:
+            self.private(("access", "key_file"), self.facts.access.key_file, directory, below)
+        source = self.facts.passphrase
+        if source is None:
+            return
+        given = [key for key in ("file", "command", "generate") if getattr(source, key) is not None]
+        if len(given) != 1:
+            self.wrong(("passphrase",), "one_source", value=", ".join(given) or t("inventory.missing"))
+        elif source.file is not None:
+            self.private(("passphrase", "file"), source.file, directory, below)
+
+    def private(self, path: KeyPath, name: str, directory: Path, below: Path) -> None:
+        """A file with a secret lies outside the inventory, or in its state directory."""
+        file = resolve_file(directory, name)
+        inside = file.is_relative_to(directory) and not file.is_relative_to(below)
+        if inside or ".." in PurePosixPath(name).parts:
+            self.wrong(path, "private_file", state=below)
+
+
+def _inside(name: str) -> bool:
+    parts = PurePosixPath(name).parts
+    return bool(parts) and ".." not in parts and parts[0].startswith(".") and not name.startswith("~")
+
+
+def state_dir(directory: Path, written: str | None) -> Path:
+    """The directory of the state: ``.state`` beside the inventory unless the facts name another."""
+    return directory / (written or ".state")
+
+
+def resolve_file(directory: Path, name: str) -> Path:
+    """A file name of the facts: absolute, below the home directory (``~/``), or relative to the inventory."""
+    if name.startswith("~/"):
+        return Path.home() / name[2:]
+    return directory / name
+
+
+def site_domain(domain: str | None, name: str, stack: str, written: str | None) -> str | None:
+    """The domain of a site: its own, the province's, or a name below the province's."""
+    if written is not None or domain is None or stack == "national":
+        return written
+    return domain if stack == "province" else f"{name}.{domain}"
+
+
+def check(directory: Path, facts: Facts, findings: Findings, resolved: Resolved | None) -> None:
+    """Run all checks over the facts."""
+    checks = _Checks(facts, findings)
+    checks.codes()
+    checks.sites()
+    checks.zones()
+    checks.paths(resolved)
+    checks.places(directory)
+
+
+def check_sites_have_hosts(facts: Facts, sources: Sources, resolved: Resolved, hosts: dict[str, Host], findings: Findings) -> None:
+    """Every site is a group with at least one host."""
+    filled = {group for groups in resolved.memberships.values() for group in groups}
+    if not resolved.memberships:
+        findings.add(Finding(HOSTS, 1, (), "", t("inventory.expect_hosts"), t("inventory.fix_hosts")))
+        return
+    for name in facts.sites:
+        if name not in filled:
+            path: KeyPath = ("sites", name)
+            expected, fix = t("inventory.expect_site_hosts", site=name), t("inventory.fix_site_hosts", site=name)
+            findings.add(Finding(FACTS, facts.line(path), path, "", expected, fix))

@@ -1,0 +1,161 @@
+"""The hosts: their addresses, zones and sites, checked over the inventory as Ansible resolves it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address
+from typing import Any
+
+from yiwang.inventory import values
+from yiwang.inventory.errors import Finding, Findings, KeyPath, shown
+from yiwang.inventory.facts import Facts, nearest
+from yiwang.inventory.model import RESERVED_ENDPOINTS, Host
+from yiwang.inventory.resolve import Resolved
+from yiwang.inventory.sources import HOSTS, VARS, Sources, matches
+from yiwang.messages import t
+
+OURS = ("yiwang_ipv6", "yiwang_zone")
+ANSIBLE = ("ansible_host", "ansible_port")
+PREFIXES = ("ansible_", "yiwang_")
+SSH_PORT = 22
+
+
+@dataclass
+class _Checker:
+    sources: Sources
+    facts: Facts | None
+    resolved: Resolved
+    findings: Findings
+
+    def add(self, host: str, key: str, value: object, what: str, **details: object) -> None:
+        file, line, path = self.sources.locate(host, self.resolved.memberships.get(host, ()), key, value)
+        text = t("inventory.missing") if value is None else shown(value)
+        self.findings.add(Finding(file, line, path, text, t(f"inventory.expect_{what}", **details), t(f"inventory.fix_{what}", **details)))
+
+    def address(self, host: str, key: str, variables: dict[str, Any]) -> Any:
+        """The value of ``key`` as an address, or ``None`` with a finding (a missing IPv6 address is fine)."""
+        value = variables.get(key)
+        kind = IPv4Address if key == "ansible_host" else IPv6Address
+        if value is None and key == "yiwang_ipv6" and key not in variables:
+            return None
+        try:
+            if not isinstance(value, str):
+                raise ValueError  # noqa: TRY301 - numbers are addresses for ipaddress, not for people
+            address = kind(value)
+            if "%" in value:
+                raise ValueError  # noqa: TRY301
+        except ValueError:
+            self.add(host, key, value, "ipv4_address" if kind is IPv4Address else "ipv6_address")
+            return None
+        return address
+
+    def zone(self, host: str, variables: dict[str, Any]) -> str | None:
+        value = variables.get("yiwang_zone")
+        if self.facts is None:
+            return value if isinstance(value, str) else None
+        if not isinstance(value, str) or value not in self.facts.zones:
+            if self.facts.zones or value is None:
+                self.add(host, "yiwang_zone", value, "zone", zones=", ".join(self.facts.zones))
+            return None
+        return value
+
+    def in_zone(self, host: str, key: str, address: IPv4Address | IPv6Address | None, zone: str | None) -> None:
+        ranges = self.facts.zones.get(zone) if self.facts is not None and zone is not None else None
+        if address is None or ranges is None:
+            return
+        network = ranges.ipv4 if isinstance(address, IPv4Address) else ranges.ipv6
+        # The first address of an IPv6 network belongs to its routers; IPv4 has a broadcast address as well.
+        edges = {network.network_address} | ({network.broadcast_address} if isinstance(address, IPv4Address) else set())
+        if address not in network or (address in edges and network.num_addresses > 2):  # noqa: PLR2004 - /31 and /127 have no edges
+            self.add(host, key, str(address), "in_zone", zone=zone, network=network)
+
+    def site(self, host: str) -> str | None:
+        if self.facts is None or not self.facts.sites:
+            return None
+        groups = self.resolved.memberships.get(host, ())
+        sites = [group for group in groups if group in self.facts.sites]
+        if len(sites) == 1:
+            return sites[0]
+        entry = next((entries for name, entries in self.sources.host_entries.items() if matches(name, host)), [((host,), 0)])
+        path, line = entry[-1] if len(sites) > 1 else entry[0]
+        what = "one_site" if sites else "a_site"
+        details = {"host": host, "sites": ", ".join(sites or self.facts.sites)}
+        fix = t(f"inventory.fix_{what}", **details)
+        self.findings.add(Finding(HOSTS, line, path, "", t(f"inventory.expect_{what}", **details), fix))
+        return None
+
+
+def check(sources: Sources, facts: Facts | None, resolved: Resolved, findings: Findings) -> dict[str, Host]:
+    """Check every host and the names of groups; the hosts that are right, in the order of the inventory."""
+    checker = _Checker(sources, facts, resolved, findings)
+    _names(sources, facts, resolved, findings)
+    _keys(sources, findings)
+    hosts: dict[str, Host] = {}
+    for name in resolved.memberships:
+        host = _host(checker, name)
+        if host is not None:
+            hosts[name] = host
+    _duplicates(checker)
+    return hosts
+
+
+def _host(checker: _Checker, name: str) -> Host | None:
+    variables = dict(checker.resolved.variables.get(name, {}))
+    if not values.HOST.fullmatch(name):
+        entry = next((entries for key, entries in checker.sources.host_entries.items() if matches(key, name)), [((name,), 0)])[0]
+        fix = t("inventory.fix_host_name")
+        checker.findings.add(Finding(HOSTS, entry[1], entry[0], "", t("inventory.expect_host_name"), fix))
+    ipv4 = checker.address(name, "ansible_host", variables)
+    ipv6 = checker.address(name, "yiwang_ipv6", variables)
+    zone = checker.zone(name, variables)
+    checker.in_zone(name, "ansible_host", ipv4, zone)
+    checker.in_zone(name, "yiwang_ipv6", ipv6, zone)
+    port = variables.get("ansible_port", SSH_PORT)
+    if not isinstance(port, int) or isinstance(port, bool) or not 1 <= port <= 65535:  # noqa: PLR2004
+        checker.add(name, "ansible_port", port, "port_number")
+    site = checker.site(name)
+    if ipv4 is None or zone is None or site is None:
+        return None
+    public = {key: value for key, value in variables.items() if not key.startswith(PREFIXES)}
+    return Host(name, site, zone, checker.resolved.memberships[name], ipv4, ipv6, port, public)
+
+
+def _duplicates(checker: _Checker) -> None:
+    for key in ("ansible_host", "yiwang_ipv6"):
+        owners: dict[str, str] = {}
+        for name in checker.resolved.memberships:
+            value = checker.resolved.variables.get(name, {}).get(key)
+            try:
+                address = str((IPv4Address if key == "ansible_host" else IPv6Address)(value)) if isinstance(value, str) else None
+            except ValueError:
+                address = None
+            if address is not None and owners.setdefault(address, name) != name:
+                checker.add(name, key, value, "unique_address", other=owners[address])
+
+
+def _names(sources: Sources, facts: Facts | None, resolved: Resolved, findings: Findings) -> None:
+    zones = set(facts.zones) if facts is not None else set()
+    for group, (path, line) in sources.groups.items():
+        if not values.GROUP.fullmatch(group):
+            findings.add(Finding(HOSTS, line, path, "", t("inventory.expect_group_name"), t("inventory.fix_group_name")))
+        elif group in zones or group in RESERVED_ENDPOINTS or group in resolved.memberships:
+            findings.add(Finding(HOSTS, line, path, "", t("inventory.expect_free_group"), t("inventory.fix_free_group")))
+    known = {"group": set(resolved.groups) | {"all", "ungrouped"}, "host": set(resolved.memberships)}
+    for definition in sources.definitions:
+        if definition.file != HOSTS and definition.name not in known[definition.scope]:
+            kind = VARS[definition.scope]
+            fix = nearest(definition.name, known[definition.scope])
+            findings.add(Finding(definition.file, 0, (), "", t(f"inventory.expect_{kind}_owner", name=definition.name), fix))
+
+
+def _keys(sources: Sources, findings: Findings) -> None:
+    """Of the names that begin with ``ansible_`` and ``yiwang_`` only the known ones; each place is looked at."""
+    for definition in sources.definitions:
+        for key in definition.node.items or {}:
+            path: KeyPath = (*definition.prefix, key)
+            line = definition.node.line_of((key,))
+            if key.startswith("yiwang_") and key not in OURS:
+                findings.add(Finding(definition.file, line, path, "", t("inventory.unknown_key"), nearest(key, OURS)))
+            elif key.startswith("ansible_") and key not in ANSIBLE:
+                keys = ", ".join(ANSIBLE)
+                findings.add(Finding(definition.file, line, path, "", t("inventory.ansible_key"), t("inventory.ansible_key_fix", keys=keys)))

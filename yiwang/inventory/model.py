@@ -1,0 +1,207 @@
+"""The typed model of one province: plain frozen values, made by ``yiwang.inventory.load`` after every check has passed."""
+
+from __future__ import annotations
+
+import pathlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from typing import Any, Literal
+
+StackKind = Literal["national", "province", "city"]
+Placement = Literal["servers", "kubernetes", "tenant", "external"]
+Protocol = Literal["tcp", "udp"]
+PassphraseKind = Literal["file", "command", "generate"]
+
+COMPONENTS = ("base", "storage", "identity", "exchange", "portal")
+PLACEMENTS = ("servers", "kubernetes", "tenant", "external")
+STACKS = ("national", "province", "city")
+
+OPERATORS = "operators"
+WORLD = "world"
+ANY = "any"
+RESERVED_ENDPOINTS = (OPERATORS, WORLD, ANY)
+
+Networks = tuple[tuple[IPv4Network, ...], tuple[IPv6Network, ...]]
+
+
+@dataclass(frozen=True)
+class Name:
+    """A name in Chinese and in English."""
+
+    zh: str
+    en: str
+
+    def in_language(self, language: str) -> str:
+        """The name in ``zh`` or ``en``."""
+        return self.zh if language == "zh" else self.en
+
+
+@dataclass(frozen=True)
+class Zone:
+    """A network zone and its ranges."""
+
+    name: str
+    ipv4: IPv4Network
+    ipv6: IPv6Network
+
+
+@dataclass(frozen=True)
+class Path:
+    """A way that is open between zones; whatever no path lists is closed.
+
+    ``source`` and ``target`` hold endpoints (a zone, a host group, ``operators``, ``world`` or ``any``);
+    ``ports`` holds numbers and ranges ``"from-to"``.
+    """
+
+    source: tuple[str, ...]
+    target: tuple[str, ...]
+    protocol: Protocol
+    ports: tuple[int | str, ...]
+    purpose: Name
+
+
+@dataclass(frozen=True)
+class Host:
+    """One server. ``groups`` are all its Ansible groups but ``all``, its site among them, sorted.
+
+    ``variables`` are its resolved role variables (``base_*`` …), never ``ansible_*`` or ``yiwang_*`` ones.
+    """
+
+    name: str
+    site: str
+    zone: str
+    groups: tuple[str, ...]
+    ipv4: IPv4Address
+    ipv6: IPv6Address | None
+    port: int
+    variables: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Site:
+    """The province, one city, or the national stand-in. ``parent`` is the site's name above it (none for the top ones)."""
+
+    name: str
+    stack: StackKind
+    code: str
+    title: Name
+    domain: str
+    placement: Mapping[str, Placement]
+    hosts: tuple[Host, ...]
+    parent: str | None
+
+
+@dataclass(frozen=True)
+class National:
+    """The state platform's endpoints: URLs or host names, ``None`` where the province has not been given one yet."""
+
+    identity: str | None = None
+    exchange: str | None = None
+    catalogue: str | None = None
+
+
+@dataclass(frozen=True)
+class Contact:
+    """A duty, not a person: ``duty`` says which, ``name`` is the post."""
+
+    duty: str
+    name: Name
+    email: str | None
+    phone: str | None
+
+
+@dataclass(frozen=True)
+class Access:
+    """How the hosts are reached: by the automation account, or by ``bootstrap_user`` until that account exists."""
+
+    user: str
+    bootstrap_user: str
+    key_file: pathlib.Path
+    operators: Networks
+
+
+@dataclass(frozen=True)
+class Passphrase:
+    """Where the passphrase of the state comes from; exactly one source. ``command`` is an argument list, run without a shell."""
+
+    kind: PassphraseKind
+    file: pathlib.Path | None = None
+    command: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Province:
+    """One validated inventory. ``sites`` is ordered: national, province, cities by code."""
+
+    directory: pathlib.Path
+    code: str
+    title: Name
+    domain: str
+    zones: Mapping[str, Zone]
+    paths: tuple[Path, ...]
+    sites: Mapping[str, Site]
+    national: National
+    contacts: tuple[Contact, ...]
+    access: Access
+    state_dir: pathlib.Path
+    passphrase_source: Passphrase
+
+    @property
+    def hosts(self) -> dict[str, Host]:
+        """All hosts by name, in the order of the sites."""
+        return {host.name: host for site in self.sites.values() for host in site.hosts}
+
+    @property
+    def hosts_file(self) -> pathlib.Path:
+        """The Ansible inventory, as ``ansible -i`` takes it."""
+        return self.directory / "hosts.yml"
+
+    def group(self, name: str) -> tuple[Host, ...]:
+        """The hosts of an Ansible group, in the order of ``hosts``; none for an unknown group."""
+        return tuple(host for host in self.hosts.values() if name in host.groups)
+
+    def addresses(self, endpoint: str) -> Networks:
+        """The IPv4 and IPv6 networks of a path's endpoint, sorted.
+
+        ``any`` is every zone. ``world`` is every address outside all zones, so a path to the world never opens a zone.
+        Raises KeyError for an unknown endpoint.
+        """
+        if endpoint == OPERATORS:
+            return self.access.operators
+        if endpoint in (ANY, WORLD):
+            zones = tuple(sorted(zone.ipv4 for zone in self.zones.values())), tuple(sorted(zone.ipv6 for zone in self.zones.values()))
+            return zones if endpoint == ANY else (_outside4(zones[0]), _outside6(zones[1]))
+        if endpoint in self.zones:
+            zone = self.zones[endpoint]
+            return (zone.ipv4,), (zone.ipv6,)
+        hosts = self.group(endpoint)
+        if not hosts:
+            raise KeyError(endpoint)
+        return (
+            tuple(sorted(IPv4Network(host.ipv4) for host in hosts)),
+            tuple(sorted(IPv6Network(host.ipv6) for host in hosts if host.ipv6 is not None)),
+        )
+
+    def passphrase(self) -> str:
+        """The passphrase of the state, read from its source; with ``generate`` it is made on first use.
+
+        Raises UserError when the source gives none.
+        """
+        from yiwang.inventory import passphrase  # noqa: PLC0415 - reading an inventory must not pay for it
+
+        return passphrase.read(self.passphrase_source, self.state_dir)
+
+
+def _outside4(zones: tuple[IPv4Network, ...]) -> tuple[IPv4Network, ...]:
+    rest = [IPv4Network("0.0.0.0/0")]
+    for zone in zones:
+        rest = [piece for network in rest for piece in (network.address_exclude(zone) if zone.subnet_of(network) else (network,))]
+    return tuple(sorted(rest))
+
+
+def _outside6(zones: tuple[IPv6Network, ...]) -> tuple[IPv6Network, ...]:
+    rest = [IPv6Network("::/0")]
+    for zone in zones:
+        rest = [piece for network in rest for piece in (network.address_exclude(zone) if zone.subnet_of(network) else (network,))]
+    return tuple(sorted(rest))

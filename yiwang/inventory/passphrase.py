@@ -1,0 +1,65 @@
+"""The passphrase that encrypts the secrets in the state: read from a file, a command, or made once."""
+
+from __future__ import annotations
+
+import secrets
+import subprocess
+from pathlib import Path
+
+from yiwang.errors import ExitCode, UserError
+from yiwang.files import make_private, write_atomic
+from yiwang.inventory.model import Passphrase
+from yiwang.messages import t
+
+COMMAND_SECONDS = 60.0
+MAX_BYTES = 4096
+
+
+def read(source: Passphrase, state_dir: Path) -> str:
+    """The passphrase from ``source``, without the line end. Raises UserError, which never quotes what was read."""
+    if source.kind == "command":
+        return _checked(_from_command(source.command), " ".join(source.command))
+    path = source.file if source.file is not None else state_dir / "passphrase"
+    if source.kind == "generate" and not path.exists():
+        make_private(state_dir)
+        write_atomic(path, secrets.token_urlsafe(32) + "\n", mode=0o600)
+    return _checked(_from_file(path), str(path))
+
+
+def _from_file(path: Path) -> bytes:
+    try:
+        if path.stat().st_mode & 0o077:
+            raise UserError(
+                t("inventory.passphrase_open", path=path), code=ExitCode.INPUT, fix=t("inventory.passphrase_open_fix", path=path)
+            )
+        with path.open("rb") as file:
+            return file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise UserError(
+            t("inventory.passphrase_file", path=path, reason=error.strerror or error),
+            code=ExitCode.INPUT,
+            fix=t("inventory.passphrase_file_fix"),
+        ) from None
+
+
+def _from_command(command: tuple[str, ...]) -> bytes:
+    shown = " ".join(command)
+    try:
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=COMMAND_SECONDS, check=False)  # noqa: S603
+    except (OSError, ValueError, subprocess.TimeoutExpired) as error:
+        reason = type(error).__name__ if isinstance(error, subprocess.TimeoutExpired) else str(error)
+        raise UserError(t("inventory.passphrase_command", command=shown, reason=reason), code=ExitCode.INPUT) from None
+    if done.returncode != 0:
+        reason = t("inventory.exit_code", code=done.returncode)
+        raise UserError(t("inventory.passphrase_command", command=shown, reason=reason), code=ExitCode.INPUT)
+    return done.stdout
+
+
+def _checked(raw: bytes, source: str) -> str:
+    try:
+        text = raw.decode("utf-8").strip("\r\n")
+    except UnicodeDecodeError:
+        text = ""
+    if not text or len(raw) > MAX_BYTES or "\n" in text:
+        raise UserError(t("inventory.passphrase_bad", source=source), code=ExitCode.INPUT, fix=t("inventory.passphrase_bad_fix"))
+    return text

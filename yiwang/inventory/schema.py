@@ -1,0 +1,154 @@
+"""The shape of ``province.yml``. Unknown keys are refused; the leaves are checked by ``values``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from ipaddress import IPv4Network, IPv6Network
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, PlainValidator
+from pydantic_core import PydanticCustomError
+
+from yiwang.inventory import values
+from yiwang.inventory.model import COMPONENTS, PLACEMENTS, STACKS
+
+
+def _leaf(check: Callable[[Any], Any]) -> PlainValidator:
+    def validate(value: Any) -> Any:
+        try:
+            return check(value)
+        except values.Wrong as wrong:
+            raise PydanticCustomError("wrong", "{what}", {"what": wrong.what, "details": wrong.details}) from None
+
+    return PlainValidator(validate)
+
+
+def _choice(what: str, options: tuple[str, ...]) -> PlainValidator:
+    def check(value: Any) -> str:
+        if not isinstance(value, str) or value not in options:
+            raise values.Wrong(what, options=", ".join(options))
+        return value
+
+    return _leaf(check)
+
+
+def _text_or_list(check: Callable[[Any], Any], what: str) -> PlainValidator:
+    """One text or a list of them, at least one, each checked."""
+
+    def validate(value: Any) -> tuple[Any, ...]:
+        entries = value if isinstance(value, list) else [value]
+        if not entries:
+            raise values.Wrong(what)
+        return tuple(check(entry) for entry in entries)
+
+    return _leaf(validate)
+
+
+def _any_text(what: str) -> Callable[[Any], str]:
+    def check(value: Any) -> str:
+        if not isinstance(value, str) or not value or not value.isprintable():
+            raise values.Wrong(what)
+        return value
+
+    return check
+
+
+Domain = Annotated[str, _leaf(values.domain)]
+Identifier = Annotated[str, _leaf(values.identifier)]
+Code = Annotated[str, _leaf(values.code)]
+Ends = Annotated[tuple[str, ...], _text_or_list(_any_text("endpoint"), "endpoint")]
+EndpointAddress = Annotated[str | None, _leaf(values.endpoint_address)]
+FileName = Annotated[str | None, _leaf(_any_text("file_name"))]
+
+
+class Strict(BaseModel):
+    """A mapping whose keys are all known."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class NameFacts(Strict):
+    """A name in both languages."""
+
+    zh: Annotated[str, _leaf(values.chinese)]
+    en: Annotated[str, _leaf(values.english_name)]
+
+
+class ZoneFacts(Strict):
+    """The ranges of a zone."""
+
+    ipv4: Annotated[IPv4Network, _leaf(values.zone_ipv4)]
+    ipv6: Annotated[IPv6Network, _leaf(values.zone_ipv6)]
+
+
+class PathFacts(Strict):
+    """One listed path."""
+
+    source: Ends = Field(alias="from")
+    target: Ends = Field(alias="to")
+    protocol: Annotated[Literal["tcp", "udp"], _choice("choice", ("tcp", "udp"))]
+    ports: list[Annotated[int | str, _leaf(values.port)]] = Field(min_length=1)
+    purpose: NameFacts
+
+
+class SiteFacts(Strict):
+    """One site. Placements are checked with the release's list, later."""
+
+    stack: Annotated[Literal["national", "province", "city"], _choice("choice", STACKS)]
+    code: Code | None = None
+    title: NameFacts | None = None
+    domain: Domain | None = None
+    placement: dict[
+        Annotated[str, _choice("component", COMPONENTS)],
+        Annotated[Literal["servers", "kubernetes", "tenant", "external"], _choice("choice", PLACEMENTS)],
+    ] = {}
+
+
+class NationalFacts(Strict):
+    """The state platform's endpoints."""
+
+    identity: EndpointAddress = None
+    exchange: EndpointAddress = None
+    catalogue: EndpointAddress = None
+
+
+class ContactFacts(Strict):
+    """A duty and how it is reached."""
+
+    duty: Identifier
+    name: NameFacts
+    email: Annotated[str, _leaf(values.email)]
+    phone: Annotated[str | None, _leaf(values.phone)] = None
+
+
+class AccessFacts(Strict):
+    """How the hosts are reached."""
+
+    user: Annotated[str, _leaf(values.account)] = "yiwang"
+    bootstrap_user: Annotated[str, _leaf(values.account)] = "root"
+    key_file: FileName = None
+    operators: list[Annotated[IPv4Network | IPv6Network, _leaf(values.operator_network)]] = Field(min_length=1)
+
+
+class PassphraseFacts(Strict):
+    """Exactly one of the three, checked later."""
+
+    file: FileName = None
+    command: Annotated[tuple[str, ...] | None, _text_or_list(_any_text("command"), "command")] = None
+    generate: Annotated[bool | None, _leaf(values.true)] = None
+
+
+class ProvinceFacts(Strict):
+    """The whole of ``province.yml``."""
+
+    code: Code
+    name: NameFacts
+    domain: Domain
+    state_dir: FileName = None
+    passphrase: PassphraseFacts
+    access: AccessFacts
+    zones: dict[Identifier, ZoneFacts] = Field(min_length=1)
+    paths: list[PathFacts] = []
+    national: NationalFacts = NationalFacts()
+    sites: dict[Identifier, SiteFacts] = Field(min_length=1)
+    contacts: list[ContactFacts] = []

@@ -1,0 +1,65 @@
+"""No secret and no template in an inventory: it is read by many people and kept in a repository."""
+
+from __future__ import annotations
+
+import re
+
+from yiwang.inventory.document import Node
+from yiwang.inventory.errors import Finding, Findings, KeyPath, shown
+from yiwang.inventory.sources import FACTS, Sources
+from yiwang.messages import t
+
+_NAMES = re.compile(
+    r"(?:^|_)(?:pass|passwd|password|pwd|passphrase|secret|token|credential|bearer)s?(?:_|$)"
+    r"|(?:^|_)(?:private|secret|access|api|encryption|signing|master|client|auth)_?keys?(?:_|$)"
+)
+# Names that hold such a word but say where a secret lies, or something about it.
+_ABOUT = re.compile(r"_(?:file|path|dir|url|length|days|age|policy|source|name|user|id)s?$")
+_VALUES = re.compile(
+    r"-----BEGIN [A-Z ]*PRIVATE KEY( BLOCK)?-----|\$ANSIBLE_VAULT;|AGE-SECRET-KEY-1|\bAKIA[0-9A-Z]{16}\b|\bgh[pousr]_[A-Za-z0-9]{30,}"
+    r"|\beyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.|[a-z][a-z0-9+.-]*://[^\s/@:]*:[^\s/@]+@"
+)
+_PEM = re.compile(rb"-----BEGIN [A-Z ]*PRIVATE KEY")
+_TEMPLATE = re.compile(r"\{\{|\{%|\{#")
+
+
+def check(sources: Sources, findings: Findings) -> None:
+    """Look at every key and value of every file; a secret's value is never shown."""
+    for file, node in sources.documents.items():
+        _Scanner(file, node, findings).scan()
+    for file, raw in sources.raw.items():
+        match = _PEM.search(raw)
+        if match and not any(finding.file == file and finding.value == "***" for finding in findings.found.values()):
+            line = raw[: match.start()].count(b"\n") + 1
+            findings.add(Finding(file, line, (), "***", t("inventory.secret"), t("inventory.secret_fix")))
+
+
+class _Scanner:
+    def __init__(self, file: str, root: Node, findings: Findings) -> None:
+        self.file = file
+        self.root = root
+        self.findings = findings
+
+    def scan(self) -> None:
+        for path, node in self.root.walk():
+            if not isinstance(node.scalar, str) or not node.scalar:
+                continue
+            named = self.named(path)
+            if named or _VALUES.search(node.scalar):
+                place = named or path
+                line = self.root.line_of(place)
+                self.findings.add_final(Finding(self.file, line, place, "***", t("inventory.secret"), t("inventory.secret_fix")))
+            elif self.file != FACTS and _TEMPLATE.search(node.scalar):
+                text, fix = t("inventory.no_template"), t("inventory.no_template_fix")
+                self.findings.add_final(Finding(self.file, self.root.line_of(path), path, shown(node.scalar), text, fix))
+
+    def named(self, path: KeyPath) -> KeyPath:
+        """The part of ``path`` up to the first key that names a secret; empty when none does."""
+        if self.file == FACTS and path[:1] == ("passphrase",):
+            return ()
+        for index, part in enumerate(path):
+            if isinstance(part, str):
+                name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", part).lower().replace("-", "_")
+                if _NAMES.search(name) and not _ABOUT.search(name):
+                    return path[: index + 1]
+        return ()

@@ -1,0 +1,1 @@
+"""National codes, tables and data sets; imports nothing of the rest of the package."""
