@@ -42,4 +42,4 @@ def register(app: typer.Typer) -> None:
                     fix=t("deployment.known", names=", ".join(sorted(known)) or "-"),
                 )
             engine.state.taint(stack, known[name])
-            return apply_plan(console, work, read_hosts=False, yes=yes)
+            return apply_plan(console, work, work.run(), yes=yes)

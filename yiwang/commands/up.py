@@ -32,6 +32,7 @@ def register(app: typer.Typer) -> None:
         site: SiteOption = None,
         host: HostOption = None,
         refresh: Annotated[bool, typer.Option("--refresh", help=t("cli.refresh"))] = False,
+        reapply: Annotated[bool, typer.Option("--reapply", help=t("cli.reapply"))] = False,
         yes: YesOption = False,
         json_output: JsonOption = False,
         quiet: QuietOption = False,
@@ -39,12 +40,12 @@ def register(app: typer.Typer) -> None:
         """Exit 0: every selected site is as it should be; 1: a site failed, a rerun goes on where it stopped."""
         console = Console(json_output=json_output, quiet=quiet)
         with session("up", inventory_directory(inventory), console, site, host) as work:
-            return apply_plan(console, work, read_hosts=refresh or bool(host), yes=yes)
+            run = work.run(refresh=refresh or bool(host), reapply=reapply)
+            return apply_plan(console, work, run, yes=yes)
 
 
-def apply_plan(console: Console, work: Session, *, read_hosts: bool, yes: bool) -> int:
-    """Plan, ask, apply; with ``read_hosts`` the hosts are read first and re-applied only where they differ. Returns the exit code."""
-    run = work.run(refresh=read_hosts)
+def apply_plan(console: Console, work: Session, run: runner.Run, *, yes: bool) -> int:
+    """Plan, ask, apply; returns the exit code. A run that refreshes reads the hosts first and re-applies where they differ."""
     console.progress(t("deployment.planning", sites=len(work.selection.sites)))
     planned = work.do(run, lambda: runner.previews(run))
     found = changes.collect(planned, ())
@@ -52,7 +53,7 @@ def apply_plan(console: Console, work: Session, *, read_hosts: bool, yes: bool) 
         console.result({"sites": found}, changes.describe(found, planned=True))
         return ExitCode.INTERRUPTED if run.control.cancelled else ExitCode.FAILED
     # An interrupted run left something to finish even where inputs are equal.
-    todo = [part.site for part in found if part.changes or part.in_flight or read_hosts]
+    todo = [part.site for part in found if part.changes or part.in_flight or run.refresh]
     if todo:
         console.info(changes.describe(found, planned=True))
         confirm(t("deployment.confirm_up"), yes=yes)

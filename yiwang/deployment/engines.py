@@ -30,14 +30,26 @@ def full_name(site: Site) -> str:
 
 
 def environment(
-    province: Province, selection: Selection, run_dir: Path, *, detail: bool = False, destroy_data: bool = False
+    province: Province,
+    selection: Selection,
+    run_dir: Path,
+    *,
+    detail: bool = False,
+    reapply: bool = False,
+    destroy_data: bool = False,
 ) -> Mapping[str, str]:
-    """What programs and providers are told; see the table in yiwang/provider/README.md."""
+    """What programs and providers are told.
+
+    ``detail``: previews look at the hosts, file by file. ``reapply``: roles run again though nothing changed.
+    ``destroy_data``: removal of a role takes its data too.
+    """
     variables = {"YIWANG_INVENTORY": str(province.directory), RUN_DIR: str(run_dir)}
     if selection.hosts:
         variables["YIWANG_LIMIT"] = ",".join(selection.hosts)
     if detail:
         variables["YIWANG_PLAN_DETAIL"] = "1"
+    if reapply:
+        variables["YIWANG_REAPPLY"] = "1"
     if destroy_data:
         variables["YIWANG_DESTROY_DATA"] = "1"
     return variables

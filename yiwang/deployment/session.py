@@ -36,9 +36,11 @@ class Session:
     progress: Progress
     verb: str
 
-    def run(self, *, refresh: bool = False, detail: bool = False, destroy_data: bool = False) -> runner.Run:
+    def run(self, *, refresh: bool = False, detail: bool = False, reapply: bool = False, destroy_data: bool = False) -> runner.Run:
         """A run with this session's sites, hosts and observers."""
-        variables: Mapping[str, str] = environment(self.province, self.selection, self.run_dir, detail=detail, destroy_data=destroy_data)
+        variables: Mapping[str, str] = environment(
+            self.province, self.selection, self.run_dir, detail=detail, reapply=reapply, destroy_data=destroy_data
+        )
         return runner.Run(self.province, self.selection, self.passphrase, variables, self.verb, self.progress.engine_event, refresh=refresh)
 
     def do(self, run: runner.Run, work: Callable[[], Awaitable[T]]) -> T:
