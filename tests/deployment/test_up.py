@@ -1,0 +1,215 @@
+"""`yiwang up` on real servers: idempotence, kills, a host made anew, one site alone."""
+
+from __future__ import annotations
+
+import collections
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import time
+from pathlib import Path
+from typing import Any, Self
+
+import pytest
+from tests_support import Yiwang
+
+pytestmark = pytest.mark.lab
+
+# Everything `up` records for the lab's sites, counted from the inventory's own words: see `recorded`.
+SITES = ("national", "province", "jinan", "qingdao")
+
+
+def counts(found: dict[str, Any]) -> dict[str, dict[str, int]]:
+    return {site["site"]: site["counts"] for site in found["sites"]}
+
+
+def recorded(yiwang: Yiwang) -> list[str]:
+    """The URNs in all checkpoints, with their multiplicity."""
+    urns = []
+    for path in sorted((yiwang.inventory / ".state" / ".pulumi" / "stacks").glob("*/*.json")):
+        latest = json.loads(path.read_text())["checkpoint"]["latest"]
+        urns += [f"{resource['urn']}{'#delete' if resource.get('delete') else ''}" for resource in latest["resources"]]
+        assert not latest.get("pending_operations"), path
+    return sorted(urns)
+
+
+def processes_of(yiwang: Yiwang) -> list[str]:
+    """Command lines of the processes that work on this inventory (by their environment), without this test's own."""
+    marker = f"YIWANG_INVENTORY={yiwang.inventory}".encode()
+    found = []
+    for process in Path("/proc").iterdir():
+        if process.name.isdigit() and int(process.name) != os.getpid():
+            try:
+                if marker in (process / "environ").read_bytes().split(b"\0"):
+                    found.append((process / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace"))
+            except OSError:
+                continue
+    return found
+
+
+def wait_until_gone(yiwang: Yiwang, seconds: float = 20) -> None:
+    deadline = time.monotonic() + seconds
+    while left := [line for line in processes_of(yiwang) if "[mux]" not in line]:
+        assert time.monotonic() < deadline, f"still running after the kill: {left}"
+        time.sleep(0.1)
+
+
+def test_second_up_changes_nothing(lab: Yiwang) -> None:
+    assert counts(lab.json("up", "--yes")) == {site: {} for site in SITES}
+
+
+def test_plan_of_an_unchanged_province_exits_0(lab: Yiwang) -> None:
+    assert lab("plan", check=False).returncode == 0
+
+
+def test_every_role_run_again_changes_no_host(lab: Yiwang) -> None:
+    found = lab.json("up", "--yes", "--reapply")
+    assert {site["site"]: site["hosts"] for site in found["sites"]} == {site: {} for site in SITES}
+
+
+def test_two_plans_of_the_same_change_are_equal_to_the_byte(lab: Yiwang) -> None:
+    with ChangedSetting(lab, "64M"):
+        first, second = (lab("plan", "--json", check=False) for _ in range(2))
+    assert first.returncode == 2
+    assert first.stdout == second.stdout
+
+
+class ChangedSetting:
+    """A role variable of all hosts set to another value while the body runs; the hosts follow it back afterwards."""
+
+    def __init__(self, yiwang: Yiwang, value: str, site: str = "all") -> None:
+        self.yiwang, self.value = yiwang, value
+        self.path = yiwang.inventory / "group_vars" / f"{site}.yml"
+        self.before = self.path.read_text() if self.path.exists() else None
+
+    def __enter__(self) -> Self:
+        self.set(self.value)
+        return self
+
+    def set(self, value: str) -> None:
+        self.path.write_text(f"{self.before or '---'}\nbase_journal_max_use: {value}\n")
+
+    def __exit__(self, *_: object) -> None:
+        if self.before is None:
+            self.path.unlink()
+        else:
+            self.path.write_text(self.before)
+
+
+def test_plan_names_the_file_on_the_host_that_would_change(lab: Yiwang) -> None:
+    with ChangedSetting(lab, "65M", site="jinan"):
+        done = lab("plan", "--json", check=False)
+        assert done.returncode == 2
+        sites = {site["site"]: site for site in json.loads(done.stdout)["sites"]}
+        assert [name for name, site in sites.items() if site["counts"]] == ["jinan"]
+        files = sites["jinan"]["hosts"]["c-jinan"]["files"]
+        assert any("+SystemMaxUse=65M" in file["diff"] for file in files), files
+        assert "65M" not in lab.ssh("c-jinan", "cat /etc/systemd/journald.conf.d/*"), "plan changed the host"
+
+
+def logins(yiwang: Yiwang) -> dict[str, int]:
+    """How many times anybody signed in on each host, this reading not counted."""
+    command = "journalctl -t sshd -o cat | grep -c 'Accepted publickey' || true"
+    return {host: int(yiwang.ssh(host, f"sudo {command}").split()[-1]) for host in yiwang.hosts()}
+
+
+def visited(before: dict[str, int], after: dict[str, int]) -> set[str]:
+    return {host for host, number in after.items() if number > before[host] + 1}
+
+
+def test_one_citys_up_visits_that_city_only(lab: Yiwang) -> None:
+    with ChangedSetting(lab, "66M"):
+        before = logins(lab)
+        found = lab.json("up", "--site", "qingdao", "--yes")
+        assert visited(before, logins(lab)) == {"c-qingdao"}
+        assert counts(found) == {"qingdao": {"update": 1}}
+        assert "66M" in lab.ssh("c-qingdao", "cat /etc/systemd/journald.conf.d/*")
+    lab("up", "--yes")
+
+
+def test_a_host_made_anew_is_trusted_and_rebuilt_alone(lab: Yiwang) -> None:
+    lab("lab", "down", "--host", "p-core")
+    lab("lab", "up")
+    refused = lab("up", "--site", "province", "--host", "p-core", "--yes", check=False)
+    assert refused.returncode == 1
+    assert "yiwang host trust p-core" in refused.stderr
+    lab("host", "trust", "p-core", "--yes")
+    before = logins_of_others(lab, "p-core")
+    lab("up", "--site", "province", "--host", "p-core", "--yes")
+    assert visited(before, logins_of_others(lab, "p-core")) == set()
+    assert "active" in lab.ssh("p-core", "systemctl is-active nftables chrony")
+    assert counts(lab.json("up", "--yes")) == {site: {} for site in SITES}
+
+
+def logins_of_others(yiwang: Yiwang, host: str) -> dict[str, int]:
+    command = "sudo journalctl -t sshd -o cat | grep -c 'Accepted publickey' || true"
+    return {name: int(yiwang.ssh(name, command).split()[-1]) for name in yiwang.hosts() if name != host}
+
+
+def kill_and_rerun(yiwang: Yiwang, moment: float) -> str:
+    """Start an `up`, kill its whole process group after `moment` seconds, and run it again."""
+    process = yiwang.start("up", "--yes")
+    try:
+        process.wait(timeout=moment)
+    except subprocess.TimeoutExpired:
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+    assert process.stdout is not None
+    process.stdout.close()
+    wait_until_gone(yiwang)
+    done = yiwang("up", "--yes")
+    return done.stderr
+
+
+def check_complete(yiwang: Yiwang, urns: list[str]) -> None:
+    assert recorded(yiwang) == urns
+    assert [urn for urn, number in collections.Counter(recorded(yiwang)).items() if number > 1] == []
+    assert yiwang("plan", check=False).returncode == 0
+
+
+def kills(lab: Yiwang, number: int) -> None:
+    seed = random.randrange(1 << 30)
+    print(f"seed {seed}")
+    chance = random.Random(seed)
+    urns = recorded(lab)
+    secrets = lab("outputs", "--show-secrets", "--json").stdout
+    with ChangedSetting(lab, "70M") as setting:
+        started = time.monotonic()
+        lab("up", "--yes")
+        length = time.monotonic() - started
+        for index in range(number):
+            setting.set(f"{71 + index}M")
+            kill_and_rerun(lab, chance.uniform(0.3, length))
+            check_complete(lab, urns)
+            assert f"{71 + index}M" in lab.ssh("p-data", "cat /etc/systemd/journald.conf.d/*")
+    lab("up", "--yes")
+    assert lab("outputs", "--show-secrets", "--json").stdout == secrets
+
+
+def creation_kills(lab: Yiwang, number: int) -> None:
+    """The same for a first run: the state is put aside, so that everything is made again on hosts that are there."""
+    seed = random.randrange(1 << 30)
+    print(f"seed {seed}")
+    chance = random.Random(seed)
+    urns = recorded(lab)
+    for _ in range(number):
+        shutil.rmtree(lab.inventory / ".state" / ".pulumi")
+        kill_and_rerun(lab, chance.uniform(0.3, 12))
+        check_complete(lab, urns)
+
+
+def test_killed_updates_are_finished_by_a_rerun(lab: Yiwang) -> None:
+    kills(lab, 3)
+
+
+def test_killed_first_runs_are_finished_by_a_rerun(lab: Yiwang) -> None:
+    creation_kills(lab, 2)
+
+
+@pytest.mark.soak
+def test_twenty_kills(lab: Yiwang) -> None:
+    kills(lab, 14)
+    creation_kills(lab, 6)
