@@ -84,7 +84,9 @@ def _build(project: Path, fresh: Path) -> None:
     for tree in (*TREES, "inventories"):
         (stage / tree).mkdir(exist_ok=True)
     command = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(fresh)]
-    done = subprocess.run(command, cwd=stage, env=os.environ | {"SOURCE_DATE_EPOCH": "315532800"}, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command, cwd=stage, env=os.environ | {"SOURCE_DATE_EPOCH": "315532800"}, capture_output=True, text=True, check=False
+    )
     if done.returncode:
         reason = (done.stderr or done.stdout).strip()[-300:]
         raise UserError(t("delivery.build_failed", reason=reason), code=ExitCode.MACHINE, fix=t("delivery.build_failed_fix"))

@@ -1,50 +1,54 @@
 """Makes the virtual environment /opt/yiwang/<name> from an archive of wheels; an earlier one stays in use until this one is complete.
 
 Arguments: name, digest, file names of the archive and of our wheel, sha256 of our wheel; YIWANG_PREFIX moves all paths (tests).
-"""
+"""  # noqa: INP001 - sent to hosts
+
+from __future__ import annotations
 
 import os
-import pathlib
 import shutil
 import subprocess
 import sys
 import tarfile
 import tempfile
+from pathlib import Path
 
 name, digest, archive, wheel, wheel_sha256 = sys.argv[1:6]
-prefix = pathlib.Path(os.environ.get("YIWANG_PREFIX", "/"))
+prefix = Path(os.environ.get("YIWANG_PREFIX", "/"))
 store = prefix / "var/lib/yiwang/wheelhouse" / name
 versions = prefix / "opt/yiwang/versions" / name
 link = prefix / "opt/yiwang" / name
 target = versions / digest
 mark = target / f"complete-{digest}"
 
+PIP = ("--no-index", "--require-hashes", "--no-deps", "--no-cache-dir", "--no-input", "--disable-pip-version-check", "--quiet")
 
-def run(*command):
+
+def run(*command: str | Path) -> None:
     """Run one command; its output is shown only when it fails."""
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env={"PATH": "/usr/bin:/bin", "PIP_CONFIG_FILE": os.devnull})
+    environment = {"PATH": "/usr/bin:/bin", "PIP_CONFIG_FILE": os.devnull}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     if done.returncode:
-        sys.exit(f"{' '.join(map(str, command[:5]))}: {done.stdout[-1000:]}{done.stderr[-3000:]}")
+        sys.exit(f"{' '.join(map(str, command[:4]))}: {done.stdout[-1000:]}{done.stderr[-3000:]}")
 
 
-def make():
+def make() -> None:
     """Fill the new environment from the archive alone; each file must have its hash."""
     shutil.rmtree(target, ignore_errors=True)
     versions.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=versions) as unpacked:
+    with tempfile.TemporaryDirectory(dir=versions) as directory:
+        unpacked = Path(directory)
         with tarfile.open(store / archive) as tar:
-            tar.extractall(unpacked, filter="data") if hasattr(tarfile, "data_filter") else tar.extractall(unpacked)
-        own = pathlib.Path(unpacked, "own.txt")
+            tar.extractall(unpacked)  # noqa: S202 - our own archive: plain files, and pip checks each one's hash
+        own = unpacked / "own.txt"
         own.write_text(f"yiwang @ file://{store / wheel} --hash=sha256:{wheel_sha256}\n", encoding="utf-8")
         run(sys.executable, "-m", "venv", target)
-        run(
-            target / "bin/python", "-m", "pip", "install", "--no-index", "--find-links", unpacked, "--require-hashes", "--no-deps",
-            "--no-cache-dir", "--no-input", "--disable-pip-version-check", "-r", f"{unpacked}/requirements.txt", "-r", own,
-        )
+        requirements = ("-r", unpacked / "requirements.txt", "-r", own)
+        run(target / "bin/python", "-m", "pip", "install", *PIP, "--find-links", unpacked, *requirements)
     mark.touch()
 
 
-def switch():
+def switch() -> None:
     """Point the component at the new environment in one step, then drop what nothing uses any more."""
     fresh = link.with_name(f".{name}.new")
     fresh.unlink(missing_ok=True)
@@ -53,9 +57,9 @@ def switch():
     for old in versions.iterdir():
         if old != target:
             shutil.rmtree(old, ignore_errors=True)
-    for old in store.iterdir():
-        if old.name not in {archive, wheel}:
-            old.unlink()
+    for file in store.iterdir():
+        if file.name not in {archive, wheel}:
+            file.unlink()
 
 
 if not mark.exists():

@@ -1,4 +1,6 @@
-"""Looks at the host and prints one JSON object; changes nothing. Arguments: names of packages to look for."""
+"""Looks at the host and prints one JSON object; changes nothing. Arguments: names of packages to look for."""  # noqa: INP001 - sent to hosts
+
+from __future__ import annotations
 
 import hashlib
 import json
@@ -6,76 +8,77 @@ import os
 import platform
 import subprocess
 import sys
+from pathlib import Path
+
+CERTIFICATE = "/etc/yiwang/tls/host.crt"
+SERVICES = ("nftables", "chrony", "ssh")
+ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"}
+FIRST_CLIENT_PORT = 32768
 
 
-def run(*command):
-    """Output of a command, or nothing when it is missing or fails."""
+def run(*command: str) -> str:
+    """Output of a command, whatever its exit code; nothing when it is missing or hangs."""
     try:
-        return subprocess.run(command, capture_output=True, text=True, timeout=20, check=True, env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"}).stdout
+        return subprocess.run(command, capture_output=True, text=True, timeout=20, check=False, env=ENVIRONMENT).stdout
     except (OSError, subprocess.SubprocessError):
         return ""
 
 
-def read(path):
+def read(path: str) -> str:
     """Text of a file, or nothing."""
     try:
-        with open(path, encoding="utf-8") as file:
-            return file.read()
+        return Path(path).read_text(encoding="utf-8")
     except OSError:
         return ""
 
 
-def system():
-    """ID and VERSION_ID of the distribution."""
-    pairs = dict(line.split("=", 1) for line in read("/etc/os-release").splitlines() if "=" in line)
-    return {key: pairs.get(name, "").strip('"') for key, name in (("id", "ID"), ("version", "VERSION_ID"), ("name", "PRETTY_NAME"))}
+def pairs(text: str, separator: str) -> dict[str, str]:
+    """Lines of keys and values."""
+    return dict(line.split(separator, 1) for line in text.splitlines() if separator in line)
 
 
-def packages(names):
+def system() -> dict[str, str]:
+    """The distribution as /etc/os-release names it."""
+    release = {key: value.strip('"') for key, value in pairs(read("/etc/os-release"), "=").items()}
+    return {"id": release.get("ID", ""), "version": release.get("VERSION_ID", ""), "name": release.get("PRETTY_NAME", "")}
+
+
+def packages(names: list[str]) -> dict[str, str]:
     """Installed ones of the packages, with their versions."""
-    lines = subprocess.run(
-        ["dpkg-query", "-W", "-f", "${Package}\t${db:Status-Status}\t${Version}\n", *names], capture_output=True, text=True, check=False
-    ).stdout.splitlines()
+    lines = run("dpkg-query", "-W", "-f", "${Package}\t${db:Status-Status}\t${Version}\n", *names).splitlines() if names else []
     return {name: version for name, status, version in (line.split("\t") for line in lines) if status == "installed"}
 
 
-def listening():
-    """Sockets that answer, as protocol/address:port; the short-lived ports of clients are left out."""
-    with_ports = [line.split() for line in run("ss", "-H", "-lntu").splitlines()]
-    first_client_port = int((read("/proc/sys/net/ipv4/ip_local_port_range").split() or ["32768"])[0])
-    return sorted({f"{row[0]}/{row[4]}" for row in with_ports if row[0] == "tcp" or int(row[4].rsplit(":", 1)[1]) < first_client_port})
+def listening() -> list[str]:
+    """Sockets that answer, as protocol/address:port; the short-lived ports of UDP clients are left out."""
+    first = int((read("/proc/sys/net/ipv4/ip_local_port_range").split() or [str(FIRST_CLIENT_PORT)])[0])
+    rows = [line.split() for line in run("ss", "-H", "-lntu").splitlines()]
+    return sorted({f"{row[0]}/{row[4]}" for row in rows if row[0] == "tcp" or int(row[4].rpartition(":")[2]) < first})
 
 
-def services(names):
-    """Units and whether they run and start at boot."""
-    found = {}
-    for name in names:
-        text = run("systemctl", "show", "--property=ActiveState,UnitFileState,LoadState", name)
-        found[name] = dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
-    return found
+def service(name: str) -> dict[str, str]:
+    """Whether a unit runs, and starts at boot."""
+    return pairs(run("systemctl", "show", "--property=ActiveState,UnitFileState", name), "=")
 
 
-ruleset = run("nft", "list", "ruleset")
-names = sys.argv[1:]
-print(
-    json.dumps(
-        {
-            "os": system(),
-            "machine": platform.machine(),
-            "python": ".".join(platform.python_version_tuple()[:2]),
-            "libc": platform.libc_ver()[1],
-            "init": read("/proc/1/comm").strip(),
-            "packages": packages(names) if names else {},
-            "ruleset": hashlib.sha256(ruleset.encode()).hexdigest() if ruleset else "",
-            "ruleset_loaded": read("/var/lib/yiwang/nftables.loaded").strip(),
-            "certificate_not_after": run("openssl", "x509", "-in", "/etc/yiwang/tls/host.crt", "-noout", "-enddate").strip().partition("=")[2]
-            if os.path.exists("/etc/yiwang/tls/host.crt")
-            else "",
-            "listening": listening(),
-            "services": services(["nftables", "chrony", "ssh"]),
-            "sshd": dict(line.split(" ", 1) for line in run("sshd", "-T", "-C", "user=root,host=localhost,addr=127.0.0.1").splitlines() if " " in line),
-            "hostname": platform.node(),
-        },
-        sort_keys=True,
-    )
-)
+def main() -> None:
+    """Print what there is to see."""
+    ruleset = run("nft", "list", "ruleset")
+    seen = {
+        "os": system(),
+        "machine": platform.machine(),
+        "python": ".".join(platform.python_version_tuple()[:2]),
+        "init": read("/proc/1/comm").strip(),
+        "hostname": os.uname().nodename,
+        "packages": packages(sys.argv[1:]),
+        "ruleset": hashlib.sha256(ruleset.encode()).hexdigest(),
+        "ruleset_loaded": read("/var/lib/yiwang/nftables.loaded").strip(),
+        "certificate_not_after": pairs(run("openssl", "x509", "-in", CERTIFICATE, "-noout", "-enddate"), "=").get("notAfter", ""),
+        "listening": listening(),
+        "services": {name: service(name) for name in SERVICES},
+        "sshd": pairs(run("sshd", "-T", "-C", "user=root,host=localhost,addr=127.0.0.1"), " "),
+    }
+    print(json.dumps(seen, sort_keys=True))
+
+
+main()

@@ -1,0 +1,9 @@
+"""A stand-in for the state platform above the province, for labs and acceptance tests; it has an authority of its own."""
+
+from yiwang.components import Authority, Base, authority, current
+
+here = current()
+owner = Authority(here.site, (here.site,))
+authority.export(owner, ())
+
+Base(here, owner.issuers[here.site.name])

@@ -1,0 +1,9 @@
+"""A province's own site: its authority, what its cities are handed, and its components."""
+
+from yiwang.components import Authority, Base, authority, current
+
+here = current()
+owner = Authority(here.site, (here.site, *here.cities))
+authority.export(owner, here.cities)
+
+Base(here, owner.issuers[here.site.name])

@@ -1,0 +1,7 @@
+"""The nouns of the platform as Pulumi components; the programs in ``stacks/`` are made of these."""
+
+from yiwang.components.authority import Authority, Issuer
+from yiwang.components.base import Base
+from yiwang.components.context import Context, current
+
+__all__ = ["Authority", "Base", "Context", "Issuer", "current"]

@@ -1,0 +1,77 @@
+"""The certificate authority of a province: a root, and an intermediate for each site, which signs the site's hosts.
+
+The root's key stays in the state of the stack that made it. A city is handed its own intermediate, by StackReference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import pulumi
+
+from yiwang.components.context import Context
+from yiwang.inventory.model import Site
+from yiwang.provider.resources import Certificate
+
+ROOT_DAYS = 3650
+INTERMEDIATE_DAYS = 1825
+RENEW_BEFORE = 180
+
+ROOT_OUTPUT = "root_certificate"
+
+
+@dataclass(frozen=True)
+class Issuer:
+    """What signs certificates: ``chain`` (PEM, the issuer's certificate first), ``key`` (PEM, secret), ``root`` (PEM) to trust."""
+
+    chain: pulumi.Output[str]
+    key: pulumi.Output[str]
+    root: pulumi.Output[str]
+
+
+class Authority(pulumi.ComponentResource):
+    """The root of ``owner`` and an intermediate for each of ``sites``; ``issuers`` holds these by the site's name."""
+
+    def __init__(self, owner: Site, sites: Iterable[Site], opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("yiwang:components:Authority", "authority", None, opts)
+        child = pulumi.ResourceOptions(parent=self)
+        self.root = Certificate(
+            "root", kind="root", common_name=f"{owner.title.en} root CA", days=ROOT_DAYS, renew_before=RENEW_BEFORE, opts=child
+        )
+        self.issuers = {site.name: self._issuer(site, child) for site in sites}
+        self.register_outputs({})
+
+    def _issuer(self, site: Site, child: pulumi.ResourceOptions) -> Issuer:
+        made = Certificate(
+            f"{site.name}-authority",
+            kind="intermediate",
+            common_name=f"{site.title.en} CA",
+            issuer_certificate=self.root.certificate,
+            issuer_key=self.root.private_key,
+            days=INTERMEDIATE_DAYS,
+            renew_before=RENEW_BEFORE,
+            opts=child,
+        )
+        return Issuer(made.chain, made.private_key, self.root.certificate)
+
+
+def export(authority: Authority, sites: Iterable[Site]) -> None:
+    """Export the root's certificate, and for each of ``sites`` what ``issuer_of`` reads there."""
+    pulumi.export(ROOT_OUTPUT, authority.root.certificate)
+    for site in sites:
+        issuer = authority.issuers[site.name]
+        pulumi.export(f"{site.name}_authority_chain", issuer.chain)
+        pulumi.export(f"{site.name}_authority_key", pulumi.Output.secret(issuer.key))
+
+
+def issuer_of(context: Context) -> Issuer:
+    """The issuer that the stack of the site above has made for this site."""
+    above = context.parent
+    stack = pulumi.StackReference(f"organization/{above.stack}/{above.name}")
+    name = context.site.name
+    return Issuer(
+        stack.require_output(f"{name}_authority_chain"),
+        pulumi.Output.secret(stack.require_output(f"{name}_authority_key")),
+        stack.require_output(ROOT_OUTPUT),
+    )

@@ -1,0 +1,155 @@
+"""Base: every host of a site, hardened, known by name, with a certificate of its own and a firewall from the list of paths."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pulumi
+
+from yiwang import delivery
+from yiwang.components.authority import Issuer
+from yiwang.components.context import Context
+from yiwang.components.firewall import rules
+from yiwang.errors import ExitCode, UserError
+from yiwang.inventory.model import ANY, Host, Province, Site
+from yiwang.messages import t
+from yiwang.provider.resources import Certificate, Role, Secret
+
+PREFIX = "base_"
+CERTIFICATE_DAYS = 397
+RENEW_BEFORE = 30
+RESCUE_LENGTH = 24
+# Without letters and digits that look alike on a console.
+RESCUE_ALPHABET = "abcdefghijkmnpqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789"
+
+COMPUTED = frozenset(
+    PREFIX + name
+    for name in (
+        "hostname",
+        "automation_user",
+        "automation_public_keys",
+        "ssh_port",
+        "names",
+        "firewall_input",
+        "firewall_output",
+        "time_clients",
+        "trust",
+        "tls_certificate",
+        "tls_key",
+        "rescue_password",
+        "kit_digest",
+    )
+)
+"""The variables of the role that the kit sets; an inventory must not."""
+
+
+class Base(pulumi.ComponentResource):
+    """The role ``base`` on all hosts of a site; by host: ``certificates``, and ``rescue``, root's passwords at the console."""
+
+    def __init__(self, context: Context, issuer: Issuer, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("yiwang:components:Base", "base", None, opts)
+        child = pulumi.ResourceOptions(parent=self)
+        province, site = context.province, context.site
+        self.certificates = {host.name: _certificate(site, host, issuer, child) for host in site.hosts}
+        self.rescue = {
+            host.name: Secret(f"{host.name}-rescue", length=RESCUE_LENGTH, alphabet=RESCUE_ALPHABET, opts=child) for host in site.hosts
+        }
+        self.role = Role(
+            "base",
+            role="base",
+            site=site.name,
+            hosts={host.name: self._host(province, host) for host in site.hosts},
+            variables=common_variables(province, site) | {"base_trust": {_trust_name(context): issuer.root}},
+            opts=child,
+        )
+        self.register_outputs({})
+
+    def _host(self, province: Province, host: Host) -> dict[str, Any]:
+        certificate = self.certificates[host.name]
+        secrets = {
+            "base_tls_certificate": certificate.chain,
+            "base_tls_key": certificate.private_key,
+            "base_rescue_password": self.rescue[host.name].value,
+        }
+        return {"address": str(host.ipv4), "port": host.port, "variables": host_variables(province, host) | secrets}
+
+
+def _certificate(site: Site, host: Host, issuer: Issuer, opts: pulumi.ResourceOptions) -> Certificate:
+    addresses = [str(address) for address in (host.ipv4, host.ipv6) if address is not None]
+    return Certificate(
+        f"{host.name}-certificate",
+        kind="server",
+        common_name=full_name(site, host),
+        names=[full_name(site, host), host.name, *addresses],
+        issuer_certificate=issuer.chain,
+        issuer_key=issuer.key,
+        days=CERTIFICATE_DAYS,
+        renew_before=RENEW_BEFORE,
+        opts=opts,
+    )
+
+
+def _trust_name(context: Context) -> str:
+    """The file name of the root: that of the site which owns it."""
+    return context.site.name if context.site.stack != "city" else context.parent.name
+
+
+def full_name(site: Site, host: Host) -> str:
+    """The name of a host in DNS and in certificates."""
+    return f"{host.name}.{site.domain}"
+
+
+def common_variables(province: Province, site: Site) -> dict[str, Any]:
+    """What is the same on all hosts of a site."""
+    clients = province.addresses(ANY)
+    return {
+        "base_automation_user": province.access.user,
+        "base_automation_public_keys": [public_key(province.access.key_file)],
+        "base_names": names(province, site),
+        "base_time_clients": [str(network) for networks in clients for network in networks],
+    }
+
+
+def host_variables(province: Province, host: Host) -> dict[str, Any]:
+    """What the inventory says of one host, and what follows from it; secrets and certificates are added by the component.
+
+    Raises UserError when the inventory sets a variable that the kit computes.
+    """
+    given = {name: value for name, value in host.variables.items() if name.startswith(PREFIX)}
+    refused = sorted(COMPUTED.intersection(given))
+    if refused:
+        raise UserError(t("base.computed", host=host.name, names=", ".join(refused)), code=ExitCode.INPUT, fix=t("base.computed_fix"))
+    incoming, outgoing = rules(province, host)
+    computed: dict[str, Any] = {
+        "base_hostname": host.name,
+        "base_ssh_port": host.port,
+        "base_firewall_input": incoming,
+        "base_firewall_output": outgoing,
+    }
+    if given.get("base_kit"):
+        computed["base_kit_digest"] = delivery.digest("kit")
+    return given | computed
+
+
+def names(province: Province, site: Site) -> list[Mapping[str, Any]]:
+    """The hosts that a site may know: its own and those of the sites above it, never those of its neighbours."""
+    found: list[Mapping[str, Any]] = []
+    above: Site | None = site
+    while above is not None:
+        for host in above.hosts:
+            addresses = [str(address) for address in (host.ipv4, host.ipv6) if address is not None]
+            found += [{"address": address, "names": [full_name(above, host), host.name]} for address in addresses]
+        above = province.sites.get(above.parent) if above.parent else None
+    return found
+
+
+def public_key(key_file: Path) -> str:
+    """The public half of the operator's key, without its comment; raises UserError when it is not there."""
+    path = key_file.with_name(f"{key_file.name}.pub")
+    try:
+        fields = path.read_text(encoding="utf-8").split()
+    except OSError:
+        raise UserError(t("base.no_public_key", path=path), code=ExitCode.INPUT, fix=t("base.no_public_key_fix", path=key_file)) from None
+    return " ".join(fields[:2])
