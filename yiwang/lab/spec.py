@@ -47,8 +47,9 @@ class LabHost:
 
 @dataclass(frozen=True)
 class LabPath:
-    """Traffic the router lets through. ``ports`` holds numbers and ranges ``"from-to"``; ``to_world`` adds all
-    addresses outside the zones to the targets.
+    """Traffic the router lets through.
+
+    ``ports`` holds numbers and ranges ``"from-to"``; ``to_world`` adds all addresses outside the zones to the targets.
     """
 
     sources: tuple[Network, ...]
@@ -113,7 +114,11 @@ class HostStatus:
 
 @dataclass(frozen=True)
 class LabStatus:
-    """A lab as it is. ``operator_namespace`` is the path of the network namespace from which the hosts are reached."""
+    """A lab as it is.
+
+    ``operator_namespace`` is the path of the network namespace from which the hosts are reached. ``started`` are the hosts
+    this very ``up`` started; ``warnings`` what it found that may hurt later.
+    """
 
     name: str
     state: LabState
@@ -121,6 +126,7 @@ class LabStatus:
     hosts: tuple[HostStatus, ...]
     operator_namespace: Path
     started: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
