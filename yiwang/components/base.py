@@ -24,26 +24,6 @@ RESCUE_LENGTH = 24
 # Without letters and digits that look alike on a console.
 RESCUE_ALPHABET = "abcdefghijkmnpqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789"
 
-COMPUTED = frozenset(
-    PREFIX + name
-    for name in (
-        "hostname",
-        "automation_user",
-        "automation_public_keys",
-        "ssh_port",
-        "names",
-        "firewall_input",
-        "firewall_output",
-        "time_clients",
-        "trust",
-        "tls_certificate",
-        "tls_key",
-        "rescue_password",
-        "kit_digest",
-    )
-)
-"""The variables of the role that the kit sets; an inventory must not."""
-
 
 class Base(pulumi.ComponentResource):
     """The role ``base`` on all hosts of a site; by host: ``certificates``, and ``rescue``, root's passwords at the console."""
@@ -68,11 +48,9 @@ class Base(pulumi.ComponentResource):
 
     def _host(self, province: Province, host: Host) -> dict[str, Any]:
         certificate = self.certificates[host.name]
-        secrets = {
-            "base_tls_certificate": certificate.chain,
-            "base_tls_key": certificate.private_key,
-            "base_rescue_password": self.rescue[host.name].value,
-        }
+        key: pulumi.Output[str] = pulumi.Output.secret(certificate.private_key)
+        rescue: pulumi.Output[str] = pulumi.Output.secret(self.rescue[host.name].value)
+        secrets = {"base_tls_certificate": certificate.chain, "base_tls_key": key, "base_rescue_password": rescue}
         return {"address": str(host.ipv4), "port": host.port, "variables": host_variables(province, host) | secrets}
 
 
@@ -113,14 +91,8 @@ def common_variables(province: Province, site: Site) -> dict[str, Any]:
 
 
 def host_variables(province: Province, host: Host) -> dict[str, Any]:
-    """What the inventory says of one host, and what follows from it; secrets and certificates are added by the component.
-
-    Raises UserError when the inventory sets a variable that the kit computes.
-    """
+    """What the inventory says of one host, and what follows from it; secrets and certificates are added by the component."""
     given = {name: value for name, value in host.variables.items() if name.startswith(PREFIX)}
-    refused = sorted(COMPUTED.intersection(given))
-    if refused:
-        raise UserError(t("base.computed", host=host.name, names=", ".join(refused)), code=ExitCode.INPUT, fix=t("base.computed_fix"))
     incoming, outgoing = rules(province, host)
     computed: dict[str, Any] = {
         "base_hostname": host.name,

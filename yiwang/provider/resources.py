@@ -126,14 +126,14 @@ class Certificate(pulumi.CustomResource):
     ) -> None:
         properties: dict[str, Any] = {
             "kind": kind,
-            "commonName": common_name,
+            "common_name": common_name,
             "names": list(names),
-            "issuerCertificate": issuer_certificate,
-            "issuerKey": pulumi.Output.secret(issuer_key) if issuer_key is not None else None,
+            "issuer_certificate": issuer_certificate,
+            "issuer_key": pulumi.Output.secret(issuer_key) if issuer_key is not None else None,
             "days": days,
-            "renewBefore": renew_before,
+            "renew_before": renew_before,
         }
-        properties |= dict.fromkeys(("certificate", "chain", "privateKey", "notAfter", "serial", "fingerprint"))
+        properties |= dict.fromkeys(("certificate", "chain", "private_key", "not_after", "serial", "fingerprint"))
         super().__init__(
             "yiwang:index:Certificate",
             resource_name,
@@ -141,13 +141,21 @@ class Certificate(pulumi.CustomResource):
             pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(additional_secret_outputs=["privateKey"])),
         )
 
+    def translate_input_property(self, prop: str) -> str:
+        """Pulumi's spelling of an argument."""
+        return _CAMEL.get(prop, prop)
+
     def translate_output_property(self, prop: str) -> str:
         """The Python spelling of a property."""
-        return {
-            "commonName": "common_name",
-            "issuerCertificate": "issuer_certificate",
-            "issuerKey": "issuer_key",
-            "renewBefore": "renew_before",
-            "privateKey": "private_key",
-            "notAfter": "not_after",
-        }.get(prop, prop)
+        return _SNAKE.get(prop, prop)
+
+
+_CAMEL = {
+    "common_name": "commonName",
+    "issuer_certificate": "issuerCertificate",
+    "issuer_key": "issuerKey",
+    "renew_before": "renewBefore",
+    "private_key": "privateKey",
+    "not_after": "notAfter",
+}
+_SNAKE = {camel: snake for snake, camel in _CAMEL.items()}

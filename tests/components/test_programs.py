@@ -1,0 +1,237 @@
+"""What each program asks for, as its stack would register it: mocks record every registration and make outputs up from its name."""
+
+from __future__ import annotations
+
+import ast
+import json
+import runpy
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pulumi
+import pytest
+import yaml
+from pulumi.runtime import mocks as pulumi_mocks
+
+from yiwang.components import context
+from yiwang.errors import ExitCode, UserError
+
+ROOT = Path(__file__).parent.parent.parent
+PUBLIC_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJustForTheTestsJustForTheTestsJustForTheTes"
+
+SIGNATURE, SECRET_SIGNATURE = "4dabf18193072939515e22adb298388d", "1b47061264138c4ac30d75fd1eb44270"
+CHAIN, KEY = "chain of {}", "key of {}"
+
+
+@dataclass(frozen=True)
+class Registered:
+    type: str
+    name: str
+    inputs: dict[str, Any]
+
+
+class Recorder(pulumi_mocks.Mocks):
+    """Keeps ``(type, name, inputs)`` of every registration; ``reference`` is what stack references give."""
+
+    def __init__(self, reference: dict[str, Any]) -> None:
+        self.resources: list[Registered] = []
+        self.reference = reference
+
+    def new_resource(self, args: pulumi_mocks.MockResourceArgs) -> tuple[str, dict[str, Any]]:
+        self.resources.append(Registered(args.typ, args.name, dict(args.inputs)))
+        computed = {
+            "yiwang:index:Certificate": {
+                "chain": CHAIN.format(args.name),
+                "certificate": f"certificate of {args.name}",
+                "privateKey": KEY.format(args.name),
+            },
+            "yiwang:index:Secret": {"value": f"secret of {args.name}"},
+            "pulumi:pulumi:StackReference": {"outputs": self.reference, "secretOutputNames": []},
+        }
+        return f"{args.name}-id", {**args.inputs, **computed.get(args.typ, {})}
+
+    def call(self, args: pulumi_mocks.MockCallArgs) -> dict[str, Any]:
+        raise AssertionError(f"a program called {args.token}")
+
+
+def plain(value: Any) -> Any:
+    """The value without the marks of secrets."""
+    if isinstance(value, dict):
+        return plain(value["value"]) if value.get(SIGNATURE) == SECRET_SIGNATURE else {key: plain(inner) for key, inner in value.items()}
+    return [plain(inner) for inner in value] if isinstance(value, list) else value
+
+
+def unmarked(value: Any) -> set[str]:
+    """Every text that no mark of a secret covers."""
+    if isinstance(value, dict):
+        return set() if value.get(SIGNATURE) == SECRET_SIGNATURE else set().union(*(unmarked(inner) for inner in value.values()))
+    if isinstance(value, list):
+        return set().union(*(unmarked(inner) for inner in value))
+    return {value} if isinstance(value, str) else set()
+
+
+@dataclass
+class Run:
+    resources: list[Registered]
+
+    def of(self, kind: str) -> dict[str, dict[str, Any]]:
+        return {resource.name: plain(resource.inputs) for resource in self.resources if resource.type == kind}
+
+    @property
+    def role(self) -> dict[str, Any]:
+        (role,) = self.of("yiwang:index:Role").values()
+        return role
+
+
+@pytest.fixture
+def inventory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The lab's inventory, with an operator's key."""
+    directory = tmp_path / "lab"
+    shutil.copytree(ROOT / "inventories" / "lab", directory, ignore=shutil.ignore_patterns(".state"))
+    keys = directory / ".state" / "ssh"
+    keys.mkdir(parents=True)
+    (keys / "id_ed25519.pub").write_text(f"{PUBLIC_KEY} someone@somewhere\n")
+    monkeypatch.setenv("YIWANG_INVENTORY", str(directory))
+    return directory
+
+
+@pytest.fixture
+def run(inventory: Path) -> Callable[..., Run]:
+    """Runs ``stacks/<program>`` as the stack ``site``."""
+
+    def runner(program: str, site: str, reference: dict[str, Any] | None = None) -> Run:
+        recorder = Recorder(reference or {})
+        pulumi.runtime.set_mocks(recorder, project=program, stack=site, preview=False)
+        pulumi.runtime.test(lambda: runpy.run_path(str(ROOT / "stacks" / program), run_name="__main__") and None)()
+        return Run(recorder.resources)
+
+    return runner
+
+
+CERTIFICATE = "yiwang:index:Certificate"
+SECRET = "yiwang:index:Secret"
+REFERENCE = {
+    "root_certificate": "certificate of root",
+    "jinan_authority_chain": CHAIN.format("jinan-authority"),
+    "jinan_authority_key": KEY.format("jinan-authority"),
+}
+
+
+def test_province_makes_an_authority_for_itself_and_each_city(run: Callable[..., Run]) -> None:
+    certificates = run("province", "province").of(CERTIFICATE)
+    assert certificates["root"]["kind"] == "root"
+    intermediates = {name for name, inputs in certificates.items() if inputs["kind"] == "intermediate"}
+    assert intermediates == {"province-authority", "jinan-authority", "qingdao-authority"}
+    assert all(certificates[name]["issuerKey"] == KEY.format("root") for name in intermediates)
+
+
+def test_every_host_has_a_certificate_under_its_names_and_addresses(run: Callable[..., Run]) -> None:
+    edge = run("province", "province").of(CERTIFICATE)["p-edge-certificate"]
+    assert edge["kind"] == "server"
+    assert edge["names"] == ["p-edge.sd.zwfw.example", "p-edge", "10.77.10.11", "fd77:0:0:10::11"]
+    assert edge["issuerKey"] == KEY.format("province-authority")
+
+
+def test_hosts_get_what_was_made_for_them_and_nothing_of_others(run: Callable[..., Run]) -> None:
+    role = run("province", "province").role
+    assert set(role["hosts"]) == {"p-edge", "p-core", "p-data", "p-ops"}
+    for name, host in role["hosts"].items():
+        variables = host["variables"]
+        assert variables["base_hostname"] == name
+        assert variables["base_tls_key"] == KEY.format(f"{name}-certificate")
+        assert variables["base_tls_certificate"] == CHAIN.format(f"{name}-certificate")
+        assert variables["base_rescue_password"] == f"secret of {name}-rescue"
+    assert role["variables"]["base_trust"] == {"province": "certificate of root"}
+    assert role["variables"]["base_automation_public_keys"] == [PUBLIC_KEY]  # without the operator's name
+
+
+@pytest.mark.parametrize(("program", "site"), [("province", "province"), ("city", "jinan"), ("national", "national")])
+def test_keys_and_passwords_are_marked_secret_wherever_they_go(run: Callable[..., Run], program: str, site: str) -> None:
+    seen = set().union(*(unmarked(resource.inputs) for resource in run(program, site, REFERENCE).resources))
+    assert not {text for text in seen if text.startswith(("key of", "secret of"))}
+    assert any(text.startswith("chain of") for text in seen)
+
+
+def test_city_takes_its_issuer_from_the_province(run: Callable[..., Run]) -> None:
+    made = run("city", "jinan", REFERENCE)
+    assert set(made.of("pulumi:pulumi:StackReference")) == {"organization/province/province"}
+    certificates = made.of(CERTIFICATE)
+    assert set(certificates) == {"c-jinan-certificate"}
+    assert certificates["c-jinan-certificate"]["issuerKey"] == KEY.format("jinan-authority")
+    assert made.role["variables"]["base_trust"] == {"province": "certificate of root"}
+
+
+def test_city_knows_its_own_and_the_provinces_hosts_but_no_other_city(run: Callable[..., Run]) -> None:
+    known = {entry["names"][0] for entry in run("city", "jinan", REFERENCE).role["variables"]["base_names"]}
+    assert known == {"c-jinan.jinan.sd.zwfw.example", *(f"{host}.sd.zwfw.example" for host in ("p-edge", "p-core", "p-data", "p-ops"))}
+
+
+def test_a_new_city_changes_no_host_of_the_province(run: Callable[..., Run], inventory: Path) -> None:
+    before = run("province", "province")
+    facts = yaml.safe_load((inventory / "province.yml").read_text())
+    facts["sites"]["yantai"] = {"stack": "city", "code": 370600, "title": {"zh": "烟台市", "en": "Yantai"}}
+    (inventory / "province.yml").write_text(yaml.safe_dump(facts, allow_unicode=True))
+    hosts = yaml.safe_load((inventory / "hosts.yml").read_text())
+    hosts["all"]["children"]["yantai"] = {"hosts": {"c-yantai": {"ansible_host": "10.77.20.23", "yiwang_zone": "extranet"}}}
+    (inventory / "hosts.yml").write_text(yaml.safe_dump(hosts))
+    after = run("province", "province")
+    assert after.role == before.role
+    assert {resource.name for resource in after.resources} - {resource.name for resource in before.resources} == {"yantai-authority"}
+
+
+def test_national_stand_in_has_an_authority_of_its_own(run: Callable[..., Run]) -> None:
+    made = run("national", "national")
+    assert {name for name, inputs in made.of(CERTIFICATE).items() if inputs["kind"] != "server"} == {"root", "national-authority"}
+    assert not made.of("pulumi:pulumi:StackReference")
+    assert made.role["variables"]["base_trust"] == {"national": "certificate of root"}
+
+
+@pytest.mark.parametrize(("program", "site"), [("province", "province"), ("city", "jinan"), ("national", "national")])
+def test_two_runs_of_a_program_are_equal_to_the_byte(run: Callable[..., Run], program: str, site: str) -> None:
+    first, second = (
+        json.dumps(sorted((r.type, r.name, json.dumps(r.inputs, sort_keys=True)) for r in run(program, site, REFERENCE).resources))
+        for _ in range(2)
+    )
+    assert first == second
+
+
+@pytest.mark.parametrize(("program", "site"), [("province", "jinan"), ("city", "nowhere")])
+def test_a_stack_that_is_no_site_of_the_program_is_refused(run: Callable[..., Run], program: str, site: str) -> None:
+    with pytest.raises(UserError) as refused:
+        run(program, site)
+    assert refused.value.code == ExitCode.INPUT
+    assert site in refused.value.text
+
+
+def test_without_an_inventory_the_variable_is_named(run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(context.VARIABLE)
+    with pytest.raises(UserError, match=context.VARIABLE):
+        run("province", "province")
+
+
+def test_without_a_public_key_the_file_is_named(run: Callable[..., Run], inventory: Path) -> None:
+    (inventory / ".state/ssh/id_ed25519.pub").unlink()
+    with pytest.raises(UserError, match=r"id_ed25519\.pub"):
+        run("province", "province")
+
+
+def test_no_component_reads_clock_network_chance_or_the_kind_of_a_site_to_decide() -> None:
+    """What two machines could see differently has no place in a program."""
+    forbidden = {"time", "datetime", "random", "secrets", "uuid", "socket", "platform", "getpass", "urllib", "http", "subprocess"}
+    for path in [*(ROOT / "yiwang/components").glob("*.py"), *(ROOT / "stacks").glob("*/__main__.py")]:
+        for node in ast.walk(ast.parse(path.read_text())):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            found = {name.split(".")[0] for name in names} & forbidden
+            assert not found, f"{path} imports {found}"
+
+
+def test_programs_are_short_tables_of_contents() -> None:
+    programs = sorted((ROOT / "stacks").glob("*/__main__.py"))
+    assert [path.parent.name for path in programs] == ["city", "national", "province"]
+    for path in programs:
+        assert len(path.read_text().splitlines()) < 80
+        assert yaml.safe_load((path.parent / "Pulumi.yaml").read_text())["name"] == path.parent.name
