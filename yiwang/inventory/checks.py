@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
 from yiwang.inventory.errors import Finding, Findings, KeyPath, shown
 from yiwang.inventory.facts import Facts, nearest
-from yiwang.inventory.model import RESERVED_ENDPOINTS, Host
+from yiwang.inventory.model import RESERVED_ENDPOINTS
 from yiwang.inventory.resolve import Resolved
-from yiwang.inventory.sources import FACTS, HOSTS, Sources
+from yiwang.inventory.sources import FACTS, HOSTS
 from yiwang.messages import t
 from yiwang.standard import divisions
 
@@ -81,17 +82,20 @@ class _Checks:
             domain = site_domain(self.facts.domain, name, site.stack, site.domain)
             if domain is not None and owners.setdefault(domain, name) != name:
                 self.wrong(("sites", name, "domain"), "unique_domain", value=shown(domain), other=owners[domain])
-            for component, placement in site.placement.items():
-                allowed = AVAILABLE.get(component)
-                path = ("sites", name, "placement", component)
-                if allowed is None:
-                    self.wrong(path, "component_later", component=component, known=", ".join(AVAILABLE))
-                elif placement not in allowed:
-                    self.wrong(path, "placement_later", component=component, options=", ".join(allowed))
+            self.placement(name, site.placement)
+
+    def placement(self, site: str, placement: Mapping[str, str]) -> None:
+        """Only what this release can do."""
+        for component, place in placement.items():
+            allowed = AVAILABLE.get(component)
+            path = ("sites", site, "placement", component)
+            if allowed is None:
+                self.wrong(path, "component_later", component=component, known=", ".join(AVAILABLE))
+            elif place not in allowed:
+                self.wrong(path, "placement_later", component=component, options=", ".join(allowed))
 
     def zones(self) -> None:
         """Zones may not overlap, nor carry a reserved name."""
-        seen: list[tuple[str, str, object]] = []
         for name, zone in self.facts.zones.items():
             if name in RESERVED_ENDPOINTS or name in ("all", "ungrouped"):
                 self.wrong(("zones", name), "free_zone", value=shown(name))
@@ -104,7 +108,6 @@ class _Checks:
                     self.wrong(("zones", name, "ipv4"), "apart", other=other, network=ranges.ipv4)
                 if ranges is not None and zone.ipv6.overlaps(ranges.ipv6):
                     self.wrong(("zones", name, "ipv6"), "apart", other=other, network=ranges.ipv6)
-        del seen
 
     def paths(self, resolved: Resolved | None) -> None:
         """The ends of every path exist."""
@@ -114,7 +117,9 @@ class _Checks:
             for key, ends in (("from", path.source), ("to", path.target)):
                 written = self.facts.node.at(("paths", index, key))
                 for position, end in enumerate(ends):
-                    place: KeyPath = ("paths", index, key, position) if written is not None and written.entries is not None else ("paths", index, key)
+                    place: KeyPath = ("paths", index, key)
+                    if written is not None and written.entries is not None:
+                        place = (*place, position)
                     if end in zones or end in RESERVED_ENDPOINTS or end in groups or resolved is None:
                         continue
                     fix = nearest(end, {*zones, *RESERVED_ENDPOINTS, *groups})
@@ -123,9 +128,7 @@ class _Checks:
     def places(self, directory: Path) -> None:
         """Where the state, the key file and the passphrase lie."""
         state = self.facts.state_dir
-        if state is not None and not state.startswith("/") and not _inside(state):
-            self.wrong(("state_dir",), "state_dir")
-        elif state is not None and state.startswith("/") and (PurePosixPath(state) == PurePosixPath("/") or ".." in PurePosixPath(state).parts):
+        if state is not None and not _is_state_dir(state):
             self.wrong(("state_dir",), "state_dir")
         below = state_dir(directory, state)
         if self.facts.access is not None and self.facts.access.key_file is not None:
@@ -147,9 +150,12 @@ class _Checks:
             self.wrong(path, "private_file", state=below)
 
 
-def _inside(name: str) -> bool:
+def _is_state_dir(name: str) -> bool:
+    """Whether ``name`` is an absolute path, or one below the inventory that begins with a dot (what git is told to ignore)."""
     parts = PurePosixPath(name).parts
-    return bool(parts) and ".." not in parts and parts[0].startswith(".") and not name.startswith("~")
+    if not parts or ".." in parts:
+        return False
+    return len(parts) > 1 if parts[0] == "/" else parts[0].startswith(".")
 
 
 def state_dir(directory: Path, written: str | None) -> Path:
@@ -181,7 +187,7 @@ def check(directory: Path, facts: Facts, findings: Findings, resolved: Resolved 
     checks.places(directory)
 
 
-def check_sites_have_hosts(facts: Facts, sources: Sources, resolved: Resolved, hosts: dict[str, Host], findings: Findings) -> None:
+def check_sites_have_hosts(facts: Facts, resolved: Resolved, findings: Findings) -> None:
     """Every site is a group with at least one host."""
     filled = {group for groups in resolved.memberships.values() for group in groups}
     if not resolved.memberships:

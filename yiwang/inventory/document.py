@@ -18,6 +18,7 @@ MAX_NODES = 200_000
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _CONSTRUCT = yaml.SafeLoader("")
 _PREFIX = "tag:yaml.org,2002:"
+_PLAIN_TAGS = frozenset(_PREFIX + kind for kind in ("str", "int", "float", "bool", "null", "map", "seq"))
 _SCALARS = {
     f"{_PREFIX}null": _CONSTRUCT.construct_yaml_null,
     f"{_PREFIX}bool": _CONSTRUCT.construct_yaml_bool,
@@ -97,7 +98,7 @@ class _Composer:
 
     def stop(self, line: int, path: KeyPath, expected: str, fix: str) -> _Stop:
         self.find(line, path, "", expected, fix)
-        return _Stop
+        return _Stop()
 
     def document(self) -> Node | None:
         """The only document of the file; ``None`` for an empty file."""
@@ -143,7 +144,7 @@ class _Composer:
 
     def tag(self, event: Any, line: int, path: KeyPath) -> None:
         tag = event.tag
-        if tag is None or tag == "!" or (tag.startswith(_PREFIX) and tag[len(_PREFIX) :] in ("str", "int", "float", "bool", "null", "map", "seq")):
+        if tag is None or tag == "!" or tag in _PLAIN_TAGS:
             return
         if tag == "!vault":
             self.findings.add_final(Finding(self.file, line, path, "!vault", t("inventory.secret"), t("inventory.secret_fix")))
@@ -163,9 +164,7 @@ class _Composer:
                 merged.extend(value.entries if value.entries is not None else [value])
                 continue
             if key in items:
-                self.find(
-                    key_line, (*path, key), "", t("inventory.duplicate", line=node.key_lines[key]), t("inventory.duplicate_fix")
-                )
+                self.find(key_line, (*path, key), "", t("inventory.duplicate", line=node.key_lines[key]), t("inventory.duplicate_fix"))
             items[key], node.key_lines[key] = value, key_line
         self.loader.get_event()
         for source in merged:

@@ -22,7 +22,8 @@ _CODE: TypeAdapter[str] = TypeAdapter(schema.Code)
 _DOMAIN: TypeAdapter[str] = TypeAdapter(schema.Domain)
 _IDENTIFIER: TypeAdapter[str] = TypeAdapter(schema.Identifier)
 _FILE_NAME: TypeAdapter[str | None] = TypeAdapter(schema.FileName)
-_SHAPES = {"model_type": "mapping", "model_attributes_type": "mapping", "dict_type": "mapping", "list_type": "list", "too_short": "not_empty"}
+# The errors of pydantic's own that the schema can give, and what was expected.
+_SHAPES = {"model_type": "mapping", "dict_type": "mapping", "list_type": "list", "too_short": "not_empty"}
 _KEYS = ("code", "name", "domain", "state_dir", "passphrase", "access", "zones", "paths", "national", "sites", "contacts")
 _REQUIRED = ("code", "name", "domain", "passphrase", "access", "zones", "sites")
 
@@ -55,7 +56,7 @@ def nearest(key: str, known: Iterable[str]) -> str:
     close = difflib.get_close_matches(key, options, n=1, cutoff=0.6)
     if close:
         return t("inventory.did_you_mean", nearest=close[0])
-    return t("inventory.known_keys", keys=", ".join(options[:12]) + (" …" if len(options) > 12 else ""))  # noqa: PLR2004 - one line
+    return t("inventory.known_keys", keys=", ".join(options[:12]) + (" …" if len(options) > 12 else ""))
 
 
 def read(node: Node, findings: Findings) -> Facts:

@@ -39,15 +39,13 @@ class _Checker:
         if value is None and key == "yiwang_ipv6" and key not in variables:
             return None
         try:
-            if not isinstance(value, str):
-                raise ValueError  # noqa: TRY301 - numbers are addresses for ipaddress, not for people
-            address = kind(value)
-            if "%" in value:
-                raise ValueError  # noqa: TRY301
+            # A number is an address for ipaddress, and an address with a scope (fe80::1%eth0) too; not for us.
+            if isinstance(value, str) and "%" not in value:
+                return kind(value)
         except ValueError:
-            self.add(host, key, value, "ipv4_address" if kind is IPv4Address else "ipv6_address")
-            return None
-        return address
+            pass
+        self.add(host, key, value, "ipv4_address" if kind is IPv4Address else "ipv6_address")
+        return None
 
     def zone(self, host: str, variables: dict[str, Any]) -> str | None:
         value = variables.get("yiwang_zone")
@@ -66,7 +64,7 @@ class _Checker:
         network = ranges.ipv4 if isinstance(address, IPv4Address) else ranges.ipv6
         # The first address of an IPv6 network belongs to its routers; IPv4 has a broadcast address as well.
         edges = {network.network_address} | ({network.broadcast_address} if isinstance(address, IPv4Address) else set())
-        if address not in network or (address in edges and network.num_addresses > 2):  # noqa: PLR2004 - /31 and /127 have no edges
+        if address not in network or (address in edges and network.num_addresses > 2):
             self.add(host, key, str(address), "in_zone", zone=zone, network=network)
 
     def site(self, host: str) -> str | None:
@@ -91,7 +89,7 @@ def check(sources: Sources, facts: Facts | None, resolved: Resolved, findings: F
     _names(sources, facts, resolved, findings)
     _keys(sources, findings)
     hosts: dict[str, Host] = {}
-    for name in resolved.memberships:
+    for name in sources.in_order(resolved.memberships):
         host = _host(checker, name)
         if host is not None:
             hosts[name] = host
@@ -111,7 +109,7 @@ def _host(checker: _Checker, name: str) -> Host | None:
     checker.in_zone(name, "ansible_host", ipv4, zone)
     checker.in_zone(name, "yiwang_ipv6", ipv6, zone)
     port = variables.get("ansible_port", SSH_PORT)
-    if not isinstance(port, int) or isinstance(port, bool) or not 1 <= port <= 65535:  # noqa: PLR2004
+    if not isinstance(port, int) or isinstance(port, bool) or not 1 <= port <= 65535:
         checker.add(name, "ansible_port", port, "port_number")
     site = checker.site(name)
     if ipv4 is None or zone is None or site is None:
@@ -123,7 +121,7 @@ def _host(checker: _Checker, name: str) -> Host | None:
 def _duplicates(checker: _Checker) -> None:
     for key in ("ansible_host", "yiwang_ipv6"):
         owners: dict[str, str] = {}
-        for name in checker.resolved.memberships:
+        for name in checker.sources.in_order(checker.resolved.memberships):
             value = checker.resolved.variables.get(name, {}).get(key)
             try:
                 address = str((IPv4Address if key == "ansible_host" else IPv6Address)(value)) if isinstance(value, str) else None
@@ -157,5 +155,5 @@ def _keys(sources: Sources, findings: Findings) -> None:
             if key.startswith("yiwang_") and key not in OURS:
                 findings.add(Finding(definition.file, line, path, "", t("inventory.unknown_key"), nearest(key, OURS)))
             elif key.startswith("ansible_") and key not in ANSIBLE:
-                keys = ", ".join(ANSIBLE)
-                findings.add(Finding(definition.file, line, path, "", t("inventory.ansible_key"), t("inventory.ansible_key_fix", keys=keys)))
+                fix = t("inventory.ansible_key_fix", keys=", ".join(ANSIBLE))
+                findings.add(Finding(definition.file, line, path, "", t("inventory.ansible_key"), fix))

@@ -43,7 +43,7 @@ def load(directory: Path) -> model.Province:
     if facts is not None:
         checks.check(directory, facts, findings, resolved)
         if resolved is not None:
-            checks.check_sites_have_hosts(facts, read, resolved, found, findings)
+            checks.check_sites_have_hosts(facts, resolved, findings)
     if findings or facts is None:
         raise InventoryError(directory, findings.found.values())
     return _build(directory, facts, found)

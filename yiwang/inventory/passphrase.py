@@ -45,7 +45,7 @@ def _from_file(path: Path) -> bytes:
 def _from_command(command: tuple[str, ...]) -> bytes:
     shown = " ".join(command)
     try:
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=COMMAND_SECONDS, check=False)  # noqa: S603
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=COMMAND_SECONDS, check=False)
     except (OSError, ValueError, subprocess.TimeoutExpired) as error:
         reason = type(error).__name__ if isinstance(error, subprocess.TimeoutExpired) else str(error)
         raise UserError(t("inventory.passphrase_command", command=shown, reason=reason), code=ExitCode.INPUT) from None

@@ -29,7 +29,7 @@ _FORMAT = "1"
 
 @dataclass(frozen=True)
 class Resolved:
-    """``variables`` by host, and each host's groups (all it belongs to, but ``all`` and ``ungrouped``), sorted; ``groups`` are all names."""
+    """``variables`` by host; ``memberships``: each host's groups but ``all`` and ``ungrouped``, sorted; ``groups``: all names."""
 
     variables: Mapping[str, Mapping[str, Any]]
     memberships: Mapping[str, tuple[str, ...]]
@@ -93,7 +93,7 @@ def _environment() -> dict[str, str]:
 def _run(directory: Path, findings: Findings) -> dict[str, Any] | None:
     command = [sys.executable, "-m", "ansible.cli.inventory", "-i", str(directory / HOSTS), "--list"]
     try:
-        done = subprocess.run(  # noqa: S603 - our own interpreter, arguments are a list
+        done = subprocess.run(
             command,
             cwd=directory,
             env=_environment(),

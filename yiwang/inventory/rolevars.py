@@ -54,9 +54,9 @@ def check(sources: Sources, findings: Findings) -> None:
             checker = _Checker(place, place.node.line_of((key,)), findings)
             path = (*place.prefix, key)
             if key not in known:
-                checker.add(node, path, "", t("inventory.unknown_variable"), nearest(key, writable))
+                checker.add(path, "", t("inventory.unknown_variable"), nearest(key, writable))
             elif _set_by_kit(known[key]):
-                checker.add(node, path, "", t("inventory.set_by_kit"), t("inventory.set_by_kit_fix"))
+                checker.add(path, "", t("inventory.set_by_kit"), t("inventory.set_by_kit_fix"))
             else:
                 checker.value(node, known[key], path)
 
@@ -72,12 +72,12 @@ class _Checker:
         self.first = line
         self.findings = findings
 
-    def add(self, node: Node, path: KeyPath, value: str, expected: str, fix: str) -> None:
+    def add(self, path: KeyPath, value: str, expected: str, fix: str) -> None:
         line = self.place.node.line_of(path[len(self.place.prefix) :]) or self.first
         self.findings.add(Finding(self.place.file, line, path, value, expected, fix))
 
     def wrong(self, node: Node, path: KeyPath, what: str, **details: object) -> None:
-        self.add(node, path, shown(node.plain()), t(f"inventory.expect_{what}", **details), t(f"inventory.fix_{what}", **details))
+        self.add(path, shown(node.plain()), t(f"inventory.expect_{what}", **details), t(f"inventory.fix_{what}", **details))
 
     def value(self, node: Node, option: Mapping[str, Any], path: KeyPath) -> None:
         """One value against its option: type, choices, elements, options below it."""
@@ -103,10 +103,10 @@ class _Checker:
             if key in inner:
                 self.value(entry, inner[key] or {}, (*path, key))
             else:
-                self.add(entry, (*path, key), "", t("inventory.unknown_key"), nearest(key, inner))
+                self.add((*path, key), "", t("inventory.unknown_key"), nearest(key, inner))
         for key, option in inner.items():
             if (option or {}).get("required") and key not in (node.items or {}):
-                self.add(node, (*path, key), t("inventory.missing"), t("inventory.required"), t("inventory.required_fix"))
+                self.add((*path, key), t("inventory.missing"), t("inventory.required"), t("inventory.required_fix"))
 
 
 def _is_type(node: Node, kind: str) -> bool:

@@ -17,7 +17,7 @@ def _leaf(check: Callable[[Any], Any]) -> PlainValidator:
     def validate(value: Any) -> Any:
         try:
             return check(value)
-        except values.Wrong as wrong:
+        except values.WrongError as wrong:
             raise PydanticCustomError("wrong", "{what}", {"what": wrong.what, "details": wrong.details}) from None
 
     return PlainValidator(validate)
@@ -26,7 +26,7 @@ def _leaf(check: Callable[[Any], Any]) -> PlainValidator:
 def _choice(what: str, options: tuple[str, ...]) -> PlainValidator:
     def check(value: Any) -> str:
         if not isinstance(value, str) or value not in options:
-            raise values.Wrong(what, options=", ".join(options))
+            raise values.WrongError(what, options=", ".join(options))
         return value
 
     return _leaf(check)
@@ -38,7 +38,7 @@ def _text_or_list(check: Callable[[Any], Any], what: str) -> PlainValidator:
     def validate(value: Any) -> tuple[Any, ...]:
         entries = value if isinstance(value, list) else [value]
         if not entries:
-            raise values.Wrong(what)
+            raise values.WrongError(what)
         return tuple(check(entry) for entry in entries)
 
     return _leaf(validate)
@@ -47,7 +47,7 @@ def _text_or_list(check: Callable[[Any], Any], what: str) -> PlainValidator:
 def _any_text(what: str) -> Callable[[Any], str]:
     def check(value: Any) -> str:
         if not isinstance(value, str) or not value or not value.isprintable():
-            raise values.Wrong(what)
+            raise values.WrongError(what)
         return value
 
     return check

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -52,13 +52,27 @@ class Sources:
                 total.update(f"{name}\0{len(self.raw[name])}\0".encode("utf-8", "surrogateescape") + self.raw[name])
         return total.hexdigest()
 
+    def in_order(self, hosts: Iterable[str]) -> list[str]:
+        """``hosts`` in the order in which ``hosts.yml`` first names them; those of a range (``web[01:10]``) by name."""
+        patterns = {name: index for index, name in enumerate(self.host_entries)}
+        ranges = [name for name in patterns if "[" in name]
+
+        def place(host: str) -> tuple[int, str]:
+            pattern = host if host in patterns else next((name for name in ranges if matches(name, host)), "")
+            return patterns.get(pattern, len(patterns)), host
+
+        return sorted(hosts, key=place)
+
     def locate(self, host: str, groups: tuple[str, ...], key: str, value: object) -> tuple[str, int, KeyPath]:
         """File, line and key path of the place that gives ``key`` of ``host`` its value; the host's own entry when there is none."""
-        places = [d for d in self.definitions if (d.scope == "host" and matches(d.name, host)) or (d.scope == "group" and d.name in (*groups, "all"))]
-        places = [d for d in places if d.node.items is not None and key in d.node.items]
-        places.sort(key=lambda d: (d.node.at((key,)).plain() != value, d.scope == "group"))  # type: ignore[union-attr]
+        places: list[tuple[bool, bool, int, Definition]] = []
+        for index, place in enumerate(self.definitions):
+            node = place.node.at((key,))
+            applies = matches(place.name, host) if place.scope == "host" else place.name in (*groups, "all")
+            if node is not None and applies:
+                places.append((node.plain() != value, place.scope == "group", index, place))
         if places:
-            place = places[0]
+            place = min(places, key=lambda found: found[:3])[3]
             return place.file, place.node.line_of((key,)), (*place.prefix, key)
         for name, entries in self.host_entries.items():
             if matches(name, host):
@@ -71,7 +85,7 @@ def matches(pattern: str, host: str) -> bool:
     if "[" not in pattern:
         return pattern == host
     expression = "".join(
-        "[0-9a-zA-Z]+" if index % 3 == 1 else ("" if index % 3 == 2 else re.escape(piece))  # noqa: PLR2004 - text, from, to in turn
+        "[0-9a-zA-Z]+" if index % 3 == 1 else ("" if index % 3 == 2 else re.escape(piece))
         for index, piece in enumerate(_RANGE.split(pattern))
     )
     return re.fullmatch(expression, host) is not None
@@ -119,7 +133,7 @@ def _vars_files(folder: Path, findings: Findings, name: str, depth: int = 0) -> 
     for index, path in enumerate(entries):
         if path.name.startswith(".") or path.name.endswith("~"):
             continue
-        if depth > 8 or index >= MAX_FILES:  # noqa: PLR2004 - symlinks may go round in a circle
+        if depth > 8 or index >= MAX_FILES:
             findings.add(Finding(name, 0, (), "", t("inventory.too_many_files"), t("inventory.too_many_files_fix")))
             return
         if path.is_dir():

@@ -1,6 +1,6 @@
 """The leaf types of ``province.yml``: each validator takes what YAML gave and returns a typed value or says what it expected.
 
-A validator raises ``Wrong(what, **details)``; ``what`` names the entries ``expect_<what>`` and ``fix_<what>`` of the catalogue.
+A validator raises ``WrongError(what, **details)``; ``what`` names the entries ``expect_<what>`` and ``fix_<what>`` of the catalogue.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _EMAIL = re.compile(rf"[A-Za-z0-9._+-]{{1,64}}@{DOMAIN.pattern}")
 _PHONE = re.compile(r"\+?[0-9][0-9 ()-]{2,24}")
 
 
-class Wrong(ValueError):
+class WrongError(ValueError):
     """A value that is not what is expected; ``details`` fill the placeholders of the catalogue's texts."""
 
     def __init__(self, what: str, **details: object) -> None:
@@ -44,7 +44,7 @@ def text(what: str, pattern: re.Pattern[str], longest: int = DOMAIN_CHARACTERS) 
 
     def check(value: Any) -> str:
         if not isinstance(value, str) or len(value) > longest or not pattern.fullmatch(value):
-            raise Wrong(what)
+            raise WrongError(what)
         return value
 
     return check
@@ -61,47 +61,47 @@ english = text("english", _ENGLISH, NAME_CHARACTERS * 2)
 def chinese(value: Any) -> str:
     """A Chinese name: at least one Chinese character, no control or odd characters."""
     if not isinstance(value, str) or len(value) > NAME_CHARACTERS or not _CHINESE.fullmatch(value) or not _HAN.search(value):
-        raise Wrong("chinese")
+        raise WrongError("chinese")
     return value
 
 
 def english_name(value: Any) -> str:
     """An English name: printable ASCII with at least one letter."""
     if not re.search(r"[A-Za-z]", english(value)):
-        raise Wrong("english")
+        raise WrongError("english")
     return str(value)
 
 
 def code(value: Any) -> str:
     """A GB/T 2260 code: six digits, quoted or not."""
     if isinstance(value, bool) or not isinstance(value, int | str) or not re.fullmatch(r"[1-9][0-9]{5}", str(value)):
-        raise Wrong("code")
+        raise WrongError("code")
     return str(value)
 
 
 def _network(value: Any, what: str) -> IPv4Network | IPv6Network:
     if not isinstance(value, str):
-        raise Wrong(what)
+        raise WrongError(what)
     try:
         return ip_network(value)
     except (AddressValueError, NetmaskValueError):
-        raise Wrong(what) from None
+        raise WrongError(what) from None
     except ValueError:
         pass
     try:
         inner = ip_network(value, strict=False)
     except ValueError:
-        raise Wrong(what) from None
-    raise Wrong("host_bits", network=inner)
+        raise WrongError(what) from None
+    raise WrongError("host_bits", network=inner)
 
 
 def zone_ipv4(value: Any) -> IPv4Network:
     """The IPv4 range of a zone."""
     network = _network(value, "ipv4_network")
     if not isinstance(network, IPv4Network):
-        raise Wrong("ipv4_network")
+        raise WrongError("ipv4_network")
     if network.prefixlen < MIN_PREFIX4 or network.is_loopback or network.is_multicast or network.is_link_local or network.is_unspecified:
-        raise Wrong("zone_range")
+        raise WrongError("zone_range")
     return network
 
 
@@ -109,9 +109,9 @@ def zone_ipv6(value: Any) -> IPv6Network:
     """The IPv6 range of a zone."""
     network = _network(value, "ipv6_network")
     if not isinstance(network, IPv6Network):
-        raise Wrong("ipv6_network")
+        raise WrongError("ipv6_network")
     if network.prefixlen < MIN_PREFIX6 or network.is_loopback or network.is_multicast or network.is_link_local or network.is_unspecified:
-        raise Wrong("zone_range")
+        raise WrongError("zone_range")
     return network
 
 
@@ -119,24 +119,24 @@ def operator_network(value: Any) -> IPv4Network | IPv6Network:
     """A range or a single address of either family; never everybody."""
     network = _network(value, "operator_network")
     if network.prefixlen == 0:
-        raise Wrong("operator_everybody")
+        raise WrongError("operator_everybody")
     return network
 
 
 def port(value: Any) -> int | str:
     """A port number 1 to 65535, or a range ``"from-to"``."""
-    if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= 65535:  # noqa: PLR2004
+    if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= 65535:
         return value
     match = PORT_RANGE.fullmatch(value) if isinstance(value, str) else None
-    if match and 1 <= int(match[1]) < int(match[2]) <= 65535:  # noqa: PLR2004
+    if match and 1 <= int(match[1]) < int(match[2]) <= 65535:
         return f"{int(match[1])}-{int(match[2])}"
-    raise Wrong("port")
+    raise WrongError("port")
 
 
 def endpoint_address(value: Any) -> str:
     """A host name, or a URL with https and without a user."""
     if not isinstance(value, str):
-        raise Wrong("endpoint_address")
+        raise WrongError("endpoint_address")
     try:
         parts = urlsplit(value)
         fine = parts.scheme == "https" and DOMAIN.fullmatch(parts.hostname or "") is not None and "@" not in parts.netloc
@@ -144,12 +144,12 @@ def endpoint_address(value: Any) -> str:
     except ValueError:
         fine = False
     if not fine and not DOMAIN.fullmatch(value):
-        raise Wrong("endpoint_address")
+        raise WrongError("endpoint_address")
     return value
 
 
 def true(value: Any) -> bool:
     """Only ``true``: the key is left out otherwise."""
     if value is not True:
-        raise Wrong("true")
+        raise WrongError("true")
     return True
