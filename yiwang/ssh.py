@@ -43,11 +43,14 @@ class ProvinceLike(Protocol):
     """What this module needs of a province; ``hosts`` by name, each with ``ipv4`` and ``port``."""
 
     @property
-    def access(self) -> _AccessLike: ...
+    def access(self) -> _AccessLike:
+        """The accounts and the key that sign in."""
     @property
-    def state_dir(self) -> Path: ...
+    def state_dir(self) -> Path:
+        """Where the province's own files lie."""
     @property
-    def hosts(self) -> Mapping[str, Any]: ...
+    def hosts(self) -> Mapping[str, Any]:
+        """All hosts by name."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +76,7 @@ def problem_of(text: str) -> Problem:
         return Problem.KEY_CHANGED
     if "Host key verification failed" in text or "host key is known for" in text:
         return Problem.KEY_UNKNOWN
-    if "Permission denied" in text or "Too many authentication failures" in text or "Account" in text:
+    if "Permission denied" in text or "Too many authentication failures" in text:
         return Problem.DENIED
     return Problem.UNREACHABLE
 

@@ -1,0 +1,1 @@
+"""Plugins that ansible-playbook loads; nothing here is imported by the kit itself."""

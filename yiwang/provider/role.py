@@ -1,0 +1,183 @@
+"""The resource ``Role``: an Ansible role on hosts, with a result for each host."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from yiwang.errors import ExitCode, UserError
+from yiwang.messages import t
+from yiwang.provider import role_plan, sources, values
+from yiwang.provider.ansible_run import Work
+from yiwang.provider.ansible_runner import HostOutcome, Outcome
+from yiwang.provider.resource import Answer, Change, PartialFailure, Problem, Resource
+from yiwang.provider.role_plan import Visits
+from yiwang.provider.role_work import Worker, resume
+from yiwang.provider.values import UNKNOWN, reveal, unknown
+
+Inputs = dict[str, Any]
+
+
+class RoleResource(Resource):
+    """Plans by comparing inputs and results, works by ``Worker``.
+
+    Outputs: the inputs that name the role, and ``results`` by host. A host's ``applied`` is there only when the role has
+    run on it to the end and nothing is known that speaks against it.
+    """
+
+    def __init__(self, worker: Worker) -> None:
+        self._worker = worker
+
+    def check(self, inputs: Inputs) -> list[Problem]:
+        """What is wrong with the inputs."""
+        return role_plan.check(inputs)
+
+    def diff(self, old_inputs: Inputs, olds: Inputs, news: Inputs) -> Change:
+        """Changed inputs, and hosts that need a visit. Asks no host."""
+        return role_plan.diff(old_inputs, news, self._visits(old_inputs, olds, news))
+
+    async def create(self, news: Inputs, *, preview: bool) -> Answer:
+        """Apply the role for the first time."""
+        todo = self._visits({}, {}, news)
+        if preview:
+            self._would_run(news, todo.apply, "main")
+            return Answer("", _outputs(news, UNKNOWN))
+        identifier = f"{news['site']}/{news['role']}"
+        return Answer(identifier, await self._apply(identifier, news, {}, todo, fresh=True))
+
+    async def update(self, old_inputs: Inputs, olds: Inputs, news: Inputs, *, preview: bool) -> Inputs:
+        """Apply it where needed, remove it from hosts no longer listed."""
+        todo = self._visits(old_inputs, olds, news)
+        results = _results(olds)
+        if preview:
+            return _outputs(news, await self._preview(news, results, todo))
+        if todo.remove:
+            await self._remove(old_inputs, todo.remove)
+        kept = {host: dict(result) for host, result in results.items() if host not in todo.remove}
+        for host in todo.outdated:
+            kept.get(host, {}).pop("applied", None)
+        identifier = f"{news['site']}/{news['role']}"
+        return await self._apply(identifier, news, kept, todo, fresh=False)
+
+    async def read(self, inputs: Inputs, olds: Inputs) -> Inputs:
+        """Look at each host where the role is applied; where it would change something, or fail, it no longer is."""
+        if not inputs:
+            raise UserError(t("provider.no_import"), code=ExitCode.INPUT)
+        results = {host: dict(result) for host, result in _results(olds).items()}
+        hosts = self._allowed(host for host in inputs["hosts"] if results.get(host, {}).get("applied"))
+        if not hosts:
+            return olds
+        outcome = await self._worker.do(_work(inputs, hosts, check=True))
+        for host, found in outcome.hosts.items():
+            if found.failed or found.changed:
+                results[host].pop("applied")
+        return {**olds, "results": results}
+
+    async def delete(self, inputs: Inputs, olds: Inputs) -> None:
+        """Run the role's removal on all hosts it has visited. Raises UserError when it failed on one."""
+        hosts = self._allowed(host for host in _results(olds) if host in inputs.get("hosts", {}))
+        outcome = await self._remove(inputs, hosts)
+        failed = {host: found for host, found in outcome.hosts.items() if found.failed}
+        if failed:
+            raise UserError(_paragraph(inputs, failed), fix=t("provider.resume", command="yiwang down"))
+
+    def _allowed(self, hosts: Iterable[str]) -> tuple[str, ...]:
+        limit = self._worker.settings.limit
+        return tuple(host for host in hosts if limit is None or host in limit)
+
+    def _visits(self, old_inputs: Inputs, olds: Inputs, news: Inputs) -> Visits:
+        settings = self._worker.settings
+        return role_plan.visits(old_inputs, _results(olds), news, limit=settings.limit, force=settings.reapply)
+
+    async def _apply(self, identifier: str, news: Inputs, results: dict[str, Any], todo: Visits, *, fresh: bool) -> Inputs:
+        """Visit the hosts and return the outputs. Raises PartialFailure, UserError when nothing was done at all."""
+        outcome = await self._worker.do(_work(news, todo.apply)) if todo.apply else Outcome({})
+        for host, found in outcome.hosts.items():
+            results[host] = self._result(news, host, found, results.get(host, {}))
+        outputs = _outputs(news, results)
+        failed = {host: found for host, found in outcome.hosts.items() if found.failed}
+        if not failed:
+            return outputs
+        text = _paragraph(news, failed)
+        again = t("provider.resume", command=resume(news["site"], self._worker.settings.inventory))
+        if fresh and all(found.unreachable for found in outcome.hosts.values()):
+            # Nothing exists yet: there is nothing to record, and nothing to remove later.
+            raise UserError(text, code=ExitCode.HOST, fix=again)
+        raise PartialFailure(f"{text}; {again}", identifier, outputs)
+
+    def _result(self, inputs: Inputs, host: str, found: HostOutcome, before: Mapping[str, Any]) -> dict[str, Any]:
+        scrub = self._worker.scrubber.value
+        result = {"changed": found.changed, "facts": scrub(found.facts), "skipped": scrub(found.skipped)}
+        if found.failed:
+            kept = {key: value for key, value in before.items() if key != "applied"}
+            return {**kept, **{key: value for key, value in result.items() if value}}
+        return {**result, "applied": role_plan.expected(inputs, host)}
+
+    async def _preview(self, news: Inputs, results: Mapping[str, Any], todo: Visits) -> Any:
+        """Show what an update would do; the results as far as they are known beforehand."""
+        vague = unknown([news["variables"], news["digest"]])
+        looked = [host for host in todo.apply if host not in todo.first and not vague and not unknown(news["hosts"][host])]
+        if not self._worker.settings.detail:
+            looked = []
+        self._would_run(news, [host for host in todo.apply if host not in looked], "main")
+        self._would_run(news, todo.remove, "remove")
+        outcome = await self._worker.do(_work(news, looked, check=True)) if looked else Outcome({})
+        if len(looked) < len(todo.apply) or any(found.failed for found in outcome.hosts.values()):
+            return UNKNOWN
+        kept = {host: result for host, result in results.items() if host not in todo.remove}
+        # Roles export their facts in check mode too, so that those who use them can be previewed as well.
+        return kept | {host: self._result(news, host, found, kept[host]) for host, found in outcome.hosts.items()}
+
+    def _would_run(self, inputs: Inputs, hosts: Iterable[str], entry: str) -> None:
+        hosts = list(hosts)
+        if not hosts:
+            return
+        file = f"{entry}.yml"
+        tasks = sources.static_tasks(inputs["role"], file) if _has(inputs["role"], file) else ()
+        listed = [{"task": task.name, "file": task.file} if task.file else {"task": task.name} for task in tasks]
+        self._worker.events.write("would_run", site=inputs["site"], role=inputs["role"], hosts=hosts, tasks=listed)
+
+    async def _remove(self, inputs: Inputs, hosts: Iterable[str]) -> Outcome:
+        """Run the role's removal; a role without one leaves nothing to do."""
+        hosts = tuple(hosts)
+        if not hosts or not _has(inputs["role"], "remove.yml"):
+            return Outcome({})
+        return await self._worker.do(_work(inputs, hosts, entry="remove"))
+
+
+def _has(role: str, file: str) -> bool:
+    return (sources.role_directory(role) / "tasks" / file).is_file()
+
+
+def _results(outputs: Mapping[str, Any]) -> dict[str, Any]:
+    results = reveal(outputs.get("results"))
+    return {host: result or {} for host, result in results.items()} if isinstance(results, dict) else {}
+
+
+def _outputs(inputs: Inputs, results: Any) -> Inputs:
+    """The outputs: what names the role, and the results. Variables are inputs only: no secret is kept twice."""
+    return {"role": inputs["role"], "site": inputs["site"], "digest": inputs["digest"], "results": results}
+
+
+def _work(inputs: Inputs, hosts: Iterable[str], *, entry: str = "main", check: bool = False) -> Work:
+    variables = inputs["variables"]
+    if isinstance(variables, values.Secret):
+        # A whole map that is secret: each of its values is.
+        variables = {name: values.Secret(value) for name, value in reveal(variables).items()}
+    return Work(
+        role=inputs["role"],
+        site=inputs["site"],
+        hosts={host: inputs["hosts"][host] for host in hosts},
+        variables=variables,
+        entry=entry,
+        check=check,
+    )
+
+
+def _paragraph(inputs: Inputs, failed: Mapping[str, HostOutcome]) -> str:
+    """One paragraph: which hosts, at which task, why."""
+    parts = [
+        t("provider.host_failed", host=host, task=found.task, message=" ".join(found.message.split()))
+        for host, found in sorted(failed.items())
+    ]
+    return t("provider.role_failed", role=inputs["role"], site=inputs["site"], hosts="; ".join(parts))
