@@ -20,7 +20,7 @@ table inet {table} {{
 \tchain forward {{
 \t\ttype filter hook forward priority filter; policy drop;
 \t\tct state established,related accept
-{rules}\t}}
+{inside}{rules}\t}}
 \tchain postrouting {{
 \t\ttype nat hook postrouting priority srcnat; policy accept;
 \t\toifname "{uplink}" masquerade
@@ -46,10 +46,14 @@ def replacing(tag: str, text: str) -> str:
     return f"table inet {table(tag)}\ndelete table inet {table(tag)}\n{text}"
 
 
-def router(tag: str, paths: Iterable[LabPath]) -> str:
-    """The router's table: everything between zones is dropped but the paths, in both address families."""
+def router(tag: str, bridges: Iterable[str], paths: Iterable[LabPath]) -> str:
+    """The router's table: everything between zones is dropped but the paths, in both address families.
+
+    Traffic inside a zone passes a bridge; where the kernel shows bridged packets to the router's rules, it is let through.
+    """
+    inside = "".join(f'\t\tiifname "{bridge}" oifname "{bridge}" accept\n' for bridge in bridges)
     rules = [f"\t\t{rule}\n" for path in paths for rule in _rules(path)]
-    return _ROUTER.format(table=table(tag), rules="".join(dict.fromkeys(rules)), uplink=UPLINK)
+    return _ROUTER.format(table=table(tag), inside=inside, rules="".join(dict.fromkeys(rules)), uplink=UPLINK)
 
 
 def machine(tag: str, interface: str, networks: Iterable[Network]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import re
 from collections.abc import Iterable
@@ -71,12 +70,11 @@ def batch(namespace: str, commands: Iterable[str]) -> None:
 
 
 def link(namespace: str | None, name: str) -> dict[str, Any] | None:
-    """One interface as ``ip -j address show`` describes it, or none. Without a namespace: the machine's own."""
+    """One interface as ``ip -j link show`` describes it, or none. Without a namespace: the machine's own."""
     where = ["-n", namespace] if namespace else []
-    with contextlib.suppress(json.JSONDecodeError):
-        for found in json.loads(run(["ip", "-j", *where, "address", "show"])):
-            if found.get("ifname") == name:
-                return dict(found)
+    for found in json.loads(run(["ip", "-j", *where, "link", "show"]) or "[]"):
+        if found.get("ifname") == name:
+            return dict(found)
     return None
 
 

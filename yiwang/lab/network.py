@@ -14,6 +14,7 @@ from yiwang.lab.spec import LabHost, LabSpec, LabZone, tag
 from yiwang.lab.tools import run
 
 _INTERFACE = "eth0"
+_ORDINARY_MTU = 1500
 
 
 def ensure(spec: LabSpec) -> bool:
@@ -34,7 +35,7 @@ def ensure(spec: LabSpec) -> bool:
         namespaces.batch(router, [line for zone in spec.zones for line in _bridge(zone, way.mtu)])
         namespaces.make(operator)
         _connect(router, operator, spec.zone(spec.operator.zone), "operator", spec.operator.ipv4, spec.operator.ipv6, way.mtu)
-    rules = firewall.replacing(mark, firewall.router(mark, spec.paths))
+    rules = firewall.replacing(mark, firewall.router(mark, map(_bridge_name, spec.zones), spec.paths))
     run(["nsenter", f"--net={namespaces.path(router)}", "nft", "-f", "-"], stdin=rules)
     if way:
         uplink.translate(mark, way)
@@ -49,7 +50,9 @@ def ensure_host(spec: LabSpec, host: LabHost) -> bool:
     mark = tag(spec.name)
     namespace, router = namespaces.of_host(mark, host.name), namespaces.router(mark)
     zone = spec.zone(host.zone)
-    digest = _digest(host.ipv4, host.ipv6, zone)
+    way = uplink.current(mark)
+    mtu = way.mtu if way else _ORDINARY_MTU
+    digest = _digest(host.ipv4, host.ipv6, zone, mtu)
     if namespaces.alive(namespace):
         if _alias(namespace, _INTERFACE) == digest:
             return False
@@ -57,17 +60,9 @@ def ensure_host(spec: LabSpec, host: LabHost) -> bool:
             run(["ip", "-n", namespace, "link", "delete", _INTERFACE])
     else:
         namespaces.make(namespace)
-    way = uplink.current(mark)
-    _connect(router, namespace, zone, f"h{digest[:12]}", host.ipv4, host.ipv6, way.mtu if way else 1500)
+    _connect(router, namespace, zone, f"h{_digest(host.name)[:12]}", host.ipv4, host.ipv6, mtu)
     run(["ip", "-n", namespace, "link", "set", _INTERFACE, "alias", digest])
     return True
-
-
-def whole(spec: LabSpec, host: LabHost) -> bool:
-    """Whether the host has the link ``spec`` gives it."""
-    namespace = namespaces.of_host(tag(spec.name), host.name)
-    digest = _digest(host.ipv4, host.ipv6, spec.zone(host.zone))
-    return namespaces.alive(namespace) and _alias(namespace, _INTERFACE) == digest
 
 
 def _connect(router: str, namespace: str, zone: LabZone, name: str, ipv4: IPv4Address, ipv6: IPv6Address, mtu: int) -> None:
@@ -77,7 +72,7 @@ def _connect(router: str, namespace: str, zone: LabZone, name: str, ipv4: IPv4Ad
     namespaces.batch(
         router,
         [
-            f"link add {name} mtu {mtu} type veth peer name {_INTERFACE} mtu {mtu} netns {namespace}",
+            f"link add {name} mtu {mtu} type veth peer name {_INTERFACE} netns {namespace}",
             f"link set {name} master {_bridge_name(zone)} up",
         ],
     )
@@ -86,7 +81,7 @@ def _connect(router: str, namespace: str, zone: LabZone, name: str, ipv4: IPv4Ad
         [
             f"address add {ipv4}/{zone.ipv4.prefixlen} dev {_INTERFACE}",
             f"address add {ipv6}/{zone.ipv6.prefixlen} dev {_INTERFACE} nodad",
-            f"link set {_INTERFACE} up",
+            f"link set {_INTERFACE} mtu {mtu} up",
             f"route add default via {zone.ipv4.network_address + 1}",
             f"route add ::/0 via {zone.ipv6.network_address + 1}",
         ],

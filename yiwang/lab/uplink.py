@@ -45,7 +45,8 @@ def current(tag: str) -> Uplink | None:
     link = namespaces.link(None, interface(tag))
     if link is None or _IPV4_SWITCH not in link.get("ifalias", ""):
         return None
-    networks = [ip_network(f"{a['local']}/{a['prefixlen']}", strict=False) for a in link["addr_info"] if a.get("scope") == "global"]
+    addresses = json.loads(run(["ip", "-j", "address", "show", "dev", interface(tag), "scope", "global"]))[0].get("addr_info", [])
+    networks = [ip_network(f"{address['local']}/{address['prefixlen']}", strict=False) for address in addresses if "local" in address]
     ipv4 = next((network for network in networks if isinstance(network, IPv4Network)), None)
     ipv6 = next((network for network in networks if isinstance(network, IPv6Network)), None)
     return Uplink(ipv4, ipv6, link["mtu"]) if ipv4 else None
@@ -73,7 +74,7 @@ def make(tag: str, uplink: Uplink) -> None:
     run(["ip", "link", "add", name, "mtu", str(uplink.mtu), "type", "veth", "peer", "name", firewall.UPLINK, "netns", router])
     run(["ip", "link", "set", name, "alias", " ".join(f"{switch}={value}" for switch, value in values.items())])
     run(["ip", "-batch", "-"], stdin="".join(f"{line}\n" for line in [*_addresses(uplink, name, 1), f"link set {name} up"]))
-    inside = [f"link set {firewall.UPLINK} mtu {uplink.mtu}", *_addresses(uplink, firewall.UPLINK, 2), f"link set {firewall.UPLINK} up"]
+    inside = [f"link set {firewall.UPLINK} mtu {uplink.mtu} up", *_addresses(uplink, firewall.UPLINK, 2)]
     inside.append(f"route add default via {uplink.ipv4.network_address + 1}")
     if uplink.ipv6:
         inside.append(f"route add ::/0 via {uplink.ipv6.network_address + 1}")
