@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from enum import IntEnum
 
+from yiwang.messages import language
+
 
 class ExitCode(IntEnum):
     """The exit codes of every verb (the table in README.md is compared with this one by a test)."""
@@ -40,5 +42,6 @@ class UserError(Exception):
 
     def report(self) -> str:
         """The text to print: one line for each finding, the fix behind the first where there is one."""
-        first = f"{self.text}; {self.fix}" if self.fix else self.text
+        separator = "；" if language() == "zh" else "; "
+        first = f"{self.text}{separator}{self.fix}" if self.fix else self.text
         return "\n".join((first, *self.lines))
