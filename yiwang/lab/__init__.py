@@ -1,11 +1,11 @@
 """Servers made on this machine: systemd-nspawn hosts in zones behind a router, reached over SSH like real ones.
 
-Public: ``up``, ``down``, ``remove_host``, ``status``, ``names`` and the types of ``yiwang.lab.spec``. Root is needed.
+Public: ``up``, ``down``, ``remove_host``, ``require``, ``status``, ``names`` and the types of ``yiwang.lab.spec``. Root is needed.
 """
 
 from __future__ import annotations
 
-from yiwang.lab.api import down, names, remove_host, status, up
+from yiwang.lab.api import down, names, remove_host, require, status, up
 from yiwang.lab.spec import (
     HostStatus,
     LabHost,
@@ -33,6 +33,7 @@ __all__ = [
     "lab_name",
     "names",
     "remove_host",
+    "require",
     "status",
     "up",
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import shutil
 import threading
-from pathlib import Path
+from collections.abc import Collection
 
 from yiwang.errors import ExitCode, UserError
 from yiwang.lab import carry, cgroups, hosts, layers, machine, namespaces, network, reach, records, uplink
@@ -33,17 +33,23 @@ class _Steps:
             self._report(Progress(text, self._done, self._total))
 
 
-def up(spec: LabSpec, report: Report) -> LabStatus:
+def up(spec: LabSpec, report: Report, only: Collection[str] = ()) -> LabStatus:
     """Make what is missing of the lab and start what is not running; wait until every host answers SSH.
 
-    A second run on a running lab changes nothing. Hosts no longer in ``spec`` are wiped. Raises UserError.
+    ``only`` names the hosts to make and start, all without it. A second run on a running lab changes nothing. Hosts no
+    longer in ``spec`` are wiped. Raises UserError.
     """
     check(spec)
-    groups = cgroups.detect() if Path("/sys/fs/cgroup").is_dir() else None
-    machine.require(sum(1 for host in spec.hosts if groups is None or not hosts.running(spec.name, host.name, groups)))
-    steps = _Steps(report, 2 + len(spec.hosts))
+    wanted = [spec.host(name) for name in only] or list(spec.hosts)
+    require(spec.name, [host.name for host in wanted])
+    steps = _Steps(report, 2 + len(wanted))
     with records.lab_locked(spec.name, lambda: steps.say(t("lab.waiting", lab=spec.name))):
-        return _up(spec, steps, cgroups.detect())
+        return _up(spec, wanted, steps, cgroups.detect())
+
+
+def require(name: str, wanted: Collection[str]) -> None:
+    """Raises UserError (exit 4) with everything this machine lacks to run the hosts ``wanted``; changes nothing."""
+    machine.require(sum(1 for host in wanted if not _runs(name, host)))
 
 
 def down(name: str, report: Report) -> bool:
@@ -99,12 +105,12 @@ def names() -> list[str]:
     return sorted(recorded.get(mark, f"lost-{mark}") for mark in _tags())
 
 
-def _up(spec: LabSpec, steps: _Steps, groups: Cgroups) -> LabStatus:
+def _up(spec: LabSpec, wanted: list[LabHost], steps: _Steps, groups: Cgroups) -> LabStatus:
     _same_key(spec)
     records.save(spec)
     surplus = [name for name in _every_host(spec.name, groups) if name not in {host.name for host in spec.hosts}]
     _wipe_hosts(spec.name, surplus, groups, None)
-    absent = [host for host in spec.hosts if not hosts.files(spec.name, host.name).made()]
+    absent = [host for host in wanted if not hosts.files(spec.name, host.name).made()]
     trees = layers.ensure(steps.say) if absent else ()
     steps.done(t("lab.layers_ready"))
     with records.machine_locked():
@@ -113,12 +119,18 @@ def _up(spec: LabSpec, steps: _Steps, groups: Cgroups) -> LabStatus:
     for host in absent:
         groups.kill(tag(spec.name), host.name)
         hosts.make(spec, host, trees)
-    started = [host for host in spec.hosts if _start(spec, host, groups)]
-    _wait(spec, steps, groups)
+    started = [host for host in wanted if _start(spec, host, groups)]
+    _wait(spec, wanted, steps, groups)
     now = status(spec.name)
     return LabStatus(
         now.name, now.state, now.directory, now.hosts, now.operator_namespace, tuple(host.name for host in started), _warnings(spec, made)
     )
+
+
+def _runs(name: str, host: str) -> bool:
+    with contextlib.suppress(UserError):
+        return hosts.running(name, host, cgroups.detect())
+    return False
 
 
 def _start(spec: LabSpec, host: LabHost, groups: Cgroups) -> bool:
@@ -130,7 +142,7 @@ def _start(spec: LabSpec, host: LabHost, groups: Cgroups) -> bool:
     return True
 
 
-def _wait(spec: LabSpec, steps: _Steps, groups: Cgroups) -> None:
+def _wait(spec: LabSpec, wanted: list[LabHost], steps: _Steps, groups: Cgroups) -> None:
     """Wait until each host answers. Raises UserError that names those that do not, with the end of the first one's console."""
     operator = namespaces.path(namespaces.operator(tag(spec.name)))
 
@@ -139,12 +151,12 @@ def _wait(spec: LabSpec, steps: _Steps, groups: Cgroups) -> None:
 
     answered = reach.wait_for(
         operator,
-        spec.hosts,
+        wanted,
         _BOOT_SECONDS,
         alive,
         lambda host, seconds: steps.done(t("lab.host_ready", host=host.name, seconds=f"{seconds:.1f}")),
     )
-    silent = [host.name for host in spec.hosts if host.name not in answered]
+    silent = [host.name for host in wanted if host.name not in answered]
     if silent:
         tail = hosts.console_tail(spec.name, silent[0]).splitlines()
         raise UserError(

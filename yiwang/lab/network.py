@@ -81,11 +81,16 @@ def _connect(router: str, namespace: str, zone: LabZone, name: str, ipv4: IPv4Ad
         [
             f"address add {ipv4}/{zone.ipv4.prefixlen} dev {_INTERFACE}",
             f"address add {ipv6}/{zone.ipv6.prefixlen} dev {_INTERFACE} nodad",
-            f"link set {_INTERFACE} mtu {mtu} up",
+            f"link set {_INTERFACE} address {_hardware_address(ipv4)} mtu {mtu} up",
             f"route add default via {zone.ipv4.network_address + 1}",
             f"route add ::/0 via {zone.ipv6.network_address + 1}",
         ],
     )
+
+
+def _hardware_address(ipv4: IPv4Address) -> str:
+    """The same whenever a link is made anew: neighbours remember it for half a minute."""
+    return ":".join(f"{byte:02x}" for byte in (0x02, 0x79, *ipv4.packed))
 
 
 def _bridge(zone: LabZone, mtu: int) -> list[str]:

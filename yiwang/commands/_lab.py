@@ -1,0 +1,169 @@
+"""An inventory as a lab: what is to be made for it, and how the rest of the kit reaches what was made."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from collections.abc import Iterable
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from pathlib import Path
+
+from yiwang import lab, ssh
+from yiwang.errors import ExitCode, UserError
+from yiwang.files import make_private, write_atomic
+from yiwang.inventory.model import WORLD, Host, Networks, Province
+from yiwang.inventory.model import Path as InventoryPath
+from yiwang.lab import LabHost, LabPath, LabSpec, LabStatus, LabZone, Operator
+from yiwang.messages import t
+from yiwang.rundir import RunDir
+
+_CONFIGURATION = "lab.conf"
+_MARK = "made-by-lab"
+
+
+def spec_of(province: Province) -> LabSpec:
+    """The lab of an inventory. Makes the login key when there is none. Raises UserError (exit 3) for what a lab cannot be."""
+    return LabSpec(
+        name=lab.lab_name(province.directory),
+        directory=province.directory,
+        zones=tuple(LabZone(zone.name, zone.ipv4, zone.ipv6) for zone in province.zones.values()),
+        hosts=tuple(_host(host) for host in province.hosts.values()),
+        paths=tuple(_path(province, path) for path in province.paths),
+        operator=_operator(province),
+        authorized_key=_public_key(province.access.key_file),
+    )
+
+
+def connect(province: Province, status: LabStatus) -> list[str]:
+    """Write how SSH gets to the hosts, and pin the keys of those that have none pinned.
+
+    Returns the hosts whose pinned key is not theirs: they were made anew, and a person has to say so.
+    """
+    directory = make_private(province.state_dir / "ssh")
+    way = f"  ProxyCommand nsenter --net={status.operator_namespace} nc %h %p"
+    text = "".join(f"Host {host.name}\n{way}\n" for host in status.hosts)
+    write_atomic(directory / _CONFIGURATION, text)
+    changed: list[str] = []
+    with RunDir() as run:
+        access = ssh.Access(province, run.path)
+        for host in status.hosts:
+            line, pinned = f"{host.name} {host.host_key}", access.trusted(host.name)
+            if host.host_key and not pinned:
+                access.trust(host.name, [line])
+            elif host.host_key and line not in pinned:
+                changed.append(host.name)
+    return changed
+
+
+def mark_state(province: Province) -> None:
+    """Note that the state directory belongs to the lab, unless there is a state already: then it may be of other servers."""
+    if not (province.state_dir / ".pulumi").exists():
+        write_atomic(make_private(province.state_dir) / _MARK, t("lab.state_mark") + "\n")
+
+
+def forget_state(state_dir: Path) -> bool:
+    """Remove what was recorded of servers that are gone. A state that did not begin with the lab stays; returns whether it does."""
+    (state_dir / "ssh" / _CONFIGURATION).unlink(missing_ok=True)
+    if (state_dir / _MARK).is_file():
+        gone = state_dir.with_name(f"{state_dir.name}.gone")
+        shutil.rmtree(gone, ignore_errors=True)
+        state_dir.rename(gone)
+        shutil.rmtree(gone)
+    return (state_dir / ".pulumi").exists()
+
+
+def shell(province: Province, status: LabStatus, host: str, command: list[str]) -> int:
+    """Open a shell, or run a command, on a host: as the automation account, or before that exists as the first one.
+
+    Returns the exit code. Raises UserError (exit 6) when the host does not run.
+    """
+    found = next((each for each in status.hosts if each.name == host), None)
+    if found is None or found.state != "running":
+        raise UserError(t("lab.not_running", host=host), code=ExitCode.HOST, fix=t("lab.not_running_fix"))
+    with RunDir() as run:
+        # The lab knows the host's key at first hand; what is pinned for the rest of the kit does not matter here.
+        known = run.path / "known_hosts"
+        write_atomic(known, f"{host} {found.host_key}\n")
+        base = ["ssh", "-F", "/dev/null", *_options(province, status, host, known), "-p", str(found.port)]
+        account = next(
+            (name for name in (province.access.user, province.access.bootstrap_user) if _signs_in(base, name, found)),
+            province.access.user,
+        )
+        code = subprocess.run([*base, "-l", account, str(found.ipv4), *command], check=False).returncode
+    return ExitCode.HOST if code == 255 else code
+
+
+def _options(province: Province, status: LabStatus, host: str, known: Path) -> list[str]:
+    options = {
+        "IdentityFile": province.access.key_file,
+        "IdentitiesOnly": "yes",
+        "IdentityAgent": "none",
+        "BatchMode": "yes",
+        "StrictHostKeyChecking": "yes",
+        "UserKnownHostsFile": known,
+        "HostKeyAlias": host,
+        "LogLevel": "ERROR",
+        "ConnectTimeout": "5",
+        "ProxyCommand": f"nsenter --net={status.operator_namespace} nc %h %p",
+    }
+    return [f"-o{name}={value}" for name, value in options.items()]
+
+
+def _signs_in(base: list[str], account: str, host: lab.HostStatus) -> bool:
+    argv = [*base, "-l", account, str(host.ipv4), "true"]
+    return subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, check=False).returncode == 0
+
+
+def _host(host: Host) -> LabHost:
+    if host.ipv6 is None:
+        raise UserError(t("lab.no_ipv6", host=host.name), code=ExitCode.INPUT, fix=t("lab.no_ipv6_fix", host=host.name))
+    return LabHost(host.name, host.zone, host.ipv4, host.ipv6, host.port)
+
+
+def _path(province: Province, path: InventoryPath) -> LabPath:
+    sources = _addresses(province, path.source)
+    targets = _addresses(province, (endpoint for endpoint in path.target if endpoint != WORLD))
+    return LabPath(sources, targets, path.protocol, path.ports, to_world=WORLD in path.target)
+
+
+def _addresses(province: Province, endpoints: Iterable[str]) -> tuple[IPv4Network | IPv6Network, ...]:
+    found: list[Networks] = [province.addresses(endpoint) for endpoint in endpoints]
+    return tuple(network for ipv4, ipv6 in found for network in (*ipv4, *ipv6))
+
+
+def _operator(province: Province) -> Operator:
+    """The first addresses of the operators' networks that lie in one zone and that no host or router has."""
+    taken = {address for host in province.hosts.values() for address in (host.ipv4, host.ipv6)}
+    for zone in province.zones.values():
+        taken |= {zone.ipv4.network_address + 1, zone.ipv6.network_address + 1}
+        ipv4 = _free(province.access.operators[0], zone.ipv4, taken)
+        ipv6 = _free(province.access.operators[1], zone.ipv6, taken)
+        if isinstance(ipv4, IPv4Address) and isinstance(ipv6, IPv6Address):
+            return Operator(zone.name, ipv4, ipv6)
+    raise UserError(t("lab.no_operator"), code=ExitCode.INPUT, fix=t("lab.no_operator_fix"))
+
+
+def _free(
+    networks: Iterable[IPv4Network | IPv6Network], zone: IPv4Network | IPv6Network, taken: set[IPv4Address | IPv6Address | None]
+) -> IPv4Address | IPv6Address | None:
+    for network in networks:
+        # The second address on: the first of a range is a router's.
+        first = 0 if network.num_addresses == 1 else 2
+        for number in range(first, min(network.num_addresses, 256)):
+            address = network.network_address + number
+            if address in zone and address not in taken:
+                return address
+    return None
+
+
+def _public_key(key_file: Path) -> str:
+    """The public half of the login key, which is made when it is missing."""
+    key = key_file.expanduser()
+    if not key.is_file():
+        make_private(key.parent)
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "yiwang", "-f", str(key)], check=True)  # noqa: S607
+    done = subprocess.run(["ssh-keygen", "-y", "-f", str(key)], capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)  # noqa: S607
+    if done.returncode != 0 or not re.match(r"(ssh|ecdsa|sk)-\S+ \S+", done.stdout):
+        raise UserError(t("lab.bad_key", path=key), code=ExitCode.INPUT, fix=t("lab.bad_key_fix"))
+    return done.stdout.strip()

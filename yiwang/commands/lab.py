@@ -1,0 +1,149 @@
+"""``yiwang lab up|down|status|ssh``: the servers of an inventory, made on this machine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from yiwang import inventory, lab
+from yiwang.commands import _lab
+from yiwang.commands._options import HostOption, InventoryOption, JsonOption, QuietOption, example, inventory_directory
+from yiwang.errors import ExitCode, UserError
+from yiwang.lab import LabStatus, Progress
+from yiwang.messages import t
+from yiwang.output import Console, plain, table
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verbs to the command line."""
+    group = typer.Typer(help=t("lab.help"), no_args_is_help=True, rich_markup_mode=None)
+    app.add_typer(group, name="lab")
+    _register_up(group)
+    _register_down(group)
+    _register_status(group)
+    _register_ssh(group)
+
+
+def _register_up(group: typer.Typer) -> None:
+    @group.command(help=t("lab.help_up"), epilog=example("yiwang lab up"))
+    def up(inventory: InventoryOption = None, host: HostOption = None, json_output: JsonOption = False, quiet: QuietOption = False) -> None:
+        """Exit 0: every host answers; 3: the inventory; 4: this machine cannot do it; 6: a host does not answer."""
+        console = Console(json_output=json_output, quiet=quiet)
+        directory = inventory_directory(inventory)
+        province = _load(directory)
+        _known(list(province.hosts), host)
+        # Before anything is made, the login key too.
+        lab.require(lab.lab_name(directory), host or list(province.hosts))
+        spec = _lab.spec_of(province)
+        _lab.mark_state(province)
+        found = lab.up(spec, _reporting(console), host or ())
+        for warning in found.warnings:
+            console.warn(warning)
+        for changed in _lab.connect(province, found):
+            console.warn(t("lab.made_anew", host=changed))
+        head = t("lab.up_done", lab=found.name, hosts=len(found.hosts), started=len(found.started), seconds=f"{console.elapsed():.1f}")
+        console.result({**plain(found), "seconds": round(console.elapsed(), 1)}, "\n".join([head, "", _text(found), "", _hints(directory)]))
+
+
+def _register_down(group: typer.Typer) -> None:
+    @group.command(help=t("lab.help_down"), epilog=example("yiwang lab down --host c-jinan"))
+    def down(
+        inventory: InventoryOption = None, host: HostOption = None, json_output: JsonOption = False, quiet: QuietOption = False
+    ) -> None:
+        """Works without a readable inventory too: the lab is found by the directory's name."""
+        console = Console(json_output=json_output, quiet=quiet)
+        directory = inventory_directory(inventory)
+        name = lab.lab_name(directory)
+        report = _reporting(console)
+        if host:
+            _known([found.name for found in lab.status(name).hosts], host)
+            gone = [each for each in host if lab.remove_host(name, each, report)]
+            console.result({"lab": name, "removed": gone}, t("lab.hosts_down", hosts=", ".join(gone) or "-"))
+            return
+        removed = lab.down(name, report)
+        if _lab.forget_state(_state_dir(directory)):
+            console.warn(t("lab.state_stays"))
+        text = t("lab.down_done" if removed else "lab.nothing", lab=name, seconds=f"{console.elapsed():.1f}")
+        console.result({"lab": name, "removed": removed}, text)
+
+
+def _register_status(group: typer.Typer) -> None:
+    @group.command(help=t("lab.help_status"), epilog=example("yiwang lab status --json"))
+    def status(inventory: InventoryOption = None, json_output: JsonOption = False, quiet: QuietOption = False) -> int:
+        """Exit 0: every host answers; 7: not all of them do."""
+        directory = inventory_directory(inventory)
+        found = lab.status(lab.lab_name(directory))
+        text = "\n".join([_text(found), "", _hints(directory)]) if found.hosts else t("lab.nothing", lab=found.name)
+        Console(json_output=json_output, quiet=quiet).result(found, text)
+        return ExitCode.OK if found.state == "running" else ExitCode.FINDINGS
+
+
+def _register_ssh(group: typer.Typer) -> None:
+    # What follows the host's name belongs to the command there, its options too.
+    settings = {"ignore_unknown_options": True, "allow_interspersed_args": False}
+
+    @group.command("ssh", help=t("lab.help_ssh"), epilog=example("yiwang lab ssh p-core"), context_settings=settings)
+    def shell(
+        host: Annotated[str, typer.Argument(metavar="HOST", help=t("lab.help_ssh_host"))],
+        command: Annotated[list[str] | None, typer.Argument(metavar="[COMMAND]...", help=t("lab.help_ssh_command"))] = None,
+        inventory: InventoryOption = None,
+    ) -> int:
+        """Exit code: the command's own; 6 when the host cannot be reached."""
+        province = _load(inventory_directory(inventory))
+        _known(list(province.hosts), [host])
+        return _lab.shell(province, lab.status(lab.lab_name(province.directory)), host, command or [])
+
+
+def _load(directory: Path) -> inventory.Province:
+    return inventory.load(directory)
+
+
+def _state_dir(directory: Path) -> Path:
+    """Where the state lies; of an inventory that cannot be read, the usual place."""
+    try:
+        return inventory.load(directory).state_dir
+    except UserError:
+        return directory / ".state"
+
+
+def _known(names: list[str], asked: list[str] | None) -> None:
+    for name in asked or []:
+        if name not in names:
+            fix = t("lab.unknown_host_fix", known=", ".join(names) or "-")
+            raise UserError(t("lab.unknown_host", host=name, lab=""), code=ExitCode.INPUT, fix=fix)
+
+
+def _reporting(console: Console) -> lab.Report:
+    def report(progress: Progress) -> None:
+        console.progress(f"[{progress.done}/{progress.total}] {progress.text}")
+
+    return report
+
+
+def _text(found: LabStatus) -> str:
+    rows = [
+        [
+            host.name,
+            host.zone,
+            str(host.ipv4),
+            str(host.ipv6),
+            t(f"lab.state_{host.state}"),
+            "-" if host.uptime is None else _duration(host.uptime),
+            "-" if host.memory is None else f"{host.memory >> 20} MiB",
+        ]
+        for host in found.hosts
+    ]
+    return table(rows, [t(f"lab.column_{name}") for name in ("host", "zone", "ipv4", "ipv6", "state", "uptime", "memory")])
+
+
+def _hints(directory: Path) -> str:
+    chosen = "" if directory == inventory_directory(None) else f" -i {directory}"
+    return t("lab.hints", option=chosen)
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}"
