@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import hashlib
 import json
 import os
@@ -11,7 +12,15 @@ import sys
 from pathlib import Path
 
 CERTIFICATE = "/etc/yiwang/tls/host.crt"
-SERVICES = ("nftables", "chrony", "ssh")
+LOCAL_AUTHORITIES = Path("/usr/local/share/ca-certificates")
+TRUSTED = Path("/etc/ssl/certs/ca-certificates.crt")
+# Services, and the files that they read when they start; the firewall's own digest says whether it is in force.
+READS = {
+    "nftables": (),
+    "chrony": ("/etc/chrony/chrony.conf", "/etc/default/chrony", "/etc/systemd/system/chrony.service.d/yiwang.conf"),
+    "ssh": ("/etc/ssh/sshd_config",),
+    "systemd-journald": ("/etc/systemd/journald.conf.d/zz-yiwang.conf",),
+}
 ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"}
 FIRST_CLIENT_PORT = 32768
 
@@ -56,18 +65,53 @@ def listening() -> list[str]:
     return sorted({f"{row[0]}/{row[4]}" for row in rows if row[0] == "tcp" or int(row[4].rpartition(":")[2]) < first})
 
 
-def service(name: str) -> dict[str, str]:
-    """Whether a unit runs, and starts at boot."""
-    return pairs(run("systemctl", "show", "--property=ActiveState,UnitFileState", name), "=")
+def units() -> dict[str, dict[str, str]]:
+    """State of the services, and when it last changed (a restart or a reload), in seconds since 1970."""
+    properties = "--property=Id,ActiveState,UnitFileState,StateChangeTimestamp"
+    text = run("systemctl", "show", "--timestamp=us+utc", properties, *(f"{name}.service" for name in READS))
+    found = (pairs(block, "=") for block in text.split("\n\n"))
+    return {unit["Id"].removesuffix(".service"): unit for unit in found if unit.get("Id")}
+
+
+def instant(text: str) -> float:
+    """A time as systemd writes it; 0 for none."""
+    try:
+        return datetime.datetime.strptime(text, "%a %Y-%m-%d %H:%M:%S.%f UTC").replace(tzinfo=datetime.UTC).timestamp()
+    except ValueError:
+        return 0.0
+
+
+def written(path: Path) -> float:
+    """When a file was last written; 0 when it is missing."""
+    return path.stat().st_mtime if path.is_file() else 0.0
+
+
+def stale(states: dict[str, dict[str, str]]) -> list[str]:
+    """Names of the handlers that an earlier run owed: files that are newer than what reads them."""
+    found = []
+    for name, files in READS.items():
+        since = instant(states.get(name, {}).get("StateChangeTimestamp", ""))
+        if states.get(name, {}).get("ActiveState") == "active" and any(written(Path(file)) > since for file in files):
+            found.append(f"Restart {name}")
+    ours = {path.stem: path for path in LOCAL_AUTHORITIES.glob("yiwang-*.crt")}
+    known = {path.stem for path in TRUSTED.parent.glob("yiwang-*.pem")}
+    if set(ours) != known or any(written(path) > written(TRUSTED) for path in ours.values()):
+        found.append("Update the trusted certificates")
+    wanted = pairs(read("/etc/sysctl.d/90-yiwang.conf"), " = ")
+    if any(read("/proc/sys/" + key.replace(".", "/")).strip() not in {value, ""} for key, value in wanted.items()):
+        found.append("Apply the kernel settings")
+    return found
 
 
 def main() -> None:
     """Print what there is to see."""
     ruleset = run("nft", "list", "ruleset")
+    states = units()
     seen = {
         "os": system(),
         "machine": platform.machine(),
         "python": ".".join(platform.python_version_tuple()[:2]),
+        "libc": platform.libc_ver()[1],
         "init": read("/proc/1/comm").strip(),
         "hostname": os.uname().nodename,
         "packages": packages(sys.argv[1:]),
@@ -75,7 +119,8 @@ def main() -> None:
         "ruleset_loaded": read("/var/lib/yiwang/nftables.loaded").strip(),
         "certificate_not_after": pairs(run("openssl", "x509", "-in", CERTIFICATE, "-noout", "-enddate"), "=").get("notAfter", ""),
         "listening": listening(),
-        "services": {name: service(name) for name in SERVICES},
+        "running": [name for name, unit in states.items() if (unit.get("ActiveState"), unit.get("UnitFileState")) == ("active", "enabled")],
+        "stale": stale(states),
         "sshd": pairs(run("sshd", "-T", "-C", "user=root,host=localhost,addr=127.0.0.1"), " "),
     }
     print(json.dumps(seen, sort_keys=True))
