@@ -7,10 +7,11 @@ from typing import Annotated
 
 import typer
 
-from yiwang import inventory, lab
+from yiwang import lab
 from yiwang.commands import _lab
 from yiwang.commands._options import HostOption, InventoryOption, JsonOption, QuietOption, example, inventory_directory
 from yiwang.errors import ExitCode, UserError
+from yiwang.inventory import load
 from yiwang.lab import LabStatus, Progress
 from yiwang.messages import t
 from yiwang.output import Console, plain, table
@@ -32,10 +33,11 @@ def _register_up(group: typer.Typer) -> None:
         """Exit 0: every host answers; 3: the inventory; 4: this machine cannot do it; 6: a host does not answer."""
         console = Console(json_output=json_output, quiet=quiet)
         directory = inventory_directory(inventory)
-        province = _load(directory)
-        _known(list(province.hosts), host)
+        province = load(directory)
+        name = lab.lab_name(directory)
+        _known(name, list(province.hosts), host)
         # Before anything is made, the login key too.
-        lab.require(lab.lab_name(directory), host or list(province.hosts))
+        lab.require(name, host or list(province.hosts))
         spec = _lab.spec_of(province)
         _lab.mark_state(province)
         found = lab.up(spec, _reporting(console), host or ())
@@ -50,20 +52,24 @@ def _register_up(group: typer.Typer) -> None:
 def _register_down(group: typer.Typer) -> None:
     @group.command(help=t("lab.help_down"), epilog=example("yiwang lab down --host c-jinan"))
     def down(
-        inventory: InventoryOption = None, host: HostOption = None, json_output: JsonOption = False, quiet: QuietOption = False
+        inventory: InventoryOption = None,
+        host: HostOption = None,
+        named: Annotated[str, typer.Option("--lab", metavar="NAME", help=t("lab.help_down_lab"), show_default=False)] = "",
+        json_output: JsonOption = False,
+        quiet: QuietOption = False,
     ) -> None:
         """Works without a readable inventory too: the lab is found by the directory's name."""
         console = Console(json_output=json_output, quiet=quiet)
         directory = inventory_directory(inventory)
-        name = lab.lab_name(directory)
+        name = named or lab.lab_name(directory)
         report = _reporting(console)
         if host:
-            _known([found.name for found in lab.status(name).hosts], host)
+            _known(name, [found.name for found in lab.status(name).hosts], host)
             gone = [each for each in host if lab.remove_host(name, each, report)]
             console.result({"lab": name, "removed": gone}, t("lab.hosts_down", hosts=", ".join(gone) or "-"))
             return
         removed = lab.down(name, report)
-        if _lab.forget_state(_state_dir(directory)):
+        if not named and _lab.forget_state(_state_dir(directory)):
             console.warn(t("lab.state_stays"))
         text = t("lab.down_done" if removed else "lab.nothing", lab=name, seconds=f"{console.elapsed():.1f}")
         console.result({"lab": name, "removed": removed}, text)
@@ -91,28 +97,25 @@ def _register_ssh(group: typer.Typer) -> None:
         inventory: InventoryOption = None,
     ) -> int:
         """Exit code: the command's own; 6 when the host cannot be reached."""
-        province = _load(inventory_directory(inventory))
-        _known(list(province.hosts), [host])
-        return _lab.shell(province, lab.status(lab.lab_name(province.directory)), host, command or [])
-
-
-def _load(directory: Path) -> inventory.Province:
-    return inventory.load(directory)
+        province = load(inventory_directory(inventory))
+        name = lab.lab_name(province.directory)
+        _known(name, list(province.hosts), [host])
+        return _lab.shell(province, lab.status(name), host, command or [])
 
 
 def _state_dir(directory: Path) -> Path:
     """Where the state lies; of an inventory that cannot be read, the usual place."""
     try:
-        return inventory.load(directory).state_dir
+        return load(directory).state_dir
     except UserError:
         return directory / ".state"
 
 
-def _known(names: list[str], asked: list[str] | None) -> None:
+def _known(lab_name: str, names: list[str], asked: list[str] | None) -> None:
     for name in asked or []:
         if name not in names:
             fix = t("lab.unknown_host_fix", known=", ".join(names) or "-")
-            raise UserError(t("lab.unknown_host", host=name, lab=""), code=ExitCode.INPUT, fix=fix)
+            raise UserError(t("lab.unknown_host", host=name, lab=lab_name), code=ExitCode.INPUT, fix=fix)
 
 
 def _reporting(console: Console) -> lab.Report:

@@ -57,6 +57,7 @@ def down(name: str, report: Report) -> bool:
 
     Returns whether there was anything. Raises UserError.
     """
+    machine.require_root()
     if tag(name) not in _tags():
         return False
     groups = cgroups.detect()
@@ -78,6 +79,7 @@ def down(name: str, report: Report) -> bool:
 
 def remove_host(name: str, host: str, report: Report) -> bool:
     """Stop and wipe one host; the next ``up`` makes it anew, with a new host key. Returns whether there was anything."""
+    machine.require_root()
     groups = cgroups.detect()
     if host not in _every_host(name, groups):
         return False
@@ -88,6 +90,7 @@ def remove_host(name: str, host: str, report: Report) -> bool:
 
 def status(name: str) -> LabStatus:
     """The lab as it is now; reads only. A lab nobody knows is ``absent`` and has no hosts."""
+    machine.require_root()
     spec = records.load(name)
     operator = namespaces.path(namespaces.operator(tag(name)))
     if spec is None:
@@ -101,6 +104,7 @@ def status(name: str) -> LabStatus:
 
 def names() -> list[str]:
     """The labs of this machine, running or left over. One whose records are lost is called ``lost-<tag>``."""
+    machine.require_root()
     recorded = {tag(name): name for name in records.recorded()}
     return sorted(recorded.get(mark, f"lost-{mark}") for mark in _tags())
 

@@ -40,6 +40,12 @@ def require(hosts: int) -> None:
         raise UserError(found[0].text, code=ExitCode.MACHINE, fix=found[0].fix, lines=rest)
 
 
+def require_root() -> None:
+    """Raises UserError (exit 4) for everybody else: nothing of a lab can be seen or changed without root."""
+    if os.geteuid() != 0:
+        raise UserError(t("lab.not_root"), code=ExitCode.MACHINE, fix=t("lab.not_root_fix"))
+
+
 def findings(hosts: int) -> list[Finding]:
     """Everything this machine lacks to hold ``hosts`` more hosts; nothing is changed by looking."""
     found = _system()
