@@ -89,7 +89,7 @@ def visits(
     allowed = needed if limit is None else needed & limit
     gone = sorted(host for host in results if host not in news["hosts"] and (limit is None or host in limit))
     return Visits(
-        apply=tuple(host for host in news["hosts"] if host in allowed),
+        apply=tuple(sorted(allowed)),
         first=frozenset(host for host in allowed if not results.get(host, {}).get("applied")),
         remove=tuple(gone),
         outdated=frozenset((needed - allowed) & rotated),

@@ -1,0 +1,72 @@
+"""What preflight knows of a host, what it asks for, and what it finds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from yiwang.ssh import Endpoint, Problem
+
+Verdict = Literal["ok", "warn", "fail", "skip"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """The answer of one check for one host; ``host`` is ``-`` for this machine. ``fix`` is empty when nothing is wrong."""
+
+    site: str
+    host: str
+    check: str
+    verdict: Verdict
+    text: str
+    fix: str = ""
+
+
+@dataclass(frozen=True)
+class Port:
+    """A port that a component will listen on. ``owners``: programs that may hold it already (the component itself)."""
+
+    number: int
+    protocol: Literal["tcp", "udp"]
+    owners: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What the components of a host need. ``disk`` (free on the root file system) and ``memory`` (of the host) in bytes.
+
+    ``systems``: versions by ID of ``/etc/os-release``. ``names``: what must resolve on the host.
+    """
+
+    ports: tuple[Port, ...] = ()
+    disk: int = 2 << 30
+    memory: int = 1 << 30
+    systems: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    architectures: tuple[str, ...] = ("x86_64", "aarch64")
+    names: tuple[str, ...] = ("localhost",)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What was seen of one host.
+
+    ``problem`` (with ``detail``, ssh's own words): why SSH did not get in. ``facts``: the lines of the probe, empty when
+    it did not run. ``offset``: least and greatest possible lead of the host's clock over ours, in seconds.
+    """
+
+    site: str
+    host: str
+    endpoint: Endpoint
+    needs: Needs
+    pinned: tuple[str, ...] = ()
+    shown: tuple[str, ...] = ()
+    problem: Problem | None = None
+    detail: str = ""
+    user: str = ""
+    facts: Mapping[str, str] = field(default_factory=dict)
+    offset: tuple[float, float] | None = None
+
+    def finding(self, check: str, verdict: Verdict, text: str, fix: str = "") -> Finding:
+        """A finding about this host."""
+        return Finding(self.site, self.host, check, verdict, text, fix)
