@@ -38,7 +38,7 @@ class Control:
     @property
     def terminated(self) -> bool:
         """Running steps are not to be waited for."""
-        return self._level >= 2  # noqa: PLR2004
+        return self._level >= 2
 
     def cancel(self) -> None:
         """Finish the running steps, save, and end as failed."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-Severity = Literal["debug", "info", "warning", "error"]
+Severity = Literal["debug", "info", "info#err", "warning", "error"]
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,50 @@
+"""The programs that were recorded with the real CLI take the same steps, calls and checkpoints here."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from reference_case import ROOT, Case, broken_pairs, by_key, last_lines, step_set  # noqa: E402 - found by the line above
+
+SCENARIOS = sorted(path.parent.name for path in ROOT.glob("*/scenario.yaml"))
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_scenario(name: str, tmp_path: Path) -> None:
+    case = Case(name, tmp_path)
+    for number, step in case.steps():
+        result = case.run(number, step)
+        where = f"step {number} ({step['command']})"
+        exit_ = case.expected(number, "exit")
+        diagnostics = [(entry.severity, entry.urn, entry.message) for entry in result.diagnostics if entry.severity != "info#err"]
+        wanted = [(entry["severity"], entry["urn"], entry["message"]) for entry in exit_["diagnostics"]]
+        assert last_lines(diagnostics) == last_lines(wanted), where
+        assert result.ok == (exit_["exit"] == 0), where
+        _compare_steps(case, number, result, where)
+        assert case.calls() == case.expected(number, "calls")["set"], where
+        counts = {**result.changes, **({"same": result.unchanged} if result.unchanged else {})}
+        assert counts == (exit_["changes"] or {}), where
+        _compare_export(case, number, where)
+        assert case.world() == case.expected(number, "world"), where
+
+
+def _compare_steps(case: Case, number: int, result: Any, where: str) -> None:
+    expected = case.expected(number, "steps")
+    found = case.found_steps(result)
+    assert step_set(found) == step_set(expected["steps"]), where
+    assert broken_pairs(expected, found) == [], where
+
+
+def _compare_export(case: Case, number: int, where: str) -> None:
+    exported = case.expected(number, "export")
+    expected = by_key(((exported or {}).get("deployment") or {}).get("resources") or [])
+    found = by_key(case.clean(case.export()))
+    assert sorted(found) == sorted(expected), where
+    for key, resource in expected.items():
+        assert found[key] == resource, f"{where}: {key}"

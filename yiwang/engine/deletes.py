@@ -1,0 +1,101 @@
+"""Deletions at the end of a run, and all of them in a destroy: dependents first, independent ones side by side."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Sequence
+
+from yiwang.engine import planner
+from yiwang.engine import urn as urns
+from yiwang.engine.checkpoint import Pending, in_order
+from yiwang.engine.client import Provider, ProviderError
+from yiwang.engine.context import Context, HaltedError, StepError
+from yiwang.engine.project import DYNAMIC
+from yiwang.engine.registry import Registry
+from yiwang.engine.resource import Resource
+from yiwang.engine.steps import Steps
+
+
+def leftovers(context: Context, registry: Registry) -> list[Resource]:
+    """What the program did not register, and replaced states that are still there."""
+    found = []
+    for resource in context.snapshot:
+        unwanted = not registry.claimed(resource.urn) and not _spared(context, resource)
+        if resource.delete or unwanted:
+            found.append(resource)
+    return found
+
+
+def _spared(context: Context, resource: Resource) -> bool:
+    """With targets only what they name is deleted."""
+    return bool(context.options.targets) and not urns.matches(resource.urn, context.options.targets)
+
+
+async def delete(context: Context, registry: Registry, resources: Sequence[Resource]) -> None:
+    """Delete ``resources``. A failed one stays, and so does what it depends on."""
+    todo = in_order(resources)
+    waits = planner.waits(todo)
+    going = {resource.urn for resource in todo}
+    steps = Steps(context)
+    tasks: list[asyncio.Task[bool]] = []
+
+    async def one(position: int) -> bool:
+        gone = await asyncio.gather(*(tasks[dependent] for dependent in waits[position]))
+        return all(gone) and await _one(context, registry, steps, todo[position], going)
+
+    # A task looks up the tasks it waits for when it runs, after all are made.
+    tasks.extend(asyncio.create_task(one(position)) for position in range(len(todo)))
+    await asyncio.gather(*tasks)
+
+
+async def _one(context: Context, registry: Registry, steps: Steps, resource: Resource, going: set[str]) -> bool:
+    op = "discard" if resource.external else "delete-replaced" if resource.delete or resource.pending_replacement else "delete"
+    try:
+        async with steps.performing(op, resource, resource):
+            provider = await _provider(context, registry, resource, going)
+            await steps.delete(provider, resource, going=going)
+    except (HaltedError, StepError):
+        return False
+    return True
+
+
+async def _provider(context: Context, registry: Registry, resource: Resource, going: set[str]) -> Provider | None:
+    """The provider to call, None when there is nothing to call. Raises ProviderError for a protected resource."""
+    if resource.protect and not resource.delete:
+        raise ProviderError(_protected(resource))
+    if context.dry or planner.without_call(resource, going):
+        return None
+    return await registry.provider(resource.provider)
+
+
+def _protected(resource: Resource) -> str:
+    return (
+        f'resource "{resource.urn}" cannot be deleted\nbecause it is protected. To unprotect the resource, either remove the '
+        "`protect` flag from the resource in your Pulumi program and run `pulumi up`, or use the command:\n"
+        f"`pulumi state unprotect '{resource.urn}'`"
+    )
+
+
+async def orphans(context: Context, registry: Registry) -> None:
+    """Remove what a killed run may have begun to create and nobody wants any more.
+
+    Only where the provider finds its objects by their inputs (any but pulumi.dynamic): its delete is called without an id.
+    """
+    steps = Steps(context)
+    for entry in context.snapshot.pending:
+        package = urns.package_of(entry.resource.type)
+        if entry.type == "creating" and package != DYNAMIC and not registry.claimed(entry.resource.urn) and not context.halted:
+            await _orphan(context, registry, steps, entry)
+
+
+async def _orphan(context: Context, registry: Registry, steps: Steps, entry: Pending) -> None:
+    resource = entry.resource
+    if not resource.custom or resource.is_provider:
+        context.snapshot.settle(resource.urn)
+        return
+    with contextlib.suppress(HaltedError, StepError):
+        async with steps.performing("delete", resource):
+            if not context.dry:
+                await (await registry.provider(resource.provider)).delete(resource)
+            context.snapshot.settle(resource.urn)

@@ -1,0 +1,166 @@
+"""The journal of a run: what changed in the state, line by line, durable before the next thing may depend on it.
+
+Lines are JSON. The first names the checkpoint they apply to. Then, with ``h`` the number of a resource state (the first
+states are those of the checkpoint, in its order):
+``{"put": h, "resource": ...}``, ``{"drop": h}``, ``{"begin": n, "type": ..., "resource": ...}``, ``{"done": n}``, ``{"forget": i}``
+(the i-th recorded pending operation is settled), ``{"rename": {...}}`` and at last ``{"folded": sha256}``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from yiwang.engine import checkpoint
+from yiwang.engine.checkpoint import Deployment, Pending
+from yiwang.engine.passphrase import Manager, compact_json
+from yiwang.engine.resource import now
+from yiwang.engine.store import Store
+from yiwang.errors import ExitCode, UserError
+from yiwang.messages import t
+
+
+class Journal:
+    """An append-only file that is made at its first line. ``flush`` makes all lines so far durable; callers share one fsync."""
+
+    def __init__(self, path: Path, header: dict[str, Any]) -> None:
+        self._path = path
+        self._lines: list[str] = [json.dumps({"journal": 1, "time": now(), **header})]
+        self._file: Any = None
+        self._waiting: list[asyncio.Future[None]] = []
+        self._writer: asyncio.Task[None] | None = None
+        self.used = False
+
+    def append(self, line: dict[str, Any]) -> None:
+        """Add a line; it is durable after the next ``flush``."""
+        self.used = True
+        self._lines.append(compact_json(line))
+
+    async def flush(self) -> None:
+        """Wait until all lines appended so far are on the disk."""
+        if not self.used or (not self._lines and self._writer is None):
+            return
+        waiter = asyncio.get_running_loop().create_future()
+        self._waiting.append(waiter)
+        if self._writer is None:
+            self._writer = asyncio.create_task(self._write_all())
+        await waiter
+
+    async def _write_all(self) -> None:
+        try:
+            while self._waiting:
+                waiting, self._waiting = self._waiting, []
+                lines, self._lines = self._lines, []
+                try:
+                    await asyncio.to_thread(self._write, lines)
+                except OSError as error:
+                    for waiter in waiting:
+                        waiter.set_exception(error)
+                    continue
+                for waiter in waiting:
+                    if not waiter.done():
+                        waiter.set_result(None)
+        finally:
+            self._writer = None
+
+    def _write(self, lines: list[str]) -> None:
+        if self._file is None:
+            descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+            self._file = os.fdopen(descriptor, "a", encoding="utf-8")
+        if lines:
+            self._file.write("".join(f"{line}\n" for line in lines))
+            self._file.flush()
+            os.fsync(self._file.fileno())
+
+    def close(self) -> None:
+        """Close the file; lines that were not flushed are lost."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+
+def _lines(path: Path) -> list[dict[str, Any]]:
+    """The whole lines of a journal; a torn last one, from a kill while it was written, is left out."""
+    found = []
+    for line in path.read_bytes().split(b"\n")[:-1]:
+        try:
+            found.append(json.loads(line))
+        except ValueError:
+            break
+    return found
+
+
+def recover(store: Store, passphrase: str) -> bool:
+    """Fold what a killed run left into the checkpoint. Returns whether there was anything.
+
+    Operations that had begun become the checkpoint's pending operations. Raises UserError when the checkpoint is not the
+    one the journal was written for.
+    """
+    if not store.journal_path.is_file():
+        return False
+    lines = _lines(store.journal_path)
+    if not lines:
+        store.remove_journal()
+        return False
+    present = store.digest()
+    if any(line.get("folded") == present for line in lines[-1:]):
+        store.remove_journal()
+        return True
+    if lines[0]["base"] != present:
+        raise UserError(
+            t("engine.journal_foreign", path=store.journal_path), code=ExitCode.INPUT, fix=t("engine.journal_foreign_fix")
+        )
+    loaded = load(store, passphrase)
+    store.write(checkpoint.dump(loaded.deployment, loaded.secrets, store.full_name))
+    store.remove_journal()
+    return True
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A stack as it is recorded. ``digest`` identifies the checkpoint file, empty when there is none."""
+
+    deployment: Deployment
+    secrets: Manager
+    digest: str
+
+
+def load(store: Store, passphrase: str, salt: str = "") -> Loaded:
+    """What is recorded of a stack, with what a running or killed run has in its journal.
+
+    ``salt``: the secrets state of a stack that has none yet. Raises UserError when the passphrase does not fit.
+    """
+    content = store.read()
+    latest = checkpoint.parse(content) if content is not None else {}
+    digest = hashlib.sha256(content).hexdigest() if content is not None else ""
+    lines = _lines(store.journal_path) if store.journal_path.is_file() else []
+    if lines and (lines[0]["base"] != digest or lines[-1].get("folded") == digest):
+        lines = []
+    state = checkpoint.secrets_state(latest) or (lines[0]["secrets"] if lines else "") or salt or store.shared_salt()
+    secrets = Manager(passphrase, state or None)
+    deployment = checkpoint.load(latest, secrets)
+    return Loaded(replay(deployment, lines[1:], secrets) if lines else deployment, secrets, digest)
+
+
+def replay(base: Deployment, lines: list[dict[str, Any]], secrets: Manager) -> Deployment:
+    """The deployment after the journal's lines; what began and did not end is pending."""
+    states = dict(enumerate(base.resources))
+    recorded: dict[int, Pending] = dict(enumerate(base.pending))
+    running: dict[int, Pending] = {}
+    for line in lines:
+        if "put" in line:
+            states[line["put"]] = checkpoint.decode_resource(line["resource"], secrets)
+        elif "drop" in line:
+            states.pop(line["drop"], None)
+        elif "begin" in line:
+            running[line["begin"]] = Pending(line["type"], checkpoint.decode_resource(line["resource"], secrets))
+        elif "done" in line:
+            running.pop(line["done"], None)
+        elif "forget" in line:
+            recorded.pop(line["forget"], None)
+    return Deployment(list(states.values()), [*recorded.values(), *running.values()], base.secrets_state, base.extra)

@@ -1,0 +1,138 @@
+"""Who holds a stack: a lock file beside the CLI's own, in the CLI's format, which names the holder and its process."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import getpass
+import json
+import os
+import socket
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from yiwang.engine.resource import now
+from yiwang.errors import ExitCode, UserError
+from yiwang.files import write_atomic
+from yiwang.messages import t
+
+
+@dataclass(frozen=True)
+class Lock:
+    """Who holds a stack. ``alive``: True, False (a process of this machine that ended), or None (cannot be told)."""
+
+    path: Path
+    user: str
+    host: str
+    pid: int
+    since: str
+    verb: str
+    alive: bool | None
+
+    def describe(self) -> str:
+        """One line for people: the verb, who, where, since when."""
+        return t("engine.lock_holder", user=self.user, host=self.host, pid=self.pid, since=self.since, verb=self.verb or "?")
+
+
+def _machine() -> dict[str, Any]:
+    """What tells this process from one of the same number: another boot, another pid namespace, a later start."""
+    boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    return {"boot": boot, "namespace": str(Path("/proc/self/ns/pid").readlink()), "start": _start(os.getpid())}
+
+
+def _start(pid: int) -> str | None:
+    """When a process started, in clock ticks since boot; None when it is gone or has ended."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    return None if fields[0] in {"Z", "X"} else fields[19]
+
+
+def _alive(entry: dict[str, Any]) -> bool | None:
+    """Whether the holder lives. Only locks that name their boot and namespace can be judged, never those of the CLI."""
+    if not entry.get("boot") or not entry.get("start"):
+        return None
+    here = _machine()
+    if entry["boot"] != here["boot"]:
+        # The same machine after a restart ran none of the old processes; another machine cannot be judged.
+        return False if entry.get("hostname") == socket.gethostname() and entry.get("machine") == _machine_id() else None
+    if entry["namespace"] != here["namespace"]:
+        return None
+    return bool(_start(int(entry["pid"])) == entry["start"])
+
+
+def _machine_id() -> str:
+    with contextlib.suppress(OSError):
+        return Path("/etc/machine-id").read_text(encoding="ascii").strip()
+    return ""
+
+
+def read(directory: Path) -> list[Lock]:
+    """The locks in a stack's lock directory, oldest first."""
+    found = []
+    for path in directory.glob("*.json") if directory.is_dir() else ():
+        try:
+            entry = json.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            continue
+        except ValueError:
+            entry = {}
+        found.append(
+            Lock(
+                path=path,
+                user=str(entry.get("username", "?")),
+                host=str(entry.get("hostname", "?")),
+                pid=int(entry.get("pid", 0)),
+                since=str(entry.get("timestamp", "?")),
+                verb=str(entry.get("verb", "")),
+                alive=_alive(entry),
+            )
+        )
+    return sorted(found, key=lambda lock: lock.since)
+
+
+@contextlib.contextmanager
+def held(directory: Path, verb: str) -> Iterator[list[Lock]]:
+    """Hold the stack while the block runs; gives the locks of dead processes of this machine that were taken over.
+
+    Raises UserError (exit 5) when somebody else holds it, or when that cannot be told.
+    """
+    directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    mine = directory / f"{uuid.uuid4()}.json"
+    with _exclusive(directory):
+        dead = []
+        for other in read(directory):
+            if other.alive is not False:
+                raise UserError(t("engine.locked", holder=other.describe()), code=ExitCode.LOCKED, fix=t("engine.locked_fix"))
+            dead.append(other)
+        entry = {
+            "pid": os.getpid(),
+            "username": getpass.getuser(),
+            "hostname": socket.gethostname(),
+            "timestamp": now(),
+            "verb": verb,
+            "machine": _machine_id(),
+            **_machine(),
+        }
+        write_atomic(mine, json.dumps(entry))
+        for other in dead:
+            other.path.unlink(missing_ok=True)
+    try:
+        yield dead
+    finally:
+        mine.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _exclusive(directory: Path) -> Iterator[None]:
+    """One process at a time looks at a lock directory; the kernel releases it when the process ends."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)

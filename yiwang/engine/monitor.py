@@ -1,0 +1,225 @@
+"""The resource monitor: the service a program registers its resources with. Translates; decides nothing."""
+
+from __future__ import annotations
+
+from typing import Any, NoReturn
+
+import grpc
+from google.protobuf import empty_pb2
+from pulumi.runtime.proto import resource_pb2 as pb
+from pulumi.runtime.proto import resource_pb2_grpc
+
+from yiwang.engine import urn as urns
+from yiwang.engine.context import Context, HaltedError
+from yiwang.engine.executor import Executor
+from yiwang.engine.resource import Goal
+from yiwang.engine.store import ORGANIZATION
+from yiwang.engine.values import UNKNOWN, from_struct, normalise, to_struct
+
+_FEATURES = (
+    pb.RESOURCE_MONITOR_FEATURE_SECRETS,
+    pb.RESOURCE_MONITOR_FEATURE_RESOURCE_REFERENCES,
+    pb.RESOURCE_MONITOR_FEATURE_ALIAS_SPECS,
+    pb.RESOURCE_MONITOR_FEATURE_DELETED_WITH,
+    pb.RESOURCE_MONITOR_FEATURE_REPLACE_WITH,
+)
+_FEATURE_WORDS = ("secrets", "resourceReferences", "aliasSpecs", "deletedWith", "replaceWith")
+_SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
+
+
+class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
+    """One program's monitor. What it cannot do it refuses by name."""
+
+    def __init__(self, context: Context, executor: Executor) -> None:
+        self._context = context
+        self._executor = executor
+
+    async def GetDeploymentInfo(self, request: Any, call: Any) -> Any:  # noqa: N802 - the protocol's name
+        """What the program is part of, and what this monitor can do."""
+        del request, call
+        context = self._context
+        return pb.DeploymentInfo(
+            project=context.project.name,
+            stack=context.stack.name,
+            organization=ORGANIZATION,
+            config=context.config.values,
+            configSecretKeys=sorted(context.config.secret_keys),
+            dryRun=context.dry,
+            parallel=context.options.parallel,
+            supportedFeatures=_FEATURES,
+        )
+
+    async def SupportsFeature(self, request: Any, call: Any) -> Any:  # noqa: N802
+        """The same for SDKs that ask one by one."""
+        del call
+        return pb.SupportsFeatureResponse(hasSupport=request.id in _FEATURE_WORDS)
+
+    async def RegisterResource(self, request: Any, call: Any) -> Any:  # noqa: N802
+        """One resource of the program."""
+        await self._refuse(request, call)
+        goal = goal_of(request, str(self._context.project.directory))
+        try:
+            done = await self._executor.register(goal)
+        except HaltedError:
+            await _shut_down(call)
+        if done.resource is None:
+            if not self._goes_on(reports=request.supportsResultReporting):
+                await _shut_down(call)
+            return pb.RegisterResourceResponse(urn=done.urn, result=pb.FAIL)
+        resource = done.resource
+        id_ = "" if resource.id == UNKNOWN and not resource.is_provider else resource.id
+        return pb.RegisterResourceResponse(urn=resource.urn, id=id_, object=to_struct(resource.outputs))
+
+    def _goes_on(self, *, reports: bool = True) -> bool:
+        """Whether a failed registration is answered, so that the program goes on with unknown outputs."""
+        return self._context.options.continue_on_error and reports and not self._context.halted
+
+    async def _refuse(self, request: Any, call: Any) -> None:
+        asked = {
+            "a component of another language (remote)": request.remote,
+            "import of an existing resource": bool(request.importId),
+            "resource transforms": bool(request.transforms),
+            "resource hooks": request.hooks.ByteSize() > 0,
+            "state migrations": bool(request.state_migrations),
+            "parameterized packages": bool(request.packageRef),
+        }
+        for what, is_asked in asked.items():
+            if is_asked:
+                urn = urns.make(self._context.stack.name, self._context.project.name, request.parent, request.type, request.name)
+                self._context.reporter.error(f"{what} is not available in the embedded engine", urn)
+                await _shut_down(call)
+
+    async def RegisterResourceOutputs(self, request: Any, call: Any) -> Any:  # noqa: N802
+        """The outputs of a component, or of the stack."""
+        try:
+            await self._executor.set_outputs(request.urn, normalise(from_struct(request.outputs)))
+        except HaltedError:
+            await _shut_down(call)
+        return empty_pb2.Empty()
+
+    async def ReadResource(self, request: Any, call: Any) -> Any:  # noqa: N802
+        """An object that exists and is not managed here."""
+        goal = Goal(
+            type=request.type,
+            name=request.name,
+            custom=True,
+            parent=request.parent,
+            inputs=normalise(from_struct(request.properties)),
+            provider=request.provider,
+            version=request.version,
+            plugin_url=request.pluginDownloadURL,
+            dependencies=tuple(sorted(request.dependencies)),
+            additional_secret_outputs=tuple(request.additionalSecretOutputs),
+            source_position=_position(request, str(self._context.project.directory)),
+        )
+        try:
+            done = await self._executor.read(goal, request.id)
+        except HaltedError:
+            await _shut_down(call)
+        if done.resource is None:
+            if not self._goes_on():
+                await _shut_down(call)
+            return pb.ReadResourceResponse(urn=done.urn, result=pb.FAIL)
+        return pb.ReadResourceResponse(urn=done.urn, id=done.resource.id, properties=to_struct(done.resource.outputs))
+
+    async def Invoke(self, request: Any, call: Any) -> Any:  # noqa: N802
+        """Functions of providers."""
+        await self._unavailable(f"function {request.tok}", call)
+
+    async def Call(self, request: Any, call: Any) -> Any:  # noqa: N802
+        """Methods of resources."""
+        await self._unavailable(f"method {request.tok}", call)
+
+    async def RegisterPackage(self, request: Any, call: Any) -> Any:  # noqa: N802
+        """Packages made of others by parameters."""
+        await self._unavailable(f"parameterized package {request.name}", call)
+
+    async def RegisterStackTransform(self, request: Any, call: Any) -> Any:  # noqa: N802
+        """Functions that change every registration."""
+        del request
+        await self._unavailable("stack transforms", call)
+
+    async def RegisterStackInvokeTransform(self, request: Any, call: Any) -> Any:  # noqa: N802
+        """Functions that change every invoke."""
+        del request
+        await self._unavailable("stack transforms", call)
+
+    async def SignalAndWaitForShutdown(self, request: Any, call: Any) -> Any:  # noqa: N802
+        """The program is through: it may end."""
+        del request, call
+        return empty_pb2.Empty()
+
+    async def _unavailable(self, what: str, call: Any) -> NoReturn:
+        self._context.reporter.error(f"{what} is not available in the embedded engine")
+        await _shut_down(call)
+
+
+async def _shut_down(call: Any) -> NoReturn:
+    """Tell the program, in the words the SDK knows, that nothing more is taken."""
+    await call.abort(grpc.StatusCode.UNAVAILABLE, "resource monitor shut down")
+    raise AssertionError
+
+
+def goal_of(request: Any, directory: str) -> Goal:
+    """A registration as the engine's own value."""
+    return Goal(
+        type=request.type,
+        name=request.name,
+        custom=request.custom,
+        parent=request.parent,
+        inputs={key: value for key, value in normalise(from_struct(request.object)).items() if value is not None},
+        provider=request.provider,
+        version=request.version,
+        plugin_url=request.pluginDownloadURL,
+        dependencies=tuple(sorted(request.dependencies)),
+        property_dependencies={key: sorted(entry.urns) for key, entry in request.propertyDependencies.items()},
+        protect=request.protect,
+        ignore_changes=tuple(request.ignoreChanges),
+        replace_on_changes=tuple(request.replaceOnChanges),
+        additional_secret_outputs=tuple(request.additionalSecretOutputs),
+        delete_before_replace=request.deleteBeforeReplace if request.deleteBeforeReplaceDefined else None,
+        custom_timeouts=_timeouts(request.customTimeouts),
+        retain_on_delete=request.retainOnDelete,
+        deleted_with=request.deletedWith,
+        replace_with=tuple(request.replace_with),
+        aliases=tuple(_alias(entry) for entry in request.aliases) + tuple(urns.Alias(urn=urn) for urn in request.aliasURNs),
+        source_position=_position(request, directory),
+    )
+
+
+def _alias(entry: Any) -> urns.Alias:
+    if entry.urn:
+        return urns.Alias(urn=entry.urn)
+    spec = entry.spec
+    return urns.Alias(
+        name=spec.name, type=spec.type, stack=spec.stack, project=spec.project, parent=spec.parentUrn, no_parent=spec.noParent
+    )
+
+
+def _timeouts(message: Any) -> dict[str, float]:
+    found = {name: seconds(getattr(message, name)) for name in ("create", "update", "delete", "read") if getattr(message, name)}
+    return {name: int(value) if value == int(value) else value for name, value in found.items()}
+
+
+def seconds(duration: str) -> float:
+    """A duration as Go writes it (``1h2m3.5s``) in seconds. Raises ValueError for anything else."""
+    total, number, unit = 0.0, "", ""
+    for character in f"{duration}0":
+        if (character.isdigit() or character == ".") and unit:
+            total += float(number) * _SECONDS[unit]
+            number, unit = "", ""
+        if character.isdigit() or character == ".":
+            number += character
+        elif not number or character not in "hmsuµn":
+            raise ValueError(duration)
+        else:
+            unit += character
+    return total
+
+
+def _position(request: Any, directory: str) -> str:
+    position = request.sourcePosition
+    if not position.uri:
+        return ""
+    uri = position.uri.replace(f"file://{directory}/", "project:///")
+    return f"{uri}#{position.line},{position.column}" if position.column else f"{uri}#{position.line}"

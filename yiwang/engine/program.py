@@ -1,0 +1,79 @@
+"""The program's process: started on a socket of ours, ended with this process, its output forwarded."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from yiwang.engine.plugin import STREAM_LIMIT, forward, tied
+from yiwang.engine.project import Config, Project
+from yiwang.engine.store import ORGANIZATION
+
+_RUNNER = Path(__file__).with_name("runner.py")
+# The program ended and said why by itself, by a log message.
+RAISED = 32
+
+
+class Program:
+    """One run of a project's program."""
+
+    def __init__(self, project: Project, stack: str, config: Config, environment: Mapping[str, str]) -> None:
+        self._project = project
+        self._stack = stack
+        self._config = config
+        self._environment = {**os.environ, **environment}
+        self._process: asyncio.subprocess.Process | None = None
+
+    async def run(self, address: str, *, parallel: int, dry_run: bool, on_line: Callable[[str, str], None]) -> int:
+        """Run to the end; the exit code (see ``runner``)."""
+        request = {
+            "monitor": address,
+            "engine": address,
+            "project": self._project.name,
+            "stack": self._stack,
+            "organization": ORGANIZATION,
+            "directory": str(self._project.directory),
+            "program": str(self._project.main),
+            "config": dict(self._config.values),
+            "secret_keys": sorted(self._config.secret_keys),
+            "parallel": parallel,
+            "dry_run": dry_run,
+        }
+        self._process = await asyncio.create_subprocess_exec(
+            *tied([sys.executable, "-u", "-P", str(_RUNNER)]),
+            env=self._environment,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            start_new_session=True,
+            limit=STREAM_LIMIT,
+        )
+        readers = [
+            asyncio.create_task(forward(self._process.stdout, "stdout", on_line)),
+            asyncio.create_task(forward(self._process.stderr, "stderr", on_line)),
+        ]
+        assert self._process.stdin is not None  # noqa: S101 - asked for above
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            self._process.stdin.write(json.dumps(request).encode())
+            await self._process.stdin.drain()
+            self._process.stdin.close()
+        try:
+            code = await self._process.wait()
+        finally:
+            self.kill()
+            # A grandchild may hold the pipes open for ever.
+            await asyncio.wait(readers, timeout=1)
+            for reader in readers:
+                reader.cancel()
+        return code
+
+    def kill(self) -> None:
+        """End the process now."""
+        if self._process is not None and self._process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                self._process.kill()

@@ -1,0 +1,119 @@
+"""What is registered in a run, and how it relates to what is recorded: URNs, aliases, providers, targets, leftovers."""
+
+from __future__ import annotations
+
+from yiwang.engine import urn as urns
+from yiwang.engine.client import Provider, ProviderError
+from yiwang.engine.context import Context
+from yiwang.engine.planner import PlanError, Situation
+from yiwang.engine.resource import Goal, Resource
+
+
+class Registry:
+    """``new``: what this run registered. ``failed``: URNs that failed, or that depend on one that did."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._old = {resource.urn: resource for resource in context.snapshot if not resource.delete}
+        self._pending: dict[str, set[str]] = {}
+        for entry in context.snapshot.pending:
+            self._pending.setdefault(entry.resource.urn, set()).add(entry.type)
+        self._claimed: set[str] = set()
+        self._earlier: dict[str, list[str]] = {}
+        self.new: dict[str, Resource] = {}
+        self.failed: set[str] = set()
+        self.skipped: set[str] = set()
+        self.replaced: set[str] = set()
+        self.deleted: set[str] = set()
+        self.stack_urn = ""
+
+    def urn_of(self, goal: Goal) -> str:
+        """The URN of a goal."""
+        context = self._context
+        return urns.make(context.stack.name, context.project.name, goal.parent, goal.type, goal.name)
+
+    def claim(self, urn: str, goal: Goal) -> Resource | None:
+        """The recorded state this registration is about, under its URN or one of its aliases; None when it is new.
+
+        Raises PlanError when the URN was registered before in this run.
+        """
+        if urn in self._claimed:
+            raise PlanError(f"Duplicate resource URN '{urn}'; try giving it a unique name")
+        self._claimed.add(urn)
+        if goal.type == urns.STACK_TYPE:
+            self.stack_urn = urn
+        inherited = self._earlier.get(goal.parent, [])
+        self._earlier[urn] = urns.earlier(urn, goal.parent, self.stack_urn, goal.aliases, inherited)
+        if urn in self._old:
+            return self._old[urn]
+        for former in self._earlier[urn]:
+            if former in self._old and former not in self._claimed:
+                self._claimed.add(former)
+                self._rename(former, urn)
+                return self._old[former]
+        return None
+
+    def claimed(self, urn: str) -> bool:
+        """Whether the program registered ``urn``, or what it was called before."""
+        return urn in self._claimed
+
+    def _rename(self, former: str, urn: str) -> None:
+        """Let everything that refers to ``former`` refer to ``urn``."""
+        prefix = f"{former}::"
+        for resource in self._context.snapshot:
+            if former not in resource.needs():
+                continue
+            resource.parent = urn if resource.parent == former else resource.parent
+            resource.deleted_with = urn if resource.deleted_with == former else resource.deleted_with
+            resource.dependencies = [urn if entry == former else entry for entry in resource.dependencies]
+            resource.replace_with = [urn if entry == former else entry for entry in resource.replace_with]
+            resource.property_dependencies = {
+                key: [urn if entry == former else entry for entry in entries or ()]
+                for key, entries in resource.property_dependencies.items()
+            }
+            if resource.provider.startswith(prefix):
+                resource.provider = f"{urn}::{resource.provider.removeprefix(prefix)}"
+            self._context.snapshot.put(resource)
+
+    async def provider(self, reference: str) -> Provider:
+        """The provider of a reference: registered in this run, or as it is recorded. Raises ProviderError when there is none."""
+        urn = urns.provider_urn(reference)
+        candidates = [self.new.get(urn), *(resource for resource in self._context.snapshot if resource.urn == urn)]
+        for candidate in candidates:
+            if candidate is not None and candidate.reference() == reference:
+                return await self._context.providers.configured(candidate)
+        raise ProviderError(f"unknown provider {reference!r}")
+
+    def was_under_way(self, resource: Resource, kind: str) -> bool:
+        """Whether an earlier run was killed while it was ``kind`` (creating, updating, deleting) this resource."""
+        return kind in self._pending.get(resource.urn, ())
+
+    def situation(self, goal: Goal, new: Resource, old: Resource | None) -> Situation:
+        """What the planner has to know besides the states."""
+        kinds = self._pending.get(new.urn, set())
+        moved = old is not None and old.provider != new.provider
+        same_urn = moved and old is not None and urns.provider_urn(old.provider) == urns.provider_urn(new.provider)
+        return Situation(
+            recreating=new.urn in self.deleted,
+            must_redo=bool(old is not None and old.init_errors) or bool(kinds & {"updating", "deleting"}),
+            provider_replaced=same_urn and urns.provider_urn(new.provider) in self.replaced,
+            replace_trigger=not self.replaced.isdisjoint(goal.replace_with),
+            delete_before_replace=goal.delete_before_replace,
+        )
+
+    def left_alone(self, new: Resource) -> bool:
+        """Whether targets were given and ``new`` is none of them.
+
+        Raises PlanError when it is a target that needs something new which is none.
+        """
+        targets = self._context.options.targets
+        if not targets:
+            return False
+        if urns.matches(new.urn, targets):
+            missing = sorted(new.needs() & self.skipped)
+            if missing:
+                raise PlanError(
+                    f"Resource '{new.urn}' depends on '{missing[0]}' which was was not specified in --target list."
+                )
+            return False
+        return new.custom and not urns.is_default_provider(new.urn)

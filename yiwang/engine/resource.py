@@ -1,0 +1,136 @@
+"""One resource as the engine knows it: the recorded state, and what a program asks for."""
+
+from __future__ import annotations
+
+import datetime
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+from yiwang.engine import urn as urns
+from yiwang.engine.values import Properties
+
+
+def now() -> str:
+    """The time in UTC as the checkpoint writes it, with nanoseconds."""
+    stamp = time.time_ns()
+    moment = datetime.datetime.fromtimestamp(stamp // 10**9, datetime.UTC)
+    return f"{moment:%Y-%m-%dT%H:%M:%S}.{stamp % 10**9:09d}Z"
+
+
+@dataclass(eq=False, slots=True)
+class Resource:
+    """The recorded state of one resource (``ResourceV3`` of the checkpoint), with secrets in clear.
+
+    Two states of one URN are different objects, so resources compare by identity. ``extra`` keeps fields this engine
+    does not use. ``custom_timeouts`` are seconds.
+    """
+
+    urn: str
+    type: str
+    custom: bool
+    id: str = ""
+    inputs: Properties = field(default_factory=dict)
+    outputs: Properties = field(default_factory=dict)
+    parent: str = ""
+    provider: str = ""
+    dependencies: list[str] = field(default_factory=list)
+    property_dependencies: dict[str, list[str]] = field(default_factory=dict)
+    protect: bool = False
+    taint: bool = False
+    external: bool = False
+    delete: bool = False
+    pending_replacement: bool = False
+    init_errors: list[str] = field(default_factory=list)
+    additional_secret_outputs: list[str] = field(default_factory=list)
+    custom_timeouts: dict[str, float] = field(default_factory=dict)
+    retain_on_delete: bool = False
+    deleted_with: str = ""
+    replace_with: list[str] = field(default_factory=list)
+    ignore_changes: list[str] = field(default_factory=list)
+    replace_on_changes: list[str] = field(default_factory=list)
+    import_id: str = ""
+    source_position: str = ""
+    created: str = ""
+    modified: str = ""
+    extra: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """The name in the URN."""
+        return urns.name_of(self.urn)
+
+    @property
+    def is_provider(self) -> bool:
+        """Whether it is a provider resource."""
+        return urns.is_provider(self.type)
+
+    def reference(self) -> str:
+        """How resources refer to this provider resource."""
+        return f"{self.urn}::{self.id}"
+
+    def needs(self) -> set[str]:
+        """The URNs of everything this resource depends on."""
+        found = {self.parent, self.deleted_with, urns.provider_urn(self.provider), *self.dependencies, *self.replace_with}
+        for dependencies in self.property_dependencies.values():
+            found.update(dependencies or ())
+        found.discard("")
+        found.discard(self.urn)
+        return found
+
+    def timeout(self, operation: str) -> float:
+        """The custom timeout of create, update, delete or read in seconds; 0 when there is none."""
+        return float(self.custom_timeouts.get(operation) or 0)
+
+
+@dataclass(frozen=True)
+class Goal:
+    """What a program asks for by one registration. ``delete_before_replace`` None: the provider decides."""
+
+    type: str
+    name: str
+    custom: bool
+    parent: str = ""
+    inputs: Properties = field(default_factory=dict)
+    provider: str = ""
+    package: str = ""
+    version: str = ""
+    plugin_url: str = ""
+    dependencies: tuple[str, ...] = ()
+    property_dependencies: dict[str, list[str]] = field(default_factory=dict)
+    protect: bool = False
+    ignore_changes: tuple[str, ...] = ()
+    replace_on_changes: tuple[str, ...] = ()
+    additional_secret_outputs: tuple[str, ...] = ()
+    delete_before_replace: bool | None = None
+    custom_timeouts: dict[str, float] = field(default_factory=dict)
+    retain_on_delete: bool = False
+    deleted_with: str = ""
+    replace_with: tuple[str, ...] = ()
+    aliases: tuple[urns.Alias, ...] = ()
+    source_position: str = ""
+
+    def resource(self, urn: str) -> Resource:
+        """A new state for this goal, without id and outputs."""
+        moment = now()
+        return Resource(
+            urn=urn,
+            type=self.type,
+            custom=self.custom,
+            inputs=self.inputs,
+            parent=self.parent,
+            provider=self.provider,
+            dependencies=list(self.dependencies),
+            property_dependencies=self.property_dependencies,
+            protect=self.protect,
+            ignore_changes=list(self.ignore_changes),
+            replace_on_changes=list(self.replace_on_changes),
+            additional_secret_outputs=list(self.additional_secret_outputs),
+            custom_timeouts=self.custom_timeouts,
+            retain_on_delete=self.retain_on_delete,
+            deleted_with=self.deleted_with,
+            replace_with=list(self.replace_with),
+            source_position=self.source_position,
+            created=moment,
+            modified=moment,
+        )

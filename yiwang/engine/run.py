@@ -1,0 +1,225 @@
+"""One operation on one stack, from the lock to the checkpoint."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import grpc
+from pulumi.runtime.proto import engine_pb2_grpc, resource_pb2_grpc
+
+from yiwang.engine import deletes, journal
+from yiwang.engine import urn as urns
+from yiwang.engine.api import Control, Options, Result, Stack
+from yiwang.engine.client import CHANNEL_OPTIONS
+from yiwang.engine.context import Context, HaltedError
+from yiwang.engine.events import InFlight, OnEvent
+from yiwang.engine.executor import Executor
+from yiwang.engine.lock import Lock
+from yiwang.engine.monitor import Monitor
+from yiwang.engine.program import RAISED, Program
+from yiwang.engine.project import load_config, load_project, stack_settings
+from yiwang.engine.providers import Providers
+from yiwang.engine.references import Builtin
+from yiwang.engine.refresh import refresh
+from yiwang.engine.report import Reporter
+from yiwang.engine.service import Engine
+from yiwang.engine.snapshot import Snapshot
+from yiwang.engine.store import Store
+from yiwang.messages import t
+
+# Stacks whose program was looked at in this process: all its packages are available.
+_examined: set[tuple[Path, str, str]] = set()
+
+
+async def execute(kind: str, stack: Stack, options: Options, on_event: OnEvent) -> Result:
+    """Run ``preview``, ``up``, ``refresh`` or ``destroy``; see ``api``."""
+    project = load_project(stack.project_dir)
+    key = (stack.backend.absolute(), project.name, stack.name)
+    if kind == "up" and key not in _examined:
+        # What the program needs is known only when it runs: it runs once for nothing, so that no half is ever made.
+        quiet = replace(options, refresh=False)
+        await _Run("examine", stack, quiet, lambda _event: None).execute()
+    result = await _Run(kind, stack, options, on_event).execute()
+    if kind in {"up", "preview"}:
+        _examined.add(key)
+    return result
+
+
+@dataclass
+class _Run:
+    """``kind``: an operation, or ``examine``: a preview that starts no provider."""
+
+    kind: str
+    stack: Stack
+    options: Options
+    on_event: OnEvent
+
+    def __post_init__(self) -> None:
+        self.reporter = Reporter(self.on_event)
+        self.project = load_project(self.stack.project_dir)
+        self.store = Store(self.stack.backend.absolute(), self.project.name, self.stack.name)
+        self.dry = self.kind in {"preview", "examine"} or self.options.preview_only
+        self.program: Program | None = None
+
+    async def execute(self) -> Result:
+        with contextlib.nullcontext([]) if self.dry else self.store.locked(self.options.verb) as dead, _directory() as directory:
+            if not self.dry:
+                await asyncio.to_thread(journal.recover, self.store, self.stack.passphrase)
+            context = await self._context(directory)
+            operations = tuple(entry.describe() for entry in context.snapshot.pending)
+            self._tell_of_earlier(dead, operations)
+            executor = Executor(context)
+            context.providers.refuse(resource.type for resource in context.snapshot)
+            async with self._served(context, executor, directory):
+                await self._guarded(context, executor)
+            return self._result(context, executor, operations)
+
+    async def _context(self, directory: Path) -> Context:
+        settings = stack_settings(self.project, self.stack.name)
+        salt = str(settings.get("encryptionsalt") or "")
+        loaded = await asyncio.to_thread(journal.load, self.store, self.stack.passphrase, salt)
+        config = load_config(self.project, settings, loaded.secrets, self.options.config, self.options.secret_config)
+        references = self.options.references
+        builtin = Builtin(self.store.root, self.project.name, self.stack.passphrase, references, dry=self.dry)
+        providers = Providers(
+            self.project,
+            builtin,
+            allowed=self.options.providers,
+            environment=self.options.environment,
+            directory=directory,
+            workers=max(self.options.parallel, 1) * 2,
+            on_line=self._line,
+            blank=self.kind == "examine",
+        )
+        snapshot = Snapshot(self.store, loaded.deployment, loaded.secrets, dry=self.dry, digest=loaded.digest)
+        return Context(self.stack, self.options, self.project, config, snapshot, providers, self.reporter, self.dry)
+
+    def _tell_of_earlier(self, dead: list[Lock], operations: tuple[str, ...]) -> None:
+        holder = dead[0].describe() if dead else ""
+        if holder:
+            self.reporter.diagnostic("warning", t("engine.took_over", holder=holder))
+        if operations:
+            self.on_event(InFlight(operations, holder))
+
+    @contextlib.asynccontextmanager
+    async def _served(self, context: Context, executor: Executor, directory: Path) -> AsyncIterator[None]:
+        """The monitor and the engine service on a socket; at the end the providers are ended."""
+        address = f"unix:{directory / 'engine.sock'}"
+        server = grpc.aio.server(options=CHANNEL_OPTIONS)
+        resource_pb2_grpc.add_ResourceMonitorServicer_to_server(Monitor(context, executor), server)
+        engine_pb2_grpc.add_EngineServicer_to_server(Engine(self.reporter), server)
+        server.add_insecure_port(address)
+        await server.start()
+        context.providers.engine_address = address
+        self.address = address
+        try:
+            yield
+        finally:
+            await context.providers.close(at_once=self.options.control.terminated)
+            await server.stop(0)
+
+    async def _guarded(self, context: Context, executor: Executor) -> None:
+        """Run the operation; cancelled or not, what happened is in the checkpoint when this returns."""
+        control = self.options.control
+        work = asyncio.create_task(self._operate(context, executor))
+
+        def changed(control: Control) -> None:
+            if self.program is not None:
+                self.program.kill()
+            if control.terminated:
+                executor.abandon()
+                work.cancel()
+
+        control.watch(changed)
+        try:
+            if control.cancelled:
+                changed(control)
+            await work
+        except asyncio.CancelledError:
+            work.cancel()
+            await asyncio.gather(work, return_exceptions=True)
+            if not control.terminated:
+                raise
+        finally:
+            control.unwatch(changed)
+            if control.cancelled:
+                self.reporter.error(t("engine.cancelled"))
+            await executor.drain()
+            await context.snapshot.fold()
+
+    async def _operate(self, context: Context, executor: Executor) -> None:
+        if self.options.refresh or self.kind == "refresh":
+            await refresh(context, executor.registry, outcomes=self.kind == "refresh")
+        if self.kind == "refresh" or context.halted:
+            return
+        registry = executor.registry
+        if self.kind != "destroy":
+            context.providers.warm_up({urns.package_of(state.type) for state in context.snapshot if state.is_provider})
+            await self._program(context, executor)
+        if self.kind != "examine" and not self.reporter.failed and not context.halted:
+            with contextlib.suppress(HaltedError):
+                await deletes.orphans(context, registry)
+                await deletes.delete(context, registry, deletes.leftovers(context, registry))
+
+    async def _program(self, context: Context, executor: Executor) -> None:
+        self.program = Program(self.project, self.stack.name, context.config, self.options.environment)
+        code = await self.program.run(
+            self.address, parallel=self.options.parallel, dry_run=self.dry, on_line=self._line
+        )
+        await executor.drain()
+        if executor.fatal is not None:
+            raise executor.fatal
+        if code == 0:
+            return
+        if code != RAISED and not context.halted:
+            self.reporter.diagnostic("error", f"an unhandled error occurred: program exited with non-zero exit code: {code}")
+        self.reporter.failed = True
+
+    def _line(self, stream: str, text: str) -> None:
+        """A line a program or a provider printed."""
+        self.reporter.diagnostic("info" if stream == "stdout" else "info#err", text)
+
+    def _result(self, context: Context, executor: Executor, operations: tuple[str, ...]) -> Result:
+        reporter = self.reporter
+        if reporter.step_failed:
+            reporter.diagnostic("error", "preview failed" if self.dry else "update failed")
+        registered = executor.registry.new.get(executor.registry.stack_urn)
+        stacks = (state for state in context.snapshot if state.type == urns.STACK_TYPE and not state.delete)
+        state = registered or next(stacks, None)
+        counts = dict(sorted(reporter.counts.items()))
+        unchanged = counts.pop("same", 0)
+        return Result(
+            ok=not reporter.failed,
+            changes={op: number for op, number in counts.items() if op not in {"read", "refresh"}},
+            unchanged=unchanged,
+            steps=reporter.steps(),
+            outputs=dict(state.outputs) if state is not None else {},
+            diagnostics=tuple(reporter.diagnostics),
+            in_flight=operations,
+        )
+
+
+_PREFIX = "yiwang-engine-"
+
+
+@contextlib.contextmanager
+def _directory() -> Iterator[Path]:
+    """A directory of mode 0700 for the sockets; those of runs that were killed are removed."""
+    base = Path(tempfile.gettempdir())
+    for left in base.glob(f"{_PREFIX}*"):
+        pid = left.name.removeprefix(_PREFIX).partition("-")[0]
+        with contextlib.suppress(OSError):
+            if pid.isdigit() and left.stat().st_uid == os.getuid() and not Path(f"/proc/{pid}").exists():
+                shutil.rmtree(left, ignore_errors=True)
+    path = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=base))
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)

@@ -1,0 +1,99 @@
+"""Runs a Pulumi program in a process of its own. Started as a script by ``program``; what to run comes on stdin as JSON.
+
+Not a module of the engine at run time: it imports nothing of it, so that the program sees a Python of its own.
+Exit codes: 0; 1 the program ended with an error made for people; 32 with any other exception (both were logged).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import runpy
+import sys
+import traceback
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pulumi
+from pulumi import runtime
+
+_FAILED = 1
+_RAISED = 32
+# Each outstanding call of the SDK holds a thread.
+_THREADS_PER_STEP = 4
+
+
+def _configure(request: dict[str, Any]) -> None:
+    runtime.set_all_config(request["config"], request["secret_keys"])
+    runtime.configure(
+        runtime.Settings(
+            monitor=request["monitor"],
+            engine=request["engine"],
+            project=request["project"],
+            stack=request["stack"],
+            parallel=request["parallel"],
+            dry_run=request["dry_run"],
+            organization=request["organization"],
+            root_directory=request["directory"],
+        )
+    )
+
+
+def _trace(error: BaseException) -> str:
+    """The traceback from the program's first frame on."""
+    here = error.__traceback__
+    own = {__file__, runpy.__file__, "<frozen runpy>"}
+    while here is not None and (here.tb_frame.f_code.co_filename in own or "/pulumi/runtime/" in here.tb_frame.f_code.co_filename):
+        here = here.tb_next
+    return "".join(traceback.format_exception(type(error), error, here or error.__traceback__))
+
+
+def _run(request: dict[str, Any]) -> int:
+    program = request["program"]
+    sys.argv = [program]
+    sys.path.insert(0, str(Path(program).parent))
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    loop.set_default_executor(ThreadPoolExecutor(max_workers=max(request["parallel"], 1) * _THREADS_PER_STEP))
+    logging.getLogger("asyncio").setLevel(logging.CRITICAL)
+
+    def body() -> None:
+        runpy.run_path(program, run_name="__main__")
+
+    try:
+        loop.run_until_complete(runtime.run_in_stack(body))
+    except pulumi.RunError as error:
+        pulumi.log.error(str(error))
+        code = _FAILED
+    except SystemExit as error:
+        code = error.code if isinstance(error.code, int) else _FAILED * bool(error.code)
+    except BaseException as error:  # noqa: BLE001 - whatever the program raises is reported as the program's
+        pulumi.log.error(f"Program failed with an unhandled exception:\n{_trace(error)}")
+        code = _RAISED
+    else:
+        code = 0
+    # Log lines are sent by tasks of the loop.
+    rest = asyncio.all_tasks(loop)
+    if rest:
+        loop.run_until_complete(asyncio.wait(rest, timeout=5))
+    return code
+
+
+def main() -> None:
+    """Read the request, run the program, and leave without the interpreter's long goodbye."""
+    request = json.loads(sys.stdin.read())
+    null = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null, 0)
+    os.chdir(request["directory"])
+    _configure(request)
+    code = _run(request)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+if __name__ == "__main__":
+    main()

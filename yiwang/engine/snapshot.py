@@ -1,0 +1,134 @@
+"""The state of a stack during a run: the recorded resources, what replaced them, and what is under way.
+
+Every change goes through here and into the journal. A dry run has no journal and writes nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Iterator
+from typing import Any
+
+from yiwang.engine import checkpoint
+from yiwang.engine.checkpoint import Deployment, Pending
+from yiwang.engine.journal import Journal
+from yiwang.engine.passphrase import Manager
+from yiwang.engine.resource import Resource
+from yiwang.engine.store import Store
+
+
+class Snapshot:
+    """A deployment that changes. ``dry``: changes stay in memory."""
+
+    def __init__(self, store: Store, base: Deployment, secrets: Manager, *, dry: bool, digest: str) -> None:
+        self._store = store
+        self._secrets = secrets
+        self._base = base
+        self._states: dict[int, Resource] = dict(enumerate(base.resources))
+        self._numbers: dict[int, int] = {id(resource): number for number, resource in self._states.items()}
+        self._next = len(self._states)
+        self._recorded: dict[int, Pending] = dict(enumerate(base.pending))
+        self._running: dict[int, Pending] = {}
+        self._began = 0
+        self._journal = None if dry else Journal(store.journal_path, {"base": digest, "secrets": secrets.state})
+        # Removed states are kept, so that the number of one is never taken for another's.
+        self._gone: list[Resource] = []
+        if not dry:
+            store.prepare()
+
+    def __iter__(self) -> Iterator[Resource]:
+        """All states, the recorded ones first."""
+        return iter(list(self._states.values()))
+
+    def __contains__(self, resource: object) -> bool:
+        """Whether this very state is still part of the deployment."""
+        return self._numbers.get(id(resource)) in self._states
+
+    @property
+    def pending(self) -> list[Pending]:
+        """Operations an earlier run left unfinished and this one has not settled."""
+        return list(self._recorded.values())
+
+    @property
+    def changed(self) -> bool:
+        """Whether anything would have to be written."""
+        return self._journal is not None and self._journal.used
+
+    def put(self, resource: Resource) -> None:
+        """Add a state, or record the change of one."""
+        number = self._numbers.get(id(resource))
+        if number is None:
+            number, self._next = self._next, self._next + 1
+            self._numbers[id(resource)] = number
+        self._states[number] = resource
+        self._log({"put": number}, resource)
+
+    def replace(self, old: Resource, new: Resource) -> None:
+        """Put ``new`` in the place of ``old``."""
+        number = self._numbers[id(old)]
+        self._gone.append(old)
+        self._numbers[id(new)] = number
+        self._states[number] = new
+        self._log({"put": number}, new)
+
+    def adopt(self, old: Resource, new: Resource) -> None:
+        """As ``replace``, for a new state that says the same: nothing is written."""
+        number = self._numbers[id(old)]
+        self._gone.append(old)
+        self._numbers[id(new)] = number
+        self._states[number] = new
+
+    def drop(self, resource: Resource) -> None:
+        """Remove a state."""
+        number = self._numbers[id(resource)]
+        if number in self._states:
+            del self._states[number]
+            self._gone.append(resource)
+            self._log({"drop": number})
+
+    async def begin(self, kind: str, resource: Resource) -> int:
+        """Record that an operation begins; durable when this returns. The number is for ``done``."""
+        self._began += 1
+        number = self._began
+        self._running[number] = Pending(kind, resource)
+        self._log({"begin": number, "type": kind}, resource)
+        await self.flush()
+        return number
+
+    def done(self, number: int) -> None:
+        """Record that an operation ended; what it changed is to be recorded before."""
+        del self._running[number]
+        self._log({"done": number})
+
+    def settle(self, urn: str) -> None:
+        """Forget the pending operations of earlier runs on a URN."""
+        for number, entry in list(self._recorded.items()):
+            if entry.resource.urn == urn:
+                del self._recorded[number]
+                self._log({"forget": number})
+
+    async def flush(self) -> None:
+        """Make everything recorded so far durable."""
+        if self._journal is not None:
+            await self._journal.flush()
+
+    async def fold(self) -> None:
+        """Write the checkpoint and forget the journal; nothing is written when nothing changed."""
+        if self._journal is None or not self._journal.used:
+            return
+        pending = [*self._recorded.values(), *self._running.values()]
+        deployment = Deployment(list(self._states.values()), pending, self._secrets.state, self._base.extra)
+        text = checkpoint.dump(deployment, self._secrets, self._store.full_name)
+        # A kill after the rename below is told from one before it by this line.
+        self._journal.append({"folded": hashlib.sha256(text.encode()).hexdigest()})
+        await self._journal.flush()
+        await asyncio.to_thread(self._store.write, text)
+        self._journal.close()
+        self._store.remove_journal()
+
+    def _log(self, line: dict[str, Any], resource: Resource | None = None) -> None:
+        if self._journal is not None:
+            if resource is not None:
+                line["resource"] = checkpoint.encode_resource(resource, self._secrets)
+            self._journal.append(line)

@@ -1,0 +1,168 @@
+"""The steps that reach a provider: create, update, delete, read back. Each is durable before and recorded after.
+
+The order in the journal is: begin (on the disk before the provider is called), the new state, done. A kill between any
+two lines leaves either the old state with a pending operation, or the new state.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import asynccontextmanager
+from typing import TypeVar
+
+from yiwang.engine.client import InitError, Provider, ProviderError, ProviderGoneError
+from yiwang.engine.context import Context, HaltedError, StepError
+from yiwang.engine.planner import Difference, without_call
+from yiwang.engine.resource import Resource
+from yiwang.engine.values import Properties, secret
+
+T = TypeVar("T")
+
+
+class Steps:
+    """Performs single steps on the snapshot of a run."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    @asynccontextmanager
+    async def performing(
+        self, op: str, resource: Resource, old: Resource | None = None, found: Difference | None = None
+    ) -> AsyncIterator[None]:
+        """One reported step in one of the run's slots.
+
+        Raises HaltedError when nothing new is to start, StepError when the provider failed in the block.
+        """
+        async with self._context.slots:
+            if self._context.halted:
+                raise HaltedError
+            step = self._context.reporter.start(op, resource, old, found)
+            try:
+                yield
+            except ProviderError as error:
+                self._context.reporter.finish(step, error=describe(error))
+                raise StepError from error
+            self._context.reporter.finish(step, new_id=resource.id)
+
+    async def ask(self, question: Awaitable[T]) -> T:
+        """Await a provider's answer in one of the run's slots."""
+        async with self._context.slots:
+            return await question
+
+    async def create(self, provider: Provider, new: Resource, *, replaces: Resource | None, keep_old: bool) -> None:
+        """Make the object of ``new`` and record it. To be called in a step, as are the others.
+
+        ``replaces``: the state whose place it takes; with ``keep_old`` that one stays, marked for deletion.
+        Raises InitError (recorded with its reasons), ProviderError (nothing recorded), HaltedError.
+        """
+        snapshot = self._context.snapshot
+        if self._context.dry:
+            _, outputs = await provider.create(new, preview=True) if provider.previews else ("", dict(new.inputs))
+            new.id, new.outputs = "", finished(new, outputs)
+            self._place(new, replaces, keep_old=keep_old)
+            return
+        async with self._recorded("creating", new):
+            try:
+                new.id, outputs = await provider.create(new, preview=False)
+            except InitError as error:
+                new.id = error.id
+                _keep_partial(new, error)
+                self._place(new, replaces, keep_old=keep_old)
+                raise
+            new.outputs = finished(new, outputs)
+            self._place(new, replaces, keep_old=keep_old)
+            snapshot.settle(new.urn)
+
+    def _place(self, new: Resource, replaces: Resource | None, *, keep_old: bool) -> None:
+        snapshot = self._context.snapshot
+        if replaces is None or replaces not in snapshot:
+            snapshot.put(new)
+        elif keep_old:
+            # A kill between the two lines leaves the old one marked and the new one pending: made again, then the old one deleted.
+            replaces.delete = True
+            snapshot.put(replaces)
+            snapshot.put(new)
+        else:
+            snapshot.replace(replaces, new)
+
+    async def update(self, provider: Provider, old: Resource, new: Resource) -> None:
+        """Change the object from ``old`` to ``new`` and record it. Raises as ``create`` does."""
+        snapshot = self._context.snapshot
+        new.id = old.id
+        if self._context.dry:
+            outputs = await provider.update(old, new, preview=True) if provider.previews else dict(new.inputs)
+            new.outputs = finished(new, outputs)
+            snapshot.replace(old, new)
+            return
+        async with self._recorded("updating", old):
+            try:
+                outputs = await provider.update(old, new, preview=False)
+            except InitError as error:
+                _keep_partial(new, error)
+                snapshot.replace(old, new)
+                raise
+            new.outputs = finished(new, outputs)
+            snapshot.replace(old, new)
+            snapshot.settle(new.urn)
+
+    async def delete(self, provider: Provider | None, old: Resource, *, going: set[str], pending_replacement: bool = False) -> None:
+        """Remove the object of ``old`` and its state; with ``pending_replacement`` the state stays until it is made again.
+
+        ``going``: the URNs that are deleted in this run. ``provider`` may be None where none is needed.
+        """
+        if self._context.dry or provider is None or without_call(old, going):
+            self._remove(old, pending_replacement=pending_replacement)
+            return
+        async with self._recorded("deleting", old):
+            await provider.delete(old)
+            self._remove(old, pending_replacement=pending_replacement)
+            self._context.snapshot.settle(old.urn)
+
+    @asynccontextmanager
+    async def _recorded(self, kind: str, resource: Resource) -> AsyncIterator[None]:
+        """The operation is pending on the disk before the block runs, and done after it, however the provider answered.
+
+        It stays pending when there was no answer: the provider died, or the run is given up.
+        """
+        number = await self._context.snapshot.begin(kind, resource)
+        # Let an answer that came meanwhile be seen, so that a failure stops what has not reached its provider yet.
+        await asyncio.sleep(0)
+        if self._context.halted:
+            self._context.snapshot.done(number)
+            raise HaltedError
+        try:
+            yield
+        except ProviderGoneError:
+            raise
+        except ProviderError:
+            self._context.snapshot.done(number)
+            raise
+        self._context.snapshot.done(number)
+
+    def _remove(self, old: Resource, *, pending_replacement: bool) -> None:
+        if pending_replacement:
+            old.pending_replacement = True
+            self._context.snapshot.put(old)
+        else:
+            self._context.snapshot.drop(old)
+
+
+def finished(new: Resource, outputs: Properties) -> Properties:
+    """Outputs with those marked that the program wants secret."""
+    return {key: secret(value) if key in new.additional_secret_outputs else value for key, value in outputs.items()}
+
+
+def _keep_partial(new: Resource, error: InitError) -> None:
+    """A partial failure: what exists, and why it is not ready."""
+    new.outputs, new.init_errors = finished(new, error.outputs), error.reasons
+    new.inputs = error.inputs or new.inputs
+
+
+def describe(error: BaseException) -> str:
+    """An error as the diagnostic of its step."""
+    if isinstance(error, InitError):
+        count = len(error.reasons)
+        lines = "".join(f"\t* {reason}\n" for reason in error.reasons)
+        return f"{count} error{'s' if count != 1 else ''} occurred:\n{lines}\n"
+    return str(error) or type(error).__name__

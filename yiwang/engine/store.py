@@ -1,0 +1,128 @@
+"""The files of one stack in a Pulumi ``file://`` backend. The only module that writes below ``.pulumi``."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+from yiwang.engine import checkpoint, lock
+from yiwang.errors import ExitCode, UserError
+from yiwang.files import sync_directory, write_atomic
+from yiwang.messages import t
+
+ORGANIZATION = "organization"
+
+
+class Store:
+    """The files of stack ``name`` of ``project`` in the backend ``root`` (the directory that holds ``.pulumi``)."""
+
+    def __init__(self, root: Path, project: str, name: str) -> None:
+        self.root = root
+        self.project = project
+        self.name = name
+        self.path = stacks_directory(root) / project / f"{name}.json"
+        self.journal_path = root / ".pulumi" / "journals" / project / f"{name}.jsonl"
+        self.lock_directory = root / ".pulumi" / "locks" / ORGANIZATION / project / name
+
+    @property
+    def full_name(self) -> str:
+        """``organization/<project>/<stack>``."""
+        return f"{ORGANIZATION}/{self.project}/{self.name}"
+
+    def exists(self) -> bool:
+        """Whether anything is recorded, or was being recorded when a run was killed."""
+        return self.path.is_file() or self.journal_path.is_file()
+
+    def read(self) -> bytes | None:
+        """The checkpoint file, None when there is none."""
+        try:
+            return self.path.read_bytes()
+        except FileNotFoundError:
+            return None
+
+    def digest(self) -> str:
+        """What identifies the present checkpoint: its SHA-256, empty when there is none."""
+        content = self.read()
+        return hashlib.sha256(content).hexdigest() if content is not None else ""
+
+    def write(self, text: str) -> None:
+        """Put a checkpoint in place of the present one, which is kept as ``.bak`` (as the CLI does)."""
+        self.prepare()
+        if self.path.is_file():
+            backup = self.path.with_suffix(".json.bak")
+            temporary = self.path.with_suffix(".json.bak.new")
+            temporary.unlink(missing_ok=True)
+            os.link(self.path, temporary)
+            temporary.replace(backup)
+        write_atomic(self.path, text)
+
+    def prepare(self) -> None:
+        """Make the directories and the backend's marker."""
+        for directory in (self.path.parent, self.journal_path.parent):
+            directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        marker = self.root / ".pulumi" / "meta.yaml"
+        if not marker.exists():
+            write_atomic(marker, "version: 1\n")
+
+    def remove_journal(self) -> None:
+        """Forget the journal: what it holds is in the checkpoint."""
+        if self.journal_path.exists():
+            self.journal_path.unlink()
+            sync_directory(self.journal_path.parent)
+
+    def locked(self, verb: str) -> AbstractContextManager[list[lock.Lock]]:
+        """Hold the stack; see ``lock.held``."""
+        return lock.held(self.lock_directory, verb)
+
+    def locks(self) -> list[lock.Lock]:
+        """Who holds the stack."""
+        return lock.read(self.lock_directory)
+
+    def shared_salt(self) -> str:
+        """The secrets state of a neighbour stack, empty when there is none.
+
+        A new stack takes it over, so that all stacks of one backend have one key: deriving a key takes a third of a second.
+        """
+        for other in neighbours(self.root):
+            content = other.read()
+            if content is not None:
+                found = checkpoint.secrets_state(checkpoint.parse(content))
+                if found:
+                    return found
+        return ""
+
+
+def stacks_directory(root: Path) -> Path:
+    """Where a backend keeps its checkpoints."""
+    return root / ".pulumi" / "stacks"
+
+
+def neighbours(root: Path) -> Iterator[Store]:
+    """All stacks of a backend that have a checkpoint."""
+    for path in sorted(stacks_directory(root).glob("*/*.json")):
+        yield Store(root, path.parent.name, path.stem)
+
+
+def remove_all(root: Path) -> None:
+    """Remove everything a backend holds (to put a backup in its place)."""
+    if (root / ".pulumi").exists():
+        shutil.rmtree(root / ".pulumi")
+
+
+def recorded(root: Path, full_name: str, default_project: str) -> Store:
+    """The stack a reference names: ``stack``, ``project/stack`` or ``organization/project/stack``.
+
+    Raises UserError for a name of another form or organization.
+    """
+    parts = full_name.split("/")
+    if len(parts) == 1:
+        return Store(root, default_project, parts[0])
+    if len(parts) == 3 and parts[0] == ORGANIZATION:
+        return Store(root, parts[1], parts[2])
+    if len(parts) == 2:
+        return Store(root, default_project if parts[0] == ORGANIZATION else parts[0], parts[1])
+    raise UserError(t("engine.stack_name", name=full_name), code=ExitCode.INPUT, fix=t("engine.stack_name_fix"))

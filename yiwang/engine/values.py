@@ -1,0 +1,232 @@
+"""Property values: protobuf structs to Python values and back, secrets, unknowns, property paths.
+
+Values are as in JSON: dict, list, str, int, float, bool, None. A secret is ``{SIGNATURE: SECRET, "value": ...}``, a value not
+known yet is the string ``UNKNOWN``, a reference to a resource ``{SIGNATURE: RESOURCE, "urn": ..., "id": ...}``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+from google.protobuf import struct_pb2
+
+SIGNATURE = "4dabf18193072939515e22adb298388d"
+SECRET = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105 - a type mark of the protocol
+RESOURCE = "5cf8f73096256a8f31e491e813e4eb8e"
+OUTPUT = "d0e6a833031e9bbcd3f4e8bde6ca49a4"
+UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
+
+Value = Any
+Properties = dict[str, Any]
+# Integers beyond this are not exact in the wire's floating point numbers.
+_EXACT = 2**53
+
+
+def from_struct(struct: struct_pb2.Struct) -> Properties:
+    """A property map as Python values; whole numbers as ``int``."""
+    return {key: _from_value(value) for key, value in struct.fields.items()}
+
+
+def _from_value(value: struct_pb2.Value) -> Value:
+    kind = value.WhichOneof("kind")
+    if kind == "string_value":
+        return value.string_value
+    if kind == "struct_value":
+        return from_struct(value.struct_value)
+    if kind == "number_value":
+        number = value.number_value
+        return int(number) if number.is_integer() and abs(number) < _EXACT else number
+    if kind == "list_value":
+        return [_from_value(item) for item in value.list_value.values]
+    return value.bool_value if kind == "bool_value" else None
+
+
+def to_struct(properties: Mapping[str, Value]) -> struct_pb2.Struct:
+    """The reverse of ``from_struct``. Raises TypeError for a value JSON cannot hold."""
+    struct = struct_pb2.Struct()
+    for key, value in properties.items():
+        _fill(struct.fields[key], value)
+    return struct
+
+
+def _fill(target: struct_pb2.Value, value: Value) -> None:
+    if value is None:
+        target.null_value = struct_pb2.NULL_VALUE
+    elif isinstance(value, bool):
+        target.bool_value = value
+    elif isinstance(value, (int, float)):
+        target.number_value = value
+    elif isinstance(value, str):
+        target.string_value = value
+    elif isinstance(value, dict):
+        target.struct_value.SetInParent()
+        for key, item in value.items():
+            _fill(target.struct_value.fields[key], item)
+    elif isinstance(value, (list, tuple)):
+        target.list_value.SetInParent()
+        for item in value:
+            _fill(target.list_value.values.add(), item)
+    else:
+        raise TypeError(f"not a property value: {type(value).__name__}")
+
+
+def is_secret(value: Value) -> bool:
+    """Whether ``value`` itself is a secret."""
+    return isinstance(value, dict) and value.get(SIGNATURE) == SECRET
+
+
+def secret(value: Value) -> Value:
+    """``value`` as one secret: secrets inside become part of it."""
+    return value if is_secret(value) else {SIGNATURE: SECRET, "value": reveal(value)}
+
+
+def has_secret(value: Value) -> bool:
+    """Whether ``value`` is a secret or holds one."""
+    if isinstance(value, dict):
+        return is_secret(value) or any(map(has_secret, value.values()))
+    return isinstance(value, list) and any(map(has_secret, value))
+
+
+def has_unknown(value: Value) -> bool:
+    """Whether ``value`` is unknown or holds an unknown."""
+    if isinstance(value, dict):
+        return any(map(has_unknown, value.values()))
+    if isinstance(value, list):
+        return any(map(has_unknown, value))
+    return bool(value == UNKNOWN)
+
+
+def reveal(value: Value) -> Value:
+    """A copy of ``value`` with every secret in clear."""
+    if isinstance(value, dict):
+        if is_secret(value):
+            return reveal(value.get("value"))
+        return {key: reveal(item) for key, item in value.items()}
+    return [reveal(item) for item in value] if isinstance(value, list) else value
+
+
+def mask(value: Value) -> Value:
+    """A copy of ``value`` for people: ``[secret]`` and ``[unknown]`` in place of what cannot be shown."""
+    if isinstance(value, dict):
+        if is_secret(value):
+            return "[secret]"
+        return {key: mask(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [mask(item) for item in value]
+    return "[unknown]" if value == UNKNOWN else value
+
+
+def normalise(value: Value) -> Value:
+    """What a program sent, as the engine keeps it: output values resolved, secrets not nested in secrets."""
+    if isinstance(value, list):
+        return [normalise(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    mark = value.get(SIGNATURE)
+    if mark == SECRET:
+        return secret(normalise(value.get("value")))
+    if mark == OUTPUT:
+        inner = normalise(value["value"]) if "value" in value else UNKNOWN
+        return secret(inner) if value.get("secret") else inner
+    return {key: normalise(item) for key, item in value.items()}
+
+
+def for_provider(value: Value, *, secrets: bool, resources: bool) -> Value:
+    """``value`` as a provider takes it: what it does not accept is unwrapped (secrets to values, resources to ids or URNs)."""
+    if isinstance(value, list):
+        return [for_provider(item, secrets=secrets, resources=resources) for item in value]
+    if not isinstance(value, dict):
+        return value
+    mark = value.get(SIGNATURE)
+    if mark == SECRET and not secrets:
+        return for_provider(value.get("value"), secrets=secrets, resources=resources)
+    if mark == RESOURCE and not resources:
+        return (value.get("id") or UNKNOWN) if "id" in value else value.get("urn")
+    return {key: for_provider(item, secrets=secrets, resources=resources) for key, item in value.items()}
+
+
+def remark(values: Properties, marked: Mapping[str, Value]) -> Properties:
+    """``values`` with secrets where ``marked`` has them (for what comes back from a provider that does not accept secrets).
+
+    A list that holds a secret becomes one secret; in objects the mark stays on the key.
+    """
+    result = dict(values)
+    for key, mark in marked.items():
+        if key in result:
+            result[key] = _remark(result[key], mark)
+    return result
+
+
+def _remark(value: Value, mark: Value) -> Value:
+    if is_secret(mark):
+        return secret(value)
+    if isinstance(mark, list):
+        return secret(value) if has_secret(mark) else value
+    if isinstance(mark, dict) and isinstance(value, dict) and not is_secret(value):
+        return remark(value, mark)
+    return value
+
+
+def collapse_lists(value: Value) -> Value:
+    """``value`` with each list that holds a secret made one secret, as the checkpoint keeps it."""
+    if isinstance(value, list):
+        return secret(value) if has_secret(value) else value
+    if isinstance(value, dict) and not is_secret(value):
+        return {key: collapse_lists(item) for key, item in value.items()}
+    return value
+
+
+PathPart = str | int
+
+
+def parse_path(path: str) -> list[PathPart]:
+    """``a.b[0]["c.d"].*`` as its parts: ``["a", "b", 0, "c.d", "*"]``. Raises ValueError when a bracket is not closed."""
+    parts: list[PathPart] = []
+    position = 0
+    while position < len(path):
+        if path[position] == ".":
+            position += 1
+        elif path[position] == "[":
+            quoted = path.startswith('["', position)
+            end = path.index('"]', position) if quoted else path.index("]", position)
+            text = path[position + (2 if quoted else 1) : end]
+            parts.append(text if quoted or text == "*" else int(text))
+            position = end + (2 if quoted else 1)
+        else:
+            ends = [found for found in (path.find(".", position), path.find("[", position)) if found >= 0]
+            end = min(ends, default=len(path))
+            parts.append(path[position:end])
+            position = end
+    return parts
+
+
+def path_covers(pattern: list[PathPart], path: list[PathPart]) -> bool:
+    """Whether ``path`` is ``pattern`` or lies inside it, or ``pattern`` lies inside ``path``; ``*`` matches any one part."""
+    return all("*" in (left, right) or left == right for left, right in zip(pattern, path, strict=False))
+
+
+def _has(container: Value, key: PathPart) -> bool:
+    if isinstance(container, dict):
+        return key in container
+    return isinstance(container, list) and isinstance(key, int) and key < len(container)
+
+
+def reset_path(old: Value, new: Value, path: list[PathPart]) -> None:
+    """Put what ``old`` has at ``path`` into ``new`` (in place); what ``old`` has not is removed from ``new``."""
+    if not path or not isinstance(new, (dict, list)) or is_secret(new):
+        return
+    first, rest = path[0], path[1:]
+    if first == "*":
+        keys: list[PathPart] = list({**(old or {}), **new}) if isinstance(new, dict) else list(range(len(new)))
+    else:
+        keys = [first]
+    for key in keys:
+        if rest:
+            if _has(old, key) and _has(new, key):
+                reset_path(old[key], cast("Any", new)[key], rest)
+        elif _has(old, key):
+            if isinstance(new, dict) or _has(new, key):
+                cast("Any", new)[key] = old[key]
+        elif isinstance(new, dict):
+            new.pop(cast("str", key), None)
