@@ -14,6 +14,7 @@ from yiwang.messages import t
 from yiwang.standard import divisions
 
 AVAILABLE = {"base": ("servers",)}
+DEFAULT_STATE = ".state"
 
 
 class _Checks:
@@ -77,10 +78,12 @@ class _Checks:
         for name, site in known.items():
             if name in RESERVED_ENDPOINTS or name in self.facts.zones or name in ("all", "ungrouped"):
                 self.wrong(("sites", name), "free_site", value=shown(name))
+                self.findings.silenced.add((FACTS, ("sites", name)))
             if site.stack == "national" and site.domain is None:
                 self.wrong(("sites", name, "domain"), "national_domain", value=t("inventory.missing"))
             domain = site_domain(self.facts.domain, name, site.stack, site.domain)
-            if domain is not None and owners.setdefault(domain, name) != name:
+            another = site.stack == "province" and site.domain is None and domain in owners
+            if domain is not None and not another and owners.setdefault(domain, name) != name:
                 self.wrong(("sites", name, "domain"), "unique_domain", value=shown(domain), other=owners[domain])
             self.placement(name, site.placement)
 
@@ -147,7 +150,7 @@ class _Checks:
         file = resolve_file(directory, name)
         inside = file.is_relative_to(directory) and not file.is_relative_to(below)
         if inside or ".." in PurePosixPath(name).parts:
-            self.wrong(path, "private_file", state=below)
+            self.wrong(path, "private_file", state=self.facts.state_dir or DEFAULT_STATE)
 
 
 def _is_state_dir(name: str) -> bool:
@@ -160,7 +163,7 @@ def _is_state_dir(name: str) -> bool:
 
 def state_dir(directory: Path, written: str | None) -> Path:
     """The directory of the state: ``.state`` beside the inventory unless the facts name another."""
-    return directory / (written or ".state")
+    return directory / (written or DEFAULT_STATE)
 
 
 def resolve_file(directory: Path, name: str) -> Path:

@@ -147,9 +147,10 @@ class _Composer:
         if tag is None or tag == "!" or tag in _PLAIN_TAGS:
             return
         if tag == "!vault":
-            self.findings.add_final(Finding(self.file, line, path, "!vault", t("inventory.secret"), t("inventory.secret_fix")))
+            self.findings.add_secret(self.file, line, path)
             return
-        self.find(line, path, tag.replace(_PREFIX, "!!"), t("inventory.no_tags"), t("inventory.no_tags_fix"))
+        shown_tag = tag.replace(_PREFIX, "!!")
+        self.findings.add_final(Finding(self.file, line, path, shown_tag, t("inventory.no_tags"), t("inventory.no_tags_fix")))
 
     def mapping(self, line: int, path: KeyPath, depth: int) -> Node:
         node = Node(line, items={})
@@ -164,7 +165,8 @@ class _Composer:
                 merged.extend(value.entries if value.entries is not None else [value])
                 continue
             if key in items:
-                self.find(key_line, (*path, key), "", t("inventory.duplicate", line=node.key_lines[key]), t("inventory.duplicate_fix"))
+                text, fix = t("inventory.duplicate", line=node.key_lines[key]), t("inventory.duplicate_fix")
+                self.findings.add_final(Finding(self.file, key_line, (*path, key), "", text, fix))
             items[key], node.key_lines[key] = value, key_line
         self.loader.get_event()
         for source in merged:
@@ -186,7 +188,8 @@ class _Composer:
         if tag == f"{_PREFIX}merge":
             return event.value, True
         if not isinstance(node.scalar, str):
-            self.find(line, (*path, event.value), "", t("inventory.key_text"), t("inventory.key_text_fix"))
+            place = (*path, event.value)
+            self.findings.add_final(Finding(self.file, line, place, "", t("inventory.key_text"), t("inventory.key_text_fix")))
         return str(event.value), False
 
     def sequence(self, line: int, path: KeyPath, depth: int) -> Node:

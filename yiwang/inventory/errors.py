@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ from yiwang.messages import t
 
 KeyPath = tuple[str | int, ...]
 
+HIDDEN = "***"
 SHOWN_CHARACTERS = 60
 SHOWN_FINDINGS = 200
 
@@ -55,6 +57,7 @@ class Findings:
 
     found: dict[tuple[str, KeyPath, str], Finding] = field(default_factory=dict)
     silenced: set[tuple[str, KeyPath]] = field(default_factory=set)
+    secret_places: set[tuple[str, KeyPath]] = field(default_factory=set)
 
     def add(self, finding: Finding) -> None:
         """Record ``finding`` unless its place, or one above it, has one that says all."""
@@ -67,6 +70,26 @@ class Findings:
         """Record ``finding`` and drop later ones at or below its place."""
         self.add(finding)
         self.silenced.add((finding.file, finding.key))
+
+    def add_secret(self, file: str, line: int, path: KeyPath, value: str = HIDDEN) -> None:
+        """Record that a secret lies at ``path``; no finding shows a value that holds it."""
+        self.secret_places.add((file, path))
+        self.add_final(Finding(file, line, path, value, t("inventory.secret"), t("inventory.secret_fix")))
+
+    def all(self) -> tuple[Finding, ...]:
+        """Everything that was found, without the values of secrets."""
+        return tuple(
+            dataclasses.replace(finding, value=HIDDEN) if finding.value and self._hides(finding) else finding
+            for finding in self.found.values()
+        )
+
+    def _hides(self, finding: Finding) -> bool:
+        return any(finding.file == file and path[: len(finding.key)] == finding.key for file, path in self.secret_places)
+
+    def meant(self, file: str, path: KeyPath) -> None:
+        """``path`` is given under a misspelt key that has its finding: that it is missing needs no other."""
+        self.found = {place: finding for place, finding in self.found.items() if place[:2] != (file, path)}
+        self.silenced.add((file, path))
 
     def __bool__(self) -> bool:
         return bool(self.found)

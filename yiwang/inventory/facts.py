@@ -50,12 +50,16 @@ class Facts:
         return self.node.line_of(path)
 
 
+def close(key: str, known: Iterable[str]) -> list[str]:
+    """The known key most like ``key``, if any is like it."""
+    return difflib.get_close_matches(key, sorted(known), n=1, cutoff=0.6)
+
+
 def nearest(key: str, known: Iterable[str]) -> str:
     """The known key most like ``key``, or all of them when none is: the text of a fix."""
     options = sorted(known)
-    close = difflib.get_close_matches(key, options, n=1, cutoff=0.6)
-    if close:
-        return t("inventory.did_you_mean", nearest=close[0])
+    for match in close(key, options):
+        return t("inventory.did_you_mean", nearest=match)
     return t("inventory.known_keys", keys=", ".join(options[:12]) + (" …" if len(options) > 12 else ""))
 
 
@@ -74,7 +78,7 @@ class _Reader:
         items = self.node.items or {}
         for key in items:
             if key not in _KEYS:
-                self.add((key,), "", t("inventory.unknown_key"), nearest(key, _KEYS))
+                self.unknown((), key, _KEYS)
         for key in _REQUIRED:
             if key not in items:
                 self.add((key,), t("inventory.missing"), t("inventory.required"), t("inventory.required_fix"))
@@ -93,6 +97,14 @@ class _Reader:
 
     def add(self, path: KeyPath, value: str, expected: str, fix: str) -> None:
         self.findings.add(Finding(FACTS, self.node.line_of(path), path, value, expected, fix))
+
+    def unknown(self, base: KeyPath, key: str, known: Iterable[str]) -> None:
+        """An unknown key; when it is a known one misspelt, that one is not called missing as well."""
+        self.add((*base, key), "", t("inventory.unknown_key"), nearest(key, known))
+        for match in close(key, known):
+            node = self.node.at(base)
+            if node is not None and node.items is not None and match not in node.items:
+                self.findings.meant(FACTS, (*base, match))
 
     def leaf(self, adapter: TypeAdapter[Any], key: str) -> Any:
         node = self.node.at((key,))
@@ -127,6 +139,7 @@ class _Reader:
                 _IDENTIFIER.validate_python(name)
             except ValidationError as error:
                 self.report(None, (key, name), error, value=shown(name))
+                self.findings.silenced.add((FACTS, (key, name)))
         return {name: self.section(model, (key, name)) for name in node.items}
 
     def listed(self, model: type[T], key: str) -> dict[int, T]:
@@ -151,7 +164,7 @@ class _Reader:
             if kind == "missing":
                 self.add(path, t("inventory.missing"), t("inventory.required"), t("inventory.required_fix"))
             elif kind == "extra_forbidden":
-                self.add(path, "", t("inventory.unknown_key"), nearest(str(path[-1]), _known(model, location[:-1])))
+                self.unknown(path[:-1], str(path[-1]), _known(model, location[:-1]))
             elif kind == "wrong":
                 context = details["ctx"]
                 what, values = context["what"], context["details"]

@@ -8,7 +8,7 @@ from typing import Any
 
 from yiwang.inventory import values
 from yiwang.inventory.errors import Finding, Findings, KeyPath, shown
-from yiwang.inventory.facts import Facts, nearest
+from yiwang.inventory.facts import Facts, close, nearest
 from yiwang.inventory.model import RESERVED_ENDPOINTS, Host
 from yiwang.inventory.resolve import Resolved
 from yiwang.inventory.sources import HOSTS, VARS, Sources, matches
@@ -67,32 +67,47 @@ class _Checker:
         if address not in network or (address in edges and network.num_addresses > 2):
             self.add(host, key, str(address), "in_zone", zone=zone, network=network)
 
-    def site(self, host: str) -> str | None:
-        if self.facts is None or not self.facts.sites:
-            return None
-        groups = self.resolved.memberships.get(host, ())
-        sites = [group for group in groups if group in self.facts.sites]
-        if len(sites) == 1:
-            return sites[0]
-        entry = next((entries for name, entries in self.sources.host_entries.items() if matches(name, host)), [((host,), 0)])
-        path, line = entry[-1] if len(sites) > 1 else entry[0]
-        what = "one_site" if sites else "a_site"
-        details = {"host": host, "sites": ", ".join(sites or self.facts.sites)}
-        fix = t(f"inventory.fix_{what}", **details)
-        self.findings.add(Finding(HOSTS, line, path, "", t(f"inventory.expect_{what}", **details), fix))
-        return None
+    def sites_of(self, host: str) -> list[str]:
+        sites = self.facts.sites if self.facts is not None else {}
+        return [group for group in self.resolved.memberships.get(host, ()) if group in sites]
+
+    def entries(self, host: str) -> list[tuple[KeyPath, int]]:
+        """The places in ``hosts.yml`` that name ``host``."""
+        return next((entries for name, entries in self.sources.host_entries.items() if matches(name, host)), [((host,), 0)])
+
+    def in_several_sites(self, host: str, sites: list[str]) -> None:
+        entries = self.entries(host)
+        path, line = ([entry for entry in entries if set(sites) & set(entry[0][:-2])] or entries)[-1]
+        names = ", ".join(sites)
+        expected = t("inventory.expect_one_site", host=host, sites=names)
+        self.findings.add(Finding(HOSTS, line, path, "", expected, t("inventory.fix_one_site")))
+
+    def in_no_site(self, hosts: list[str]) -> None:
+        """One finding for each group with such hosts."""
+        groups: dict[KeyPath, list[str]] = {}
+        for host in hosts:
+            groups.setdefault(self.entries(host)[0][0][:-2], []).append(host)
+        sites = ", ".join(self.facts.sites if self.facts is not None else ())
+        for path, members in groups.items():
+            line = self.entries(members[0])[0][1]
+            expected = t("inventory.expect_a_site", hosts=", ".join(members))
+            self.findings.add(Finding(HOSTS, line, path, "", expected, t("inventory.fix_a_site", sites=sites)))
 
 
 def check(sources: Sources, facts: Facts | None, resolved: Resolved, findings: Findings) -> dict[str, Host]:
     """Check every host and the names of groups; the hosts that are right, in the order of the inventory."""
     checker = _Checker(sources, facts, resolved, findings)
     _names(sources, facts, resolved, findings)
-    _keys(sources, findings)
     hosts: dict[str, Host] = {}
+    homeless: list[str] = []
     for name in sources.in_order(resolved.memberships):
+        if facts is not None and facts.sites and not checker.sites_of(name):
+            homeless.append(name)
+            continue
         host = _host(checker, name)
         if host is not None:
             hosts[name] = host
+    checker.in_no_site(homeless)
     _duplicates(checker)
     return hosts
 
@@ -100,9 +115,8 @@ def check(sources: Sources, facts: Facts | None, resolved: Resolved, findings: F
 def _host(checker: _Checker, name: str) -> Host | None:
     variables = dict(checker.resolved.variables.get(name, {}))
     if not values.HOST.fullmatch(name):
-        entry = next((entries for key, entries in checker.sources.host_entries.items() if matches(key, name)), [((name,), 0)])[0]
-        fix = t("inventory.fix_host_name")
-        checker.findings.add(Finding(HOSTS, entry[1], entry[0], "", t("inventory.expect_host_name"), fix))
+        path, line = checker.entries(name)[0]
+        checker.findings.add(Finding(HOSTS, line, path, "", t("inventory.expect_host_name"), t("inventory.fix_host_name")))
     ipv4 = checker.address(name, "ansible_host", variables)
     ipv6 = checker.address(name, "yiwang_ipv6", variables)
     zone = checker.zone(name, variables)
@@ -111,11 +125,13 @@ def _host(checker: _Checker, name: str) -> Host | None:
     port = variables.get("ansible_port", SSH_PORT)
     if not isinstance(port, int) or isinstance(port, bool) or not 1 <= port <= 65535:
         checker.add(name, "ansible_port", port, "port_number")
-    site = checker.site(name)
-    if ipv4 is None or zone is None or site is None:
+    sites = checker.sites_of(name)
+    if len(sites) > 1:
+        checker.in_several_sites(name, sites)
+    if ipv4 is None or zone is None or len(sites) != 1:
         return None
     public = {key: value for key, value in variables.items() if not key.startswith(PREFIXES)}
-    return Host(name, site, zone, checker.resolved.memberships[name], ipv4, ipv6, port, public)
+    return Host(name, sites[0], zone, checker.resolved.memberships[name], ipv4, ipv6, port, public)
 
 
 def _duplicates(checker: _Checker) -> None:
@@ -138,6 +154,8 @@ def _names(sources: Sources, facts: Facts | None, resolved: Resolved, findings: 
             findings.add(Finding(HOSTS, line, path, "", t("inventory.expect_group_name"), t("inventory.fix_group_name")))
         elif group in zones or group in RESERVED_ENDPOINTS or group in resolved.memberships:
             findings.add(Finding(HOSTS, line, path, "", t("inventory.expect_free_group"), t("inventory.fix_free_group")))
+    if not resolved.memberships:
+        return
     known = {"group": set(resolved.groups) | {"all", "ungrouped"}, "host": set(resolved.memberships)}
     for definition in sources.definitions:
         if definition.file != HOSTS and definition.name not in known[definition.scope]:
@@ -146,14 +164,18 @@ def _names(sources: Sources, facts: Facts | None, resolved: Resolved, findings: 
             findings.add(Finding(definition.file, 0, (), "", t(f"inventory.expect_{kind}_owner", name=definition.name), fix))
 
 
-def _keys(sources: Sources, findings: Findings) -> None:
-    """Of the names that begin with ``ansible_`` and ``yiwang_`` only the known ones; each place is looked at."""
+def check_keys(sources: Sources, findings: Findings) -> None:
+    """The keys of groups, and of the names that begin with ``ansible_`` and ``yiwang_`` only the known ones; each place is looked at."""
+    for odd, line in sources.odd_keys:
+        findings.add(Finding(HOSTS, line, odd, "", t("inventory.group_key"), t("inventory.group_key_fix")))
     for definition in sources.definitions:
         for key in definition.node.items or {}:
-            path: KeyPath = (*definition.prefix, key)
+            path = (*definition.prefix, key)
             line = definition.node.line_of((key,))
             if key.startswith("yiwang_") and key not in OURS:
                 findings.add(Finding(definition.file, line, path, "", t("inventory.unknown_key"), nearest(key, OURS)))
+                for match in close(key, OURS):
+                    findings.meant(definition.file, (*definition.prefix, match))
             elif key.startswith("ansible_") and key not in ANSIBLE:
                 fix = t("inventory.ansible_key_fix", keys=", ".join(ANSIBLE))
                 findings.add(Finding(definition.file, line, path, "", t("inventory.ansible_key"), fix))

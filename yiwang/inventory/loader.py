@@ -25,18 +25,19 @@ def load(directory: Path) -> model.Province:
     if not directory.is_dir():
         kind = "no_directory" if not directory.exists() else "not_inventory"
         findings.add(Finding("province.yml", 0, (), "", t(f"inventory.{kind}"), t("inventory.no_directory_fix")))
-        raise InventoryError(directory, findings.found.values())
+        raise InventoryError(directory, findings.all())
     read = sources.read(directory, findings)
+    # What is wrong in the shape of these files would only come back in other words from what follows.
+    readable = not any(finding.file != sources.FACTS for finding in findings.all())
     secrets.check(read, findings)
-    clean = not findings
     node = read.documents.get(sources.FACTS)
     if node is not None and node.items is None:
         findings.add(Finding(sources.FACTS, node.line, (), "", t("inventory.expect_mapping"), t("inventory.mapping_fix")))
         node = None
     facts = fact_files.read(node, findings) if node is not None else None
+    hosts.check_keys(read, findings)
     rolevars.check(read, findings)
-    readable = all(name in read.documents for name in read.raw if name != sources.FACTS) and sources.HOSTS in read.documents
-    resolved = resolve.resolve(read, findings, keep=clean) if readable else None
+    resolved = resolve.resolve(read, findings, keep=not findings.secret_places) if readable else None
     found: dict[str, model.Host] = {}
     if resolved is not None:
         found = hosts.check(read, facts, resolved, findings)
@@ -45,7 +46,7 @@ def load(directory: Path) -> model.Province:
         if resolved is not None:
             checks.check_sites_have_hosts(facts, resolved, findings)
     if findings or facts is None:
-        raise InventoryError(directory, findings.found.values())
+        raise InventoryError(directory, findings.all())
     return _build(directory, facts, found)
 
 

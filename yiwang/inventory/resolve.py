@@ -17,7 +17,7 @@ from typing import Any
 from yiwang import paths
 from yiwang.errors import ExitCode, UserError
 from yiwang.files import make_private, write_atomic
-from yiwang.inventory.errors import Finding, Findings
+from yiwang.inventory.errors import HIDDEN, Finding, Findings
 from yiwang.inventory.sources import HOSTS, Sources
 from yiwang.messages import t
 
@@ -49,7 +49,7 @@ def resolve(sources: Sources, findings: Findings, *, keep: bool) -> Resolved | N
         listing = _run(sources.directory, findings)
         if listing is None:
             return None
-        if keep:
+        if keep and sources.unchanged():
             _write_cache(cached, listing)
     return _resolved(listing)
 
@@ -59,7 +59,22 @@ def _read_cache(path: Path) -> dict[str, Any] | None:
         loaded = json.loads(path.read_bytes())
     except (OSError, ValueError, RecursionError):
         return None
-    return loaded if isinstance(loaded, dict) and isinstance(loaded.get("_meta"), dict) else None
+    return loaded if _is_listing(loaded) else None
+
+
+def _is_listing(value: object) -> bool:
+    """Whether ``value`` has the shape of ``ansible-inventory --list``."""
+    if not isinstance(value, dict) or not isinstance(value.get("_meta"), dict):
+        return False
+    variables = value["_meta"].get("hostvars", {})
+    if not isinstance(variables, dict) or not all(isinstance(entry, dict) for entry in variables.values()):
+        return False
+    groups = [group for name, group in value.items() if name != "_meta"]
+    return all(isinstance(group, dict) and all(_are_names(group.get(key, [])) for key in ("hosts", "children")) for group in groups)
+
+
+def _are_names(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(name, str) for name in value)
 
 
 def _write_cache(path: Path, listing: dict[str, Any]) -> None:
@@ -78,6 +93,7 @@ def _environment() -> dict[str, str]:
     """Ansible's defaults whatever this machine's settings are: the inventory alone decides the result."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith("ANSIBLE_")}
     return kept | {
+        "ANSIBLE_HOME": str(paths.cache() / "ansible"),
         "ANSIBLE_CONFIG": str(Path(__file__).with_name("ansible.cfg")),
         "ANSIBLE_INVENTORY_ENABLED": "ansible.builtin.yaml",
         "ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED": "true",
@@ -108,9 +124,10 @@ def _run(directory: Path, findings: Findings) -> dict[str, Any] | None:
         listing = json.loads(done.stdout) if done.returncode == 0 else None
     except (ValueError, RecursionError):
         listing = None
-    if isinstance(listing, dict) and isinstance(listing.get("_meta"), dict):
+    if isinstance(listing, dict) and _is_listing(listing):
         return listing
-    reason = _reason(done.stderr.decode("utf-8", "replace"))
+    # Ansible quotes the files; not when one holds a secret.
+    reason = HIDDEN if findings.secret_places else _reason(done.stderr.decode("utf-8", "replace"))
     findings.add(Finding(HOSTS, 0, (), "", t("inventory.ansible", reason=reason), t("inventory.ansible_fix")))
     return None
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ import yaml
 from yiwang import paths
 from yiwang.inventory.document import Node
 from yiwang.inventory.errors import Finding, Findings, KeyPath, shown
-from yiwang.inventory.facts import nearest
+from yiwang.inventory.facts import close, nearest
 from yiwang.inventory.hosts import PREFIXES
 from yiwang.inventory.sources import Definition, Sources
 from yiwang.messages import t
@@ -54,11 +54,15 @@ def check(sources: Sources, findings: Findings) -> None:
             checker = _Checker(place, place.node.line_of((key,)), findings)
             path = (*place.prefix, key)
             if key not in known:
-                checker.add(path, "", t("inventory.unknown_variable"), nearest(key, writable))
+                checker.add(path, "", t("inventory.unknown_variable"), _meant(key, writable))
             elif _set_by_kit(known[key]):
                 checker.add(path, "", t("inventory.set_by_kit"), t("inventory.set_by_kit_fix"))
             else:
                 checker.value(node, known[key], path)
+
+
+def _meant(key: str, known: Iterable[str]) -> str:
+    return nearest(key, known) if close(key, known) else t("inventory.unknown_variable_fix")
 
 
 def _set_by_kit(option: Mapping[str, Any]) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from yiwang.inventory.document import Node
-from yiwang.inventory.errors import Finding, Findings, KeyPath, shown
+from yiwang.inventory.errors import HIDDEN, Finding, Findings, KeyPath, shown
 from yiwang.inventory.sources import FACTS, Sources
 from yiwang.messages import t
 
@@ -29,9 +29,9 @@ def check(sources: Sources, findings: Findings) -> None:
         _Scanner(file, node, findings).scan()
     for file, raw in sources.raw.items():
         match = _PEM.search(raw)
-        if match and not any(finding.file == file and finding.value == "***" for finding in findings.found.values()):
+        if match and not any(place == file for place, _ in findings.secret_places):
             line = raw[: match.start()].count(b"\n") + 1
-            findings.add(Finding(file, line, (), "***", t("inventory.secret"), t("inventory.secret_fix")))
+            findings.add(Finding(file, line, (), HIDDEN, t("inventory.secret"), t("inventory.secret_fix")))
 
 
 class _Scanner:
@@ -48,17 +48,17 @@ class _Scanner:
             if named or _VALUES.search(node.scalar):
                 place = named or path
                 line = self.root.line_of(place)
-                self.findings.add_final(Finding(self.file, line, place, "***", t("inventory.secret"), t("inventory.secret_fix")))
+                self.findings.add_secret(self.file, line, place)
             elif self.file != FACTS and _TEMPLATE.search(node.scalar):
                 text, fix = t("inventory.no_template"), t("inventory.no_template_fix")
                 self.findings.add_final(Finding(self.file, self.root.line_of(path), path, shown(node.scalar), text, fix))
 
     def named(self, path: KeyPath) -> KeyPath:
         """The part of ``path`` up to the first key that names a secret; empty when none does."""
-        if self.file == FACTS and path[:1] == ("passphrase",):
-            return ()
+        # The section that says where the passphrase comes from is no secret; a text in its place is.
+        first = 1 if self.file == FACTS and len(path) > 1 and path[0] == "passphrase" else 0
         for index, part in enumerate(path):
-            if isinstance(part, str):
+            if isinstance(part, str) and index >= first:
                 name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", part).lower().replace("-", "_")
                 if _NAMES.search(name) and not _ABOUT.search(name):
                     return path[: index + 1]

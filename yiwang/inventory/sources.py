@@ -43,6 +43,8 @@ class Sources:
     definitions: list[Definition] = field(default_factory=list)
     groups: dict[str, tuple[KeyPath, int]] = field(default_factory=dict)
     host_entries: dict[str, list[tuple[KeyPath, int]]] = field(default_factory=dict)
+    children: dict[str, set[str]] = field(default_factory=dict)
+    odd_keys: list[tuple[KeyPath, int]] = field(default_factory=list)
 
     def digest(self) -> str:
         """SHA-256 over names and bytes of the files that Ansible reads."""
@@ -51,6 +53,13 @@ class Sources:
             if name != FACTS:
                 total.update(f"{name}\0{len(self.raw[name])}\0".encode("utf-8", "surrogateescape") + self.raw[name])
         return total.hexdigest()
+
+    def unchanged(self) -> bool:
+        """Whether the files still are what was read."""
+        try:
+            return all((self.directory / name).read_bytes() == raw for name, raw in self.raw.items())
+        except OSError:
+            return False
 
     def in_order(self, hosts: Iterable[str]) -> list[str]:
         """``hosts`` in the order in which ``hosts.yml`` first names them; those of a range (``web[01:10]``) by name."""
@@ -110,6 +119,20 @@ def read(directory: Path, findings: Findings) -> Sources:
         for group, node in (hosts.items or {}).items():
             _group(sources, group, node, (group,), hosts.key_lines[group], findings)
     return sources
+
+
+def _may_hold(sources: Sources, group: str, child: str) -> bool:
+    """Record ``child`` below ``group``, unless ``group`` lies below ``child``."""
+    rest, seen = [child], set()
+    while rest:
+        name = rest.pop()
+        if name == group:
+            return False
+        if name not in seen:
+            seen.add(name)
+            rest.extend(sources.children.get(name, ()))
+    sources.children.setdefault(group, set()).add(child)
+    return True
 
 
 def _stem(name: str) -> str:
@@ -180,8 +203,7 @@ def _group(sources: Sources, name: str, node: Node, path: KeyPath, line: int, fi
     if not _is_mapping(node, HOSTS, findings, path, may_be_empty=True):
         return
     items = node.items or {}
-    for key in items.keys() - {"hosts", "vars", "children"}:
-        findings.add(Finding(HOSTS, node.key_lines[key], (*path, key), "", t("inventory.group_key"), t("inventory.group_key_fix")))
+    sources.odd_keys += [((*path, key), node.key_lines[key]) for key in items if key not in ("hosts", "vars", "children")]
     for key, value in items.items():
         if key not in ("hosts", "vars", "children") or not _is_mapping(value, HOSTS, findings, (*path, key), may_be_empty=True):
             continue
@@ -190,6 +212,10 @@ def _group(sources: Sources, name: str, node: Node, path: KeyPath, line: int, fi
         for child, entry in (value.items or {}).items():
             child_path, child_line = (*path, key, child), value.key_lines[child]
             if key == "children":
+                if not _may_hold(sources, name, child):
+                    text, fix = t("inventory.group_loop"), t("inventory.group_loop_fix")
+                    findings.add(Finding(HOSTS, child_line, child_path, "", text, fix))
+                    continue
                 _group(sources, child, entry, child_path, child_line, findings)
             elif key == "hosts":
                 sources.host_entries.setdefault(child, []).append((child_path, child_line))
