@@ -93,6 +93,9 @@ def stale(states: dict[str, dict[str, str]]) -> list[str]:
         since = instant(states.get(name, {}).get("StateChangeTimestamp", ""))
         if states.get(name, {}).get("ActiveState") == "active" and any(written(Path(file)) > since for file in files):
             found.append(f"Restart {name}")
+    journal = Path("/var/log/journal", read("/etc/machine-id").strip())
+    if written(Path(READS["systemd-journald"][0])) and not journal.is_dir():
+        found.append("Restart systemd-journald")
     ours = {path.stem: path for path in LOCAL_AUTHORITIES.glob("yiwang-*.crt")}
     known = {path.stem for path in TRUSTED.parent.glob("yiwang-*.pem")}
     if set(ours) != known or any(written(path) > written(TRUSTED) for path in ours.values()):
