@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from yiwang.commands._options import HostOption, InventoryOption, JsonOption, QuietOption, SiteOption, example, inventory_directory
-from yiwang.deployment import changes, runner
+from yiwang.deployment import changes
 from yiwang.deployment.session import session
 from yiwang.errors import ExitCode
 from yiwang.messages import t
@@ -28,7 +28,7 @@ def register(app: typer.Typer) -> None:
         with session("plan", inventory_directory(inventory), console, site, host) as work:
             run = work.run(detail=True)
             console.progress(t("deployment.planning", sites=len(work.selection.sites)))
-            results = work.do(run, lambda: runner.previews(run))
+            results = work.preview(run)
             found = changes.collect(results, work.progress.events)
             console.result({"sites": found}, changes.describe(found, planned=True))
         if not all(result.ok for result in results.values()):

@@ -9,7 +9,7 @@ import typer
 
 from yiwang import engine
 from yiwang.commands._options import InventoryOption, JsonOption, QuietOption, SiteOption, example, inventory_directory
-from yiwang.deployment import health, runner
+from yiwang.deployment import health
 from yiwang.deployment.engines import stack_of
 from yiwang.deployment.session import Session, session
 from yiwang.errors import ExitCode
@@ -32,7 +32,7 @@ def register(app: typer.Typer) -> None:
         console = Console(json_output=json_output, quiet=quiet)
         with session("status", inventory_directory(inventory), console, site) as work:
             run = work.run()
-            previews = work.do(run, lambda: runner.previews(run))
+            previews = work.preview(run)
             found = _collect(work, previews)
             if not no_hosts:
                 work.do(run, lambda: health.visit(work.province, work.run_dir, found))

@@ -47,7 +47,7 @@ def register(app: typer.Typer) -> None:
 def apply_plan(console: Console, work: Session, run: runner.Run, *, yes: bool) -> int:
     """Plan, ask, apply; returns the exit code. A run that refreshes reads the hosts first and re-applies where they differ."""
     console.progress(t("deployment.planning", sites=len(work.selection.sites)))
-    planned = work.do(run, lambda: runner.previews(run))
+    planned = work.preview(run)
     found = changes.collect(planned, ())
     if not all(result.ok for result in planned.values()):
         console.result({"sites": found}, changes.describe(found, planned=True))

@@ -40,11 +40,12 @@ class _Running:
 class Progress:
     """Turns engine events and provider events into lines for a person; keeps the provider's events for the summary."""
 
-    def __init__(self, console: Console, events: Path, *, silent_steps: bool = False) -> None:
+    def __init__(self, console: Console, events: Path) -> None:
         self._console = console
         self._tail = EventTail(events)
         self._running: dict[tuple[str, str], _Running] = {}
-        self._silent_steps = silent_steps
+        self.previewing = False
+        """Steps of a preview have not happened: they belong into the summary, not among the progress."""
         self.events: list[Event] = []
 
     def engine_event(self, site: Site, event: Any) -> None:
@@ -52,7 +53,7 @@ class Progress:
         kind = type(event).__name__
         if kind == "InFlight":
             self._console.warn(t("deployment.in_flight", site=site.name, what=", ".join(event.operations)))
-        elif kind == "StepFinished" and not self._silent_steps and event.op != "same" and not event.error:
+        elif kind == "StepFinished" and not self.previewing and event.op != "same" and not event.error:
             if event.type.startswith("yiwang:index:") or event.op.startswith("delete"):
                 what = f"{event.type.rpartition(':')[2]} {event.name}"
                 self._console.progress(t("deployment.step_done", site=site.name, what=what, op=operation(event.op)))

@@ -43,6 +43,14 @@ class Session:
         )
         return runner.Run(self.province, self.selection, self.passphrase, variables, self.verb, self.progress.engine_event, refresh=refresh)
 
+    def preview(self, run: runner.Run) -> dict[str, Any]:
+        """Preview the selected sites: the engine's result of each."""
+        self.progress.previewing = True
+        try:
+            return self.do(run, lambda: runner.previews(run))
+        finally:
+            self.progress.previewing = False
+
     def do(self, run: runner.Run, work: Callable[[], Awaitable[T]]) -> T:
         """Run ``work`` with progress shown and Ctrl-C handled."""
 
