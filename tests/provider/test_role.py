@@ -45,7 +45,7 @@ def visited(client: Any, since: int = 0) -> set[str]:
     return {event["host"] for event in client.events("host_result")[since:]}
 
 
-def test_story_of_a_role(servers: Any) -> None:
+def test_story_of_a_role(servers: Any) -> None:  # noqa: PLR0915 - one story, told in one go
     with provider(**servers.environment) as client:
         first = inputs(servers)
         assert client.check(first) == []

@@ -15,7 +15,7 @@ say os_id "$ID"; say os_version "$VERSION_ID"; say os_name "$PRETTY_NAME"
 say architecture "$(uname -m)"
 say init "$(cat /proc/1/comm)"
 say python "$(python3 -c 'import sys; print(".".join(map(str, sys.version_info[:3])))' 2>/dev/null)"
-say disk_free "$(df -Pk / | awk 'NR == 2 { print $4 * 1024 }')"
+say disk_free "$(df -Pk / | awk 'NR == 2 { printf "%.0f", $4 * 1024 }')"
 say memory_total "$(awk '/^MemTotal:/ { printf "%.0f", $2 * 1024 }' /proc/meminfo)"
 say memory_free "$(awk '/^MemAvailable:/ { printf "%.0f", $2 * 1024 }' /proc/meminfo)"
 for name in "$@"; do
