@@ -23,6 +23,7 @@ from yiwang.messages import t
 
 _STOP_SECONDS = 15.0
 _NSPAWN = "systemd-nspawn"
+_PROPAGATE = Path("/run/systemd/nspawn/propagate")
 # The mount lives in a namespace of the host's own: when the host ends, however it ends, the kernel takes the mount away.
 _MOUNT = 'mount -t overlay "$1" -o "$2" "$3" && shift 3 && exec "$@"'
 
@@ -125,7 +126,7 @@ def start(spec: LabSpec, host: LabHost, groups: Cgroups) -> None:
             stdout=console,
             stderr=console,
             check=True,
-            env={**_plain_environment(), "SYSTEMD_NSPAWN_API_VFS_WRITABLE": "network"},
+            env=_supervisor_environment(),
             cwd="/",
         )
     # From here on the host can be found by its group; without it, it has ended already and its console says why.
@@ -163,7 +164,10 @@ def stop(lab: str, host: str, groups: Cgroups) -> None:
 
 
 def wipe(lab: str, host: str) -> None:
-    """Remove the files of a host that does not run. Raises UserError when something is still mounted there."""
+    """Remove the files of a host that does not run."""
+    # nspawn leaves this one behind where /run is an ordinary file system.
+    with contextlib.suppress(OSError):
+        (_PROPAGATE / _machine(tag(lab), host)).rmdir()
     place = files(lab, host).path
     mounts = [line.split(" ")[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()]
     for mount in sorted((mount for mount in mounts if mount == str(place) or mount.startswith(f"{place}/")), reverse=True):
@@ -189,6 +193,11 @@ def _supervisor(mark: str, host: str, groups: Cgroups) -> int | None:
     return None
 
 
+def _machine(mark: str, host: str) -> str:
+    """What nspawn calls the host: hosts of two labs can have the same name."""
+    return f"yw-{mark}-{host}"
+
+
 def _nspawn(mark: str, host: str, root: Path) -> list[str]:
     """The host's supervisor. No CAP_SYS_TIME: a clock daemon in a host would step the machine's clock."""
     return [
@@ -199,18 +208,26 @@ def _nspawn(mark: str, host: str, root: Path) -> list[str]:
         f"--directory={root}",
         f"--network-namespace-path={namespaces.path(namespaces.of_host(mark, host))}",
         "--boot",
-        f"--machine={host}",
+        f"--machine={_machine(mark, host)}",
+        f"--hostname={host}",
         "--link-journal=no",
         "--resolv-conf=off",
         "--timezone=off",
         "--capability=CAP_NET_ADMIN",
-        "--console=pipe",
+        "--console=read-only",
+        # For the host's init: tell on the console what starts and what fails.
+        "--",
+        "--show-status=1",
     ]
 
 
-def _plain_environment() -> dict[str, str]:
-    """What a host's supervisor needs to know of this process's environment: where programs are."""
-    return {name: value for name, value in environment().items() if name in ("PATH", "LC_ALL")}
+def _supervisor_environment() -> dict[str, str]:
+    """Where programs are, and nothing else of this process's environment; a host rules its own network parameters.
+
+    nspawn's lock files are left behind by a kill, and guard nothing here: every start mounts a file system of its own.
+    """
+    kept = {name: value for name, value in environment().items() if name in ("PATH", "LC_ALL")}
+    return {**kept, "SYSTEMD_NSPAWN_API_VFS_WRITABLE": "network", "SYSTEMD_NSPAWN_LOCK": "0"}
 
 
 def _refresh_resolver(place: HostFiles) -> None:
