@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import re
 import shutil
+import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -61,11 +63,13 @@ class Case:
                 "THING_WORLD": str(self.work / "world.json"),
                 "THING_LOG": str(self._log),
                 "PYTHONDONTWRITEBYTECODE": "1",
+                "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
                 **step.get("env", {}),
             },
             config=self.config,
             secret_config=self.secret_config,
             targets=tuple(step.get("target", ())),
+            target_dependents="--target-dependents" in arguments,
             continue_on_error="--continue-on-error" in arguments,
             refresh="--refresh" in arguments,
             preview_only="--preview-only" in arguments,
@@ -100,11 +104,18 @@ class Case:
         text = re.sub(r"gAS[A-Za-z0-9+/=]{40,}", "<pickled provider>", text)
         text = text.replace(str(self.work), "<work>")
 
-        def named(match: re.Match[str]) -> str:
-            found = match.group()
-            return found if found == UNKNOWN else self.ids.setdefault(found, f"<provider-id-{len(self.ids) + 1}>")
+        for found, name in self.ids.items():
+            text = text.replace(found, name)
+        return json.loads(text)
 
-        return json.loads(UUID.sub(named, text))
+    def name_providers(self, expected: list[dict[str, Any]], found: list[dict[str, Any]]) -> None:
+        """Give each provider id the recorded name; an id keeps its name over the steps, and a name its id."""
+        ours = {(entry["urn"], entry.get("delete", False)): entry["id"] for entry in found if UUID.fullmatch(entry.get("id", ""))}
+        for entry in expected:
+            mine = ours.get((entry["urn"], entry.get("delete", False)))
+            if entry["type"].startswith("pulumi:providers:") and mine is not None:
+                assert self.ids.setdefault(mine, entry["id"]) == entry["id"], f"{entry['urn']} was replaced, or was not"
+        assert len(set(self.ids.values())) == len(self.ids), "a provider was replaced that should not have been"
 
     def found_steps(self, result: engine.Result) -> list[dict[str, Any]]:
         found = []

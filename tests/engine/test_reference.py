@@ -10,7 +10,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from reference_case import ROOT, Case, broken_pairs, by_key, last_lines, step_set  # noqa: E402 - found by the line above
+from reference_case import ROOT, Case, broken_pairs, by_key, last_lines, step_set
 
 SCENARIOS = sorted(path.parent.name for path in ROOT.glob("*/scenario.yaml"))
 
@@ -42,9 +42,10 @@ def _compare_steps(case: Case, number: int, result: Any, where: str) -> None:
 
 
 def _compare_export(case: Case, number: int, where: str) -> None:
-    exported = case.expected(number, "export")
-    expected = by_key(((exported or {}).get("deployment") or {}).get("resources") or [])
-    found = by_key(case.clean(case.export()))
+    exported = ((case.expected(number, "export") or {}).get("deployment") or {}).get("resources") or []
+    ours = case.export()
+    case.name_providers(exported, ours)
+    expected, found = by_key(exported), by_key(case.clean(ours))
     assert sorted(found) == sorted(expected), where
     for key, resource in expected.items():
         assert found[key] == resource, f"{where}: {key}"

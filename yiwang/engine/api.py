@@ -68,7 +68,8 @@ class Options:
     """How to run.
 
     ``parallel``: steps at the same time. ``refresh`` (up): read all resources first. ``targets``: URNs (or patterns with
-    ``*``) to which the run is limited. ``environment``: added to the environment of the program and the providers.
+    ``*``) to which the run is limited, with ``target_dependents`` also what depends on them. ``environment``: added to that
+    of the program and the providers.
     ``config``/``secret_config``: stack configuration (``project:key`` or ``key``), over what ``Pulumi.<stack>.yaml`` has.
     ``references``: full stack name -> outputs (as in ``Result.outputs``) that previews use in place of recorded ones.
     ``providers``: packages whose executables may be run. ``preview_only`` (refresh, destroy): change nothing.
@@ -78,6 +79,7 @@ class Options:
     parallel: int = 8
     refresh: bool = False
     targets: tuple[str, ...] = ()
+    target_dependents: bool = False
     environment: Mapping[str, str] = field(default_factory=dict)
     config: Mapping[str, str] = field(default_factory=dict)
     secret_config: Mapping[str, str] = field(default_factory=dict, repr=False)

@@ -17,32 +17,50 @@ from yiwang.engine.resource import Resource
 from yiwang.engine.steps import Steps
 
 
-def leftovers(context: Context, registry: Registry) -> list[Resource]:
-    """What the program did not register, and replaced states that are still there."""
-    found = []
+async def delete_leftovers(context: Context, registry: Registry) -> None:
+    """Delete what the program did not register, and replaced states that are still there; in a destroy that is everything.
+
+    With targets only what they name is deleted.
+    """
+    todo = []
     for resource in context.snapshot:
-        unwanted = not registry.claimed(resource.urn) and not _spared(context, resource)
-        if resource.delete or unwanted:
-            found.append(resource)
-    return found
+        if resource.delete or (not registry.claimed(resource.urn) and registry.targeted(resource.urn)):
+            todo.append(resource)
+        elif not registry.claimed(resource.urn):
+            _keep(context, resource)
+    await _delete(context, registry, todo)
 
 
-def _spared(context: Context, resource: Resource) -> bool:
-    """With targets only what they name is deleted."""
-    return bool(context.options.targets) and not urns.matches(resource.urn, context.options.targets)
+def _keep(context: Context, resource: Resource) -> None:
+    step = context.reporter.start("same", resource, resource)
+    if resource.type == urns.STACK_TYPE:
+        context.reporter.leave_open(step)
+    else:
+        context.reporter.finish(step, new_id=resource.id)
 
 
-async def delete(context: Context, registry: Registry, resources: Sequence[Resource]) -> None:
-    """Delete ``resources``. A failed one stays, and so does what it depends on."""
+async def _delete(context: Context, registry: Registry, resources: Sequence[Resource]) -> None:
+    """Delete ``resources``. A failed one stays, and so does what it depends on.
+
+    After a failure nothing new starts but what could have been in flight with it: the rest of its wave.
+    """
     todo = in_order(resources)
     waits = planner.waits(todo)
+    wave = planner.levels(waits)
     going = {resource.urn for resource in todo}
     steps = Steps(context)
     tasks: list[asyncio.Task[bool]] = []
+    last = max(wave, default=0)
 
     async def one(position: int) -> bool:
+        nonlocal last
         gone = await asyncio.gather(*(tasks[dependent] for dependent in waits[position]))
-        return all(gone) and await _one(context, registry, steps, todo[position], going)
+        if not all(gone) or wave[position] > last:
+            return False
+        done = await _one(context, registry, steps, todo[position], going)
+        if not done and not context.options.continue_on_error:
+            last = min(last, wave[position])
+        return done
 
     # A task looks up the tasks it waits for when it runs, after all are made.
     tasks.extend(asyncio.create_task(one(position)) for position in range(len(todo)))
@@ -52,7 +70,7 @@ async def delete(context: Context, registry: Registry, resources: Sequence[Resou
 async def _one(context: Context, registry: Registry, steps: Steps, resource: Resource, going: set[str]) -> bool:
     op = "discard" if resource.external else "delete-replaced" if resource.delete or resource.pending_replacement else "delete"
     try:
-        async with steps.performing(op, resource, resource):
+        async with steps.performing(op, resource, resource, in_flight=True):
             provider = await _provider(context, registry, resource, going)
             await steps.delete(provider, resource, going=going)
     except (HaltedError, StepError):

@@ -43,6 +43,7 @@ class Executor:
         self._defaults: dict[tuple[str, str, str], asyncio.Task[Registered]] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
         self._components: dict[str, Any] = {}
+        self._stack_outputs: Properties | None = None
         # A package that is not available, or a bug: ends the run with this very error.
         self.fatal: BaseException | None = None
 
@@ -64,12 +65,26 @@ class Executor:
         if resource is None:
             return
         known = {key: value for key, value in outputs.items() if value is not None}
-        if resource.outputs != known:
-            resource.outputs = known
-            self._context.snapshot.put(resource)
+        if urn == self.registry.stack_urn:
+            self._stack_outputs = known
+        else:
+            self._keep_outputs(resource, known)
         step = self._components.pop(urn, None)
         if step is not None:
             self._context.reporter.close(step)
+
+    def settle_stack_outputs(self, *, program_failed: bool) -> None:
+        """Keep the stack's outputs, once the program has ended; one that raised leaves what it did not export as it was."""
+        resource = self.registry.new.get(self.registry.stack_urn)
+        if resource is None or self._stack_outputs is None or self._context.halted:
+            return
+        kept = resource.outputs if program_failed else {}
+        self._keep_outputs(resource, {**kept, **self._stack_outputs})
+
+    def _keep_outputs(self, resource: Resource, outputs: Properties) -> None:
+        if resource.outputs != outputs:
+            resource.outputs = outputs
+            self._context.snapshot.put(resource)
 
     async def drain(self) -> None:
         """Wait until every step that began has ended."""
@@ -113,10 +128,8 @@ class Executor:
         registry = self.registry
         old = registry.claim(urn, goal)
         goal = await self._with_provider(goal)
+        await self._after_former_provider(old)
         new = goal.resource(urn)
-        if not registry.failed.isdisjoint(new.needs()):
-            registry.failed.add(urn)
-            return Registered(urn)
         if registry.left_alone(new):
             return self._leave_alone(new, old)
         if new.is_provider:
@@ -140,7 +153,7 @@ class Executor:
         if key not in self._defaults:
             default = default_provider(self._context.config.of_package(package), *key)
             urn = self.registry.urn_of(default)
-            task = asyncio.create_task(self._guarded(urn, self._register(urn, default)))
+            task = asyncio.create_task(self._guarded(urn, self._register(urn, default)), name=urn)
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
             self._defaults[key] = task
@@ -148,6 +161,13 @@ class Executor:
         if found.resource is None:
             raise StepError
         return dataclasses.replace(goal, provider=found.resource.reference())
+
+    async def _after_former_provider(self, old: Resource | None) -> None:
+        """What changes its provider comes after the former one, where that is being registered too (as with the CLI)."""
+        former = urns.provider_urn(old.provider) if old is not None else ""
+        for task in self._defaults.values():
+            if not task.done() and task.get_name() == former:
+                await asyncio.wait([task])
 
     def _leave_alone(self, new: Resource, old: Resource | None) -> Registered:
         """A resource that is not among the targets: as it was, or not there."""
@@ -209,6 +229,10 @@ class Executor:
         return None
 
     async def _perform(self, new: Resource, old: Resource | None, provider: Provider | None, decision: Decision) -> None:
+        if not self.registry.failed.isdisjoint(new.needs()):
+            # What it depends on failed: it was checked, and that is all.
+            raise StepError
+        self.registry.refuse_blocked(new)
         if decision.operation == "same" and old is not None:
             self._same(new, old)
             return

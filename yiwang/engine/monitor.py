@@ -68,7 +68,8 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
             return pb.RegisterResourceResponse(urn=done.urn, result=pb.FAIL)
         resource = done.resource
         id_ = "" if resource.id == UNKNOWN and not resource.is_provider else resource.id
-        return pb.RegisterResourceResponse(urn=resource.urn, id=id_, object=to_struct(resource.outputs))
+        unknown = resource.urn in self._executor.registry.skipped
+        return pb.RegisterResourceResponse(urn=resource.urn, id=id_, object=to_struct(resource.outputs), unknown=unknown)
 
     def _goes_on(self, *, reports: bool = True) -> bool:
         """Whether a failed registration is answered, so that the program goes on with unknown outputs."""

@@ -216,6 +216,15 @@ def waits(todo: Sequence[Resource]) -> list[list[int]]:
     return dependents
 
 
+def levels(dependents: Sequence[Sequence[int]]) -> list[int]:
+    """For the answer of ``waits``: in which wave each is deleted, 0 for those nothing depends on."""
+    found = [0] * len(dependents)
+    for position in reversed(range(len(dependents))):
+        # Dependents come later in the order, so theirs are known.
+        found[position] = max((found[other] + 1 for other in dependents[position]), default=0)
+    return found
+
+
 def without_call(resource: Resource, deleted: set[str]) -> bool:
     """Whether deleting ``resource`` needs no provider: it has no real object of its own, or that goes elsewhere."""
     return (

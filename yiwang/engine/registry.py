@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from yiwang.engine import planner
 from yiwang.engine import urn as urns
 from yiwang.engine.client import Provider, ProviderError
 from yiwang.engine.context import Context
@@ -14,7 +15,7 @@ class Registry:
 
     def __init__(self, context: Context) -> None:
         self._context = context
-        self._old = {resource.urn: resource for resource in context.snapshot if not resource.delete}
+        self._old: dict[str, Resource] = {}
         self._pending: dict[str, set[str]] = {}
         for entry in context.snapshot.pending:
             self._pending.setdefault(entry.resource.urn, set()).add(entry.type)
@@ -26,6 +27,21 @@ class Registry:
         self.replaced: set[str] = set()
         self.deleted: set[str] = set()
         self.stack_urn = ""
+        self._targets: set[str] | None = None
+        self.look_again()
+
+    def look_again(self) -> None:
+        """Take the recorded states as they are now (they change when a refresh comes before the program)."""
+        self._old = {resource.urn: resource for resource in self._context.snapshot if not resource.delete}
+        self._targets = self._closed_targets()
+
+    def _closed_targets(self) -> set[str] | None:
+        """The recorded URNs among the targets (with their dependents where wanted), None when there are no targets."""
+        options = self._context.options
+        if not options.targets:
+            return None
+        named = {urn for urn in self._old if urns.matches(urn, options.targets)}
+        return planner.closure(self._context.snapshot, named) if options.target_dependents else named
 
     def urn_of(self, goal: Goal) -> str:
         """The URN of a goal."""
@@ -101,19 +117,17 @@ class Registry:
             delete_before_replace=goal.delete_before_replace,
         )
 
-    def left_alone(self, new: Resource) -> bool:
-        """Whether targets were given and ``new`` is none of them.
+    def targeted(self, urn: str) -> bool:
+        """Whether the run is about ``urn``: one of the targets, or there are none."""
+        return self._targets is None or urn in self._targets or urns.matches(urn, self._context.options.targets)
 
-        Raises PlanError when it is a target that needs something new which is none.
-        """
-        targets = self._context.options.targets
-        if not targets:
-            return False
-        if urns.matches(new.urn, targets):
-            missing = sorted(new.needs() & self.skipped)
-            if missing:
-                raise PlanError(
-                    f"Resource '{new.urn}' depends on '{missing[0]}' which was was not specified in --target list."
-                )
-            return False
-        return new.custom and not urns.is_default_provider(new.urn)
+    def left_alone(self, new: Resource) -> bool:
+        """Whether targets were given and ``new`` is none of them."""
+        return not self.targeted(new.urn) and new.custom and not urns.is_default_provider(new.urn)
+
+    def refuse_blocked(self, new: Resource) -> None:
+        """Raise PlanError when ``new`` needs something new that is not among the targets."""
+        missing = sorted(new.needs() & self.skipped)
+        if missing:
+            # The words, and the slip in them, are the CLI's.
+            raise PlanError(f"Resource '{new.urn}' depends on '{missing[0]}' which was was not specified in --target list.")

@@ -27,7 +27,7 @@ from yiwang.engine.program import RAISED, Program
 from yiwang.engine.project import load_config, load_project, stack_settings
 from yiwang.engine.providers import Providers
 from yiwang.engine.references import Builtin
-from yiwang.engine.refresh import refresh
+from yiwang.engine.refreshing import refresh
 from yiwang.engine.report import Reporter
 from yiwang.engine.service import Engine
 from yiwang.engine.snapshot import Snapshot
@@ -76,7 +76,7 @@ class _Run:
             operations = tuple(entry.describe() for entry in context.snapshot.pending)
             self._tell_of_earlier(dead, operations)
             executor = Executor(context)
-            context.providers.refuse(resource.type for resource in context.snapshot)
+            context.providers.refuse(resource.type for resource in context.snapshot if resource.custom)
             async with self._served(context, executor, directory):
                 await self._guarded(context, executor)
             return self._result(context, executor, operations)
@@ -157,6 +157,7 @@ class _Run:
     async def _operate(self, context: Context, executor: Executor) -> None:
         if self.options.refresh or self.kind == "refresh":
             await refresh(context, executor.registry, outcomes=self.kind == "refresh")
+            executor.registry.look_again()
         if self.kind == "refresh" or context.halted:
             return
         registry = executor.registry
@@ -166,7 +167,7 @@ class _Run:
         if self.kind != "examine" and not self.reporter.failed and not context.halted:
             with contextlib.suppress(HaltedError):
                 await deletes.orphans(context, registry)
-                await deletes.delete(context, registry, deletes.leftovers(context, registry))
+                await deletes.delete_leftovers(context, registry)
 
     async def _program(self, context: Context, executor: Executor) -> None:
         self.program = Program(self.project, self.stack.name, context.config, self.options.environment)
@@ -176,6 +177,7 @@ class _Run:
         await executor.drain()
         if executor.fatal is not None:
             raise executor.fatal
+        executor.settle_stack_outputs(program_failed=code != 0)
         if code == 0:
             return
         if code != RAISED and not context.halted:

@@ -6,7 +6,6 @@ two lines leaves either the old state with a pending operation, or the new state
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from typing import TypeVar
@@ -28,14 +27,14 @@ class Steps:
 
     @asynccontextmanager
     async def performing(
-        self, op: str, resource: Resource, old: Resource | None = None, found: Difference | None = None
+        self, op: str, resource: Resource, old: Resource | None = None, found: Difference | None = None, *, in_flight: bool = False
     ) -> AsyncIterator[None]:
-        """One reported step in one of the run's slots.
+        """One reported step in one of the run's slots. ``in_flight``: it counts as begun, a failure elsewhere does not stop it.
 
         Raises HaltedError when nothing new is to start, StepError when the provider failed in the block.
         """
         async with self._context.slots:
-            if self._context.halted:
+            if self._context.options.control.cancelled or (self._context.halted and not in_flight):
                 raise HaltedError
             step = self._context.reporter.start(op, resource, old, found)
             try:
@@ -100,6 +99,8 @@ class Steps:
                 outputs = await provider.update(old, new, preview=False)
             except InitError as error:
                 _keep_partial(new, error)
+                # The old inputs stay, so that the next run sees the whole difference again.
+                new.inputs = old.inputs
                 snapshot.replace(old, new)
                 raise
             new.outputs = finished(new, outputs)
@@ -126,11 +127,6 @@ class Steps:
         It stays pending when there was no answer: the provider died, or the run is given up.
         """
         number = await self._context.snapshot.begin(kind, resource)
-        # Let an answer that came meanwhile be seen, so that a failure stops what has not reached its provider yet.
-        await asyncio.sleep(0)
-        if self._context.halted:
-            self._context.snapshot.done(number)
-            raise HaltedError
         try:
             yield
         except ProviderGoneError:
