@@ -6,8 +6,13 @@ import shutil
 from pathlib import Path
 
 import pytest
+from hypothesis.configuration import set_hypothesis_home_dir
 
 from yiwang.inventory.create import create
+from yiwang.paths import cache as caches
+
+# What hypothesis keeps between runs lies with the other caches; a directory of its own in the checkout stops pytest's collection.
+set_hypothesis_home_dir(caches() / "hypothesis")
 
 
 @pytest.fixture(scope="session")

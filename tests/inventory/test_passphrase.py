@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,31 @@ def test_generated_once_and_private(inventory: Path) -> None:
     assert province.state_dir.stat().st_mode & 0o777 == 0o700
     assert load(inventory).passphrase() == first
     assert first not in repr(province)
+
+
+def test_two_at_once_get_the_same_one(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        found = set(pool.map(lambda _: read(Passphrase("generate"), tmp_path / "state"), range(16)))
+    assert len(found) == 1
+    assert [path.name for path in (tmp_path / "state").iterdir()] == ["passphrase"]
+
+
+def test_none_is_made_for_a_state_whose_passphrase_is_gone(tmp_path: Path) -> None:
+    stack = tmp_path / ".pulumi" / "stacks" / "city" / "jinan.json"
+    stack.parent.mkdir(parents=True)
+    stack.write_text("{}")
+    with pytest.raises(UserError) as raised:
+        read(Passphrase("generate"), tmp_path)
+    assert raised.value.code == ExitCode.INPUT
+    assert "restore it" in raised.value.report()
+    assert not (tmp_path / "passphrase").exists()
+
+
+def test_a_state_directory_that_cannot_be_made(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(UserError) as raised:
+        read(Passphrase("generate"), tmp_path / "file" / "state")
+    assert raised.value.code == ExitCode.INPUT
 
 
 def test_from_a_file(tmp_path: Path) -> None:

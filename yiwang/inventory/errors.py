@@ -36,8 +36,8 @@ class Finding:
         """``file:line: key.path: value: expected …; fix`` in one line."""
         name = f"{directory}/{self.file}" if directory else self.file
         where = f"{name}:{self.line}" if self.line else name
-        parts = (one_line(where), dotted(self.key), self.value, self.expected)
-        return ": ".join(part for part in parts if part) + (f"; {self.fix}" if self.fix else "")
+        parts = (where, dotted(self.key), self.value, self.expected)
+        return one_line(": ".join(part for part in parts if part) + (f"; {self.fix}" if self.fix else ""))
 
 
 class InventoryError(UserError):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import secrets
 import subprocess
 from pathlib import Path
 
 from yiwang.errors import ExitCode, UserError
-from yiwang.files import make_private, write_atomic
+from yiwang.files import make_private, sync_directory, write_atomic
 from yiwang.inventory.model import Passphrase
 from yiwang.messages import t
 
@@ -21,9 +23,30 @@ def read(source: Passphrase, state_dir: Path) -> str:
         return _checked(_from_command(source.command), " ".join(source.command))
     path = source.file if source.file is not None else state_dir / "passphrase"
     if source.kind == "generate" and not path.exists():
-        make_private(state_dir)
-        write_atomic(path, secrets.token_urlsafe(32) + "\n", mode=0o600)
+        _generate(path, state_dir)
     return _checked(_from_file(path), str(path))
+
+
+def _generate(path: Path, state_dir: Path) -> None:
+    """Make the passphrase; of two that try at once the first wins. Never for a state that was encrypted with one that is gone."""
+    if any((state_dir / ".pulumi" / "stacks").glob("**/*.json")):
+        raise UserError(t("inventory.passphrase_lost", path=path), code=ExitCode.INPUT, fix=t("inventory.passphrase_lost_fix"))
+    fresh = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
+    try:
+        make_private(state_dir)
+        write_atomic(fresh, secrets.token_urlsafe(32) + "\n", mode=0o600)
+        with contextlib.suppress(FileExistsError):
+            os.link(fresh, path)
+        sync_directory(state_dir)
+    except OSError as error:
+        raise UserError(
+            t("inventory.passphrase_make", path=path, reason=error.strerror or error),
+            code=ExitCode.INPUT,
+            fix=t("inventory.passphrase_make_fix"),
+        ) from None
+    finally:
+        with contextlib.suppress(OSError):
+            fresh.unlink()
 
 
 def _from_file(path: Path) -> bytes:

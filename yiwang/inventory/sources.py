@@ -19,6 +19,8 @@ VARS = {"group": "group_vars", "host": "host_vars"}
 MAX_FILES = 5000
 
 _VARS_SUFFIXES = ("", ".yml", ".yaml", ".json")
+# Notes for people; Ansible passes them over too.
+_NOTES = (".md", ".txt")
 _RANGE = re.compile(r"\[([0-9a-zA-Z]+):([0-9a-zA-Z]+)(?::[0-9]+)?\]")
 
 
@@ -161,7 +163,7 @@ def _vars_files(folder: Path, findings: Findings, name: str, depth: int = 0) -> 
             return
         if path.is_dir():
             yield from _vars_files(path, findings, f"{name}/{path.name}", depth + 1)
-        elif depth == 0 and path.suffix not in _VARS_SUFFIXES:
+        elif depth == 0 and path.suffix not in (*_VARS_SUFFIXES, *_NOTES):
             fix = t("inventory.vars_suffix_fix")
             findings.add(Finding(f"{name}/{path.name}", 0, (), "", t("inventory.vars_suffix"), fix))
         elif path.suffix in _VARS_SUFFIXES:
