@@ -21,7 +21,17 @@ link = prefix / "opt/yiwang" / name
 target = versions / digest
 mark = target / f"complete-{digest}"
 
-PIP = ("--no-index", "--require-hashes", "--no-deps", "--no-cache-dir", "--no-input", "--disable-pip-version-check", "--quiet")
+# Bytecode comes with the first run of a program: compiling all of it takes longer than everything else here.
+PIP = (
+    "--no-compile",
+    "--no-index",
+    "--require-hashes",
+    "--no-deps",
+    "--no-cache-dir",
+    "--no-input",
+    "--disable-pip-version-check",
+    "--quiet",
+)
 
 
 def run(*command: str | Path) -> None:
