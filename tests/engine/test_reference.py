@@ -29,7 +29,12 @@ def test_scenario(name: str, tmp_path: Path) -> None:
         _compare_steps(case, number, result, where)
         assert case.calls() == case.expected(number, "calls")["set"], where
         counts = {**result.changes, **({"same": result.unchanged} if result.unchanged else {})}
-        assert counts == (exit_["changes"] or {}), where
+        recorded = dict(exit_["changes"] or {})
+        if not result.ok:
+            # Which independent ones were still looked at before the failure is a race.
+            counts.pop("same", None)
+            recorded.pop("same", None)
+        assert counts == recorded, where
         _compare_export(case, number, where)
         assert case.world() == case.expected(number, "world"), where
 
@@ -37,7 +42,12 @@ def test_scenario(name: str, tmp_path: Path) -> None:
 def _compare_steps(case: Case, number: int, result: Any, where: str) -> None:
     expected = case.expected(number, "steps")
     found = case.found_steps(result)
-    assert step_set(found) == step_set(expected["steps"]), where
+    ours, recorded = step_set(found), step_set(expected["steps"])
+    if not result.ok:
+        for name in (ours - recorded) + (recorded - ours):
+            if name.startswith("same "):
+                del ours[name], recorded[name]
+    assert ours == recorded, where
     assert broken_pairs(expected, found) == [], where
 
 

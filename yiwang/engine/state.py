@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
+import json
+import tarfile
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
 
 from yiwang.engine.api import Stack
+from yiwang.errors import ExitCode, UserError
+from yiwang.files import write_atomic
+from yiwang.messages import t
 
+if TYPE_CHECKING:
+    from yiwang.engine.lock import Lock
+    from yiwang.engine.store import Store
 
-@dataclass(frozen=True)
-class Lock:
-    """Who holds a stack. ``alive``: True, False (a process of this machine that ended), or None (cannot be told)."""
-
-    path: Path
-    user: str
-    host: str
-    pid: int
-    since: str
-    verb: str
-    alive: bool | None
+# The parts of a backend that a backup holds. Locks and journals belong to runs, not to the state.
+_PARTS = ("stacks", "meta.yaml")
 
 
 @dataclass(frozen=True)
@@ -30,8 +32,8 @@ class Recorded:
     type: str
     name: str
     id: str
-    inputs: dict[str, Any]
-    outputs: dict[str, Any]
+    inputs: dict[str, Any] = field(repr=False)
+    outputs: dict[str, Any] = field(repr=False)
     parent: str
     dependencies: tuple[str, ...]
     created: str
@@ -39,44 +41,201 @@ class Recorded:
     taint: bool = False
     protect: bool = False
     delete: bool = False
-    init_errors: tuple[str, ...] = field(default=())
+    init_errors: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Summary:
+    """One stack of a backend, as far as it can be told without its passphrase."""
+
+    project: str
+    stack: str
+    resources: int
+    in_flight: tuple[str, ...]
+    lock: Lock | None
+
+
+def _store(stack: Stack) -> Store:
+    from yiwang.engine.project import load_project  # noqa: PLC0415 - loaded only when the state is asked for
+    from yiwang.engine.store import Store  # noqa: PLC0415
+
+    return Store(stack.backend.absolute(), load_project(stack.project_dir).name, stack.name)
 
 
 def lock_holder(stack: Stack) -> Lock | None:
     """The first lock on the stack, or None."""
-    raise NotImplementedError
+    return next(iter(_store(stack).locks()), None)
 
 
 def unlock(stack: Stack) -> list[Lock]:
     """Remove the locks of the stack, whoever holds them, and return them."""
-    raise NotImplementedError
+    found = _store(stack).locks()
+    for lock in found:
+        lock.path.unlink(missing_ok=True)
+    return found
+
+
+def stacks(backend: Path) -> list[Summary]:
+    """The stacks of a backend. Reads only what is not encrypted."""
+    from yiwang.engine import checkpoint  # noqa: PLC0415
+    from yiwang.engine.store import neighbours  # noqa: PLC0415
+
+    found = []
+    for store in neighbours(backend.absolute()):
+        latest = checkpoint.parse(store.read() or b"")
+        pending = tuple(f"{entry['type']} {entry['resource']['urn']}" for entry in latest.get("pending_operations") or [])
+        resources = len(latest.get("resources") or [])
+        found.append(Summary(store.project, store.name, resources, pending, next(iter(store.locks()), None)))
+    return found
 
 
 def backup(backend: Path, target: Path) -> Path:
-    """Write the state of all stacks of a backend (secrets stay encrypted) to the archive ``target`` (mode 0600)."""
-    raise NotImplementedError
+    """Write the state of all stacks of a backend to the archive ``target`` (tar.gz, mode 0600); secrets stay encrypted.
+
+    The passphrase is not in it. Raises UserError when a stack is locked, or holds the journal of an unfinished run.
+    """
+    root = backend.absolute() / ".pulumi"
+    if not (root / "stacks").is_dir():
+        raise UserError(t("engine.nothing_to_back_up", path=backend), code=ExitCode.INPUT)
+    with _all_locked(backend, "backup"):
+        buffer = io.BytesIO()
+        with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
+            for part in _PARTS:
+                if (root / part).exists():
+                    archive.add(root / part, arcname=f".pulumi/{part}", filter=_plain_member)
+        write_atomic(target.absolute(), buffer.getvalue(), mode=0o600)
+    return target
+
+
+def _plain_member(member: tarfile.TarInfo) -> tarfile.TarInfo | None:
+    """Members without owners; temporary files of interrupted writes are left out."""
+    if PurePosixPath(member.name).name.startswith(".") and member.name != ".pulumi":
+        return None
+    member.uid = member.gid = 0
+    member.uname = member.gname = ""
+    member.mode = 0o700 if member.isdir() else 0o600
+    return member
 
 
 def restore(backend: Path, source: Path) -> list[str]:
-    """Put the state of an archive made by ``backup`` in place of the present one; returns the stacks' names."""
-    raise NotImplementedError
+    """Put the state of an archive made by ``backup`` in place of the present one; returns the stacks (``project/stack``).
+
+    A stack that the archive does not have is removed. All is checked before anything is changed. Raises UserError for
+    what is no such archive, or when a stack is locked.
+    """
+    files = _members(source)
+    backend = backend.absolute()
+    with _all_locked(backend, "restore"):
+        root = backend / ".pulumi"
+        kept = {PurePosixPath(name) for name in files}
+        for name, content in files.items():
+            path = backend / name
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            write_atomic(path, content, mode=0o600)
+        for path in (root / "stacks").rglob("*"):
+            if path.is_file() and PurePosixPath(path.relative_to(backend).as_posix()) not in kept:
+                path.unlink()
+        for journal in (root / "journals").rglob("*.jsonl"):
+            journal.unlink()
+    names = (PurePosixPath(name) for name in files if name.endswith(".json"))
+    return sorted(f"{name.parent.name}/{name.stem}" for name in names)
+
+
+def _members(source: Path) -> dict[str, bytes]:
+    """The files of a backup by name; nothing but checkpoints and the marker is taken."""
+    found: dict[str, bytes] = {}
+    try:
+        with tarfile.open(source, mode="r:gz") as archive:
+            for member in archive:
+                parts = PurePosixPath(member.name).parts
+                inside = parts[:2] in {(".pulumi", "stacks"), (".pulumi", "meta.yaml")} and ".." not in parts
+                if not inside or not (member.isfile() or member.isdir()):
+                    raise UserError(t("engine.no_backup", path=source), code=ExitCode.INPUT)
+                file = archive.extractfile(member) if member.isfile() else None
+                if file is not None:
+                    found[member.name] = file.read()
+        for name, content in found.items():
+            if name.endswith(".json"):
+                json.loads(content)
+    except (tarfile.TarError, OSError, EOFError, ValueError):
+        raise UserError(t("engine.no_backup", path=source), code=ExitCode.INPUT) from None
+    if not any(name.endswith(".json") for name in found):
+        raise UserError(t("engine.no_backup", path=source), code=ExitCode.INPUT)
+    return found
+
+
+@contextlib.contextmanager
+def _all_locked(backend: Path, verb: str) -> Iterator[None]:
+    from yiwang.engine.store import neighbours  # noqa: PLC0415
+
+    with contextlib.ExitStack() as held:
+        for store in neighbours(backend.absolute()):
+            held.enter_context(store.locked(verb))
+            if verb == "backup" and store.journal_path.exists():
+                raise UserError(t("engine.unfinished", stack=store.full_name), fix=t("engine.unfinished_fix"))
+        yield
 
 
 def outputs(stack: Stack, *, show_secrets: bool = False) -> dict[str, Any]:
-    """The recorded stack outputs; secrets as ``[secret]`` unless ``show_secrets``."""
-    raise NotImplementedError
+    """The recorded stack outputs; secrets as ``[secret]`` unless ``show_secrets``. Empty when the stack is not up."""
+    from yiwang.engine import journal  # noqa: PLC0415
+    from yiwang.engine.urn import STACK_TYPE  # noqa: PLC0415
+
+    store = _store(stack)
+    if not store.exists():
+        return {}
+    deployment = journal.load(store, stack.passphrase).deployment
+    found = next((state.outputs for state in deployment.resources if state.type == STACK_TYPE), {})
+    shown: dict[str, Any] = show(found, secrets=show_secrets)
+    return shown
 
 
 def resources(stack: Stack) -> list[Recorded]:
-    """The recorded resources, each after those it depends on."""
-    raise NotImplementedError
+    """The recorded resources, each after those it depends on. Empty when the stack is not up."""
+    from yiwang.engine import checkpoint, journal  # noqa: PLC0415
+    from yiwang.engine.values import mask  # noqa: PLC0415
+
+    store = _store(stack)
+    if not store.exists():
+        return []
+    return [
+        Recorded(
+            urn=state.urn,
+            type=state.type,
+            name=state.name,
+            id=state.id,
+            inputs=mask(state.inputs),
+            outputs=mask(state.outputs),
+            parent=state.parent,
+            dependencies=tuple(state.dependencies),
+            created=state.created,
+            modified=state.modified,
+            taint=state.taint,
+            protect=state.protect,
+            delete=state.delete,
+            init_errors=tuple(state.init_errors),
+        )
+        for state in checkpoint.in_order(journal.load(store, stack.passphrase).deployment.resources)
+    ]
 
 
 def taint(stack: Stack, urn: str) -> None:
     """Mark a resource: the next ``up`` replaces it. Raises UserError when it is not recorded or the stack is locked."""
-    raise NotImplementedError
+    from yiwang.engine import checkpoint, journal  # noqa: PLC0415
+
+    store = _store(stack)
+    with store.locked("taint"):
+        journal.recover(store, stack.passphrase)
+        loaded = journal.load(store, stack.passphrase)
+        found = [state for state in loaded.deployment.resources if state.urn == urn and not state.delete]
+        if not found:
+            raise UserError(t("engine.not_recorded", urn=urn), code=ExitCode.INPUT)
+        found[0].taint = True
+        store.write(checkpoint.dump(loaded.deployment, loaded.secrets, store.full_name))
 
 
 def show(value: Any, *, secrets: bool = False) -> Any:
     """An output for people: secrets as ``[secret]`` (or in clear), values not known yet as ``[unknown]``."""
-    raise NotImplementedError
+    from yiwang.engine.values import mask, reveal  # noqa: PLC0415
+
+    return mask(reveal(value) if secrets else value)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shutil
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -105,12 +104,6 @@ def neighbours(root: Path) -> Iterator[Store]:
     """All stacks of a backend that have a checkpoint."""
     for path in sorted(stacks_directory(root).glob("*/*.json")):
         yield Store(root, path.parent.name, path.stem)
-
-
-def remove_all(root: Path) -> None:
-    """Remove everything a backend holds (to put a backup in its place)."""
-    if (root / ".pulumi").exists():
-        shutil.rmtree(root / ".pulumi")
 
 
 def recorded(root: Path, full_name: str, default_project: str) -> Store:
