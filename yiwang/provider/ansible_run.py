@@ -129,14 +129,16 @@ def _host_variables(host: str, entry: Mapping[str, Any]) -> dict[str, Any]:
 def _playbook(work: Work) -> list[dict[str, Any]]:
     plays: list[dict[str, Any]] = []
     if work.bootstrap:
-        plays.append({
-            "name": f"{work.role}: first contact",
-            "hosts": ",".join(sorted(work.bootstrap)),
-            "gather_facts": False,
-            "remote_user": work.bootstrap_user,
-            "become": work.bootstrap_user != "root",
-            "tasks": [{"name": "First contact", "ansible.builtin.import_role": {"name": work.role, "tasks_from": "bootstrap"}}],
-        })
+        plays.append(
+            {
+                "name": f"{work.role}: first contact",
+                "hosts": ",".join(sorted(work.bootstrap)),
+                "gather_facts": False,
+                "remote_user": work.bootstrap_user,
+                "become": work.bootstrap_user != "root",
+                "tasks": [{"name": "First contact", "ansible.builtin.import_role": {"name": work.role, "tasks_from": "bootstrap"}}],
+            }
+        )
     play: dict[str, Any] = {
         "name": f"{work.role}: {work.entry}",
         "hosts": "all",
@@ -179,9 +181,22 @@ def _settings(work: Work, directory: Path, ssh_config: Path, facts: Path) -> str
     return "".join(f"[{name}]\n" + "".join(f"{key} = {value}\n" for key, value in lines.items()) + "\n" for name, lines in sections.items())
 
 
+_PROXIES = ("http_proxy", "https_proxy", "no_proxy")
+_INHERITED = frozenset(
+    {
+        *("PATH", "HOME", "USER", "LOGNAME", "XDG_CACHE_HOME", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"),
+        *_PROXIES,
+        *(name.upper() for name in _PROXIES),
+    }
+)
+
+
 def _environment(directory: Path) -> dict[str, str]:
-    """A small environment of our own: nothing of the caller's (passphrases, Ansible settings) reaches the run."""
-    inherited = {name: os.environ[name] for name in ("PATH", "HOME", "USER", "LOGNAME") if name in os.environ}
+    """A small environment of our own: nothing of the caller's (passphrases, Ansible settings) reaches the run.
+
+    A role may fetch what its hosts need (yiwang.delivery): where pip looks, proxies and trust stay as the caller has them.
+    """
+    inherited = {name: value for name, value in os.environ.items() if name in _INHERITED or name.startswith("PIP_")}
     return {
         **inherited,
         "LC_ALL": "C.UTF-8",
