@@ -189,10 +189,8 @@ def _warnings(spec: LabSpec, made: bool) -> tuple[str, ...]:
 
 def _wipe_hosts(name: str, every: list[str], groups: Cgroups, steps: _Steps | None) -> None:
     """Stop hosts together, then remove all that is theirs."""
+    hosts.stop(name, every, groups)
     for host in every:
-        hosts.ask_to_stop(name, host, groups)
-    for host in every:
-        hosts.stop(name, host, groups)
         namespaces.remove(namespaces.of_host(tag(name), host))
         hosts.wipe(name, host)
         if steps:

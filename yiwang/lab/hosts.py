@@ -10,6 +10,7 @@ import signal
 import subprocess
 import time
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from yiwang.lab.spec import LabHost, LabSpec, tag
 from yiwang.lab.tools import environment, run, wait_until
 from yiwang.messages import t
 
-_STOP_SECONDS = 15.0
+_STOP_SECONDS = 8.0
 _NSPAWN = "systemd-nspawn"
 _PROPAGATE = Path("/run/systemd/nspawn/propagate")
 # The mount lives in a namespace of the host's own: when the host ends, however it ends, the kernel takes the mount away.
@@ -149,18 +150,18 @@ def uptime(lab: str, host: str, groups: Cgroups) -> float | None:
     return None
 
 
-def ask_to_stop(lab: str, host: str, groups: Cgroups) -> None:
-    """Ask a host to shut down in order; does not wait."""
-    pid = _supervisor(tag(lab), host, groups)
-    if pid is not None:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGTERM)
-
-
-def stop(lab: str, host: str, groups: Cgroups) -> None:
-    """Wait until a host that was asked to stop has; then, or when it takes too long, end what is left of it."""
-    wait_until(lambda: not groups.processes(tag(lab), host), _STOP_SECONDS if running(lab, host, groups) else 0.0, 0.05)
-    groups.kill(tag(lab), host)
+def stop(lab: str, hosts: Sequence[str], groups: Cgroups) -> None:
+    """Ask hosts to shut down in order, all at once; what has not after a few seconds is ended."""
+    for host in hosts:
+        pid = _supervisor(tag(lab), host, groups)
+        if pid is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGTERM)
+    deadline = time.monotonic() + _STOP_SECONDS
+    for host in hosts:
+        # Orphans without a supervisor have nobody to ask.
+        wait_until(lambda: not running(lab, host, groups), deadline - time.monotonic(), 0.05)  # noqa: B023 - used in this turn only
+        groups.kill(tag(lab), host)
 
 
 def wipe(lab: str, host: str) -> None:
