@@ -1,0 +1,109 @@
+"""The small stack of tests/engine/box: run in this process, or in a child that a test kills."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from yiwang import engine
+from yiwang.engine import checkpoint, journal
+from yiwang.engine.store import Store
+
+SOURCE = Path(__file__).with_name("box")
+_CHILD = """
+import asyncio, sys
+sys.path.insert(0, {here!r})
+from box_case import Box
+from pathlib import Path
+box = Box(Path({work!r}))
+result = box.run("up", {step})
+sys.exit(0 if result.ok else 1)
+"""
+
+
+class Box:
+    """The stack `dev` of the box project in a directory of its own; made at first use."""
+
+    def __init__(self, work: Path, *, delay: float = 0.0, stack: str = "dev") -> None:
+        self.work = work
+        self.delay = delay
+        self.events: list[Any] = []
+        self.name = stack
+        if not (work / "prog").exists():
+            shutil.copytree(SOURCE, work / "prog", ignore=shutil.ignore_patterns("__pycache__"))
+
+    @property
+    def stack(self) -> engine.Stack:
+        return engine.Stack(self.work / "prog", self.name, self.work / "backend", "open sesame")
+
+    @property
+    def store(self) -> Store:
+        return Store(self.work / "backend", "box", self.name)
+
+    def options(self, step: int, **more: Any) -> engine.Options:
+        environment = {
+            "STEP": str(step),
+            "BOX_WORLD": str(self.work / f"world-{self.name}.json"),
+            "BOX_DELAY": os.environ.get("BOX_DELAY", str(self.delay)),
+            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+            "PYTHONDONTWRITEBYTECODE": "1",
+            **more.pop("environment", {}),
+        }
+        return engine.Options(environment=environment, **more)
+
+    def run(self, verb: str, step: int, **more: Any) -> engine.Result:
+        self.events = []
+        work = getattr(engine, verb)(self.stack, self.options(step, **more), self.events.append)
+        result: engine.Result = asyncio.run(work)
+        return result
+
+    def child(self, step: int, delay: float) -> subprocess.Popen[bytes]:
+        """The same in a process of its own, in a session of its own."""
+        code = _CHILD.format(here=str(Path(__file__).parent), work=str(self.work), step=step)
+        return subprocess.Popen(
+            [sys.executable, "-c", code],
+            env={**os.environ, "BOX_DELAY": str(delay)},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+
+    def world(self) -> dict[str, Any]:
+        path = self.work / f"world-{self.name}.json"
+        if not path.exists():
+            return {"objects": {}, "created": {}, "deleted": {}, "calls": []}
+        loaded: dict[str, Any] = json.loads(path.read_text())
+        return loaded
+
+    def journal_lines(self) -> int:
+        try:
+            return self.store.journal_path.read_bytes().count(b"\n")
+        except FileNotFoundError:
+            return 0
+
+    def recorded(self) -> dict[str, Any]:
+        """What the checkpoint says, without ids of providers and times; sound by the checkpoint's rules."""
+        assert not self.store.journal_path.exists(), "the journal was not folded"
+        loaded = journal.load(self.store, "open sesame")
+        assert checkpoint.problems(loaded.deployment) == []
+        return {
+            state.urn: (state.id if not state.is_provider else "", state.inputs, state.outputs, sorted(state.dependencies), state.delete)
+            for state in loaded.deployment.resources
+        }
+
+
+def wait_for(condition: Any, *, seconds: float = 30.0) -> bool:
+    """Whether the condition came true in time."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.002)
+    return True

@@ -1,0 +1,159 @@
+"""A run killed at any point: the next one says what was in flight and finishes; nothing is doubled, nothing is lost."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from box_case import Box, wait_for
+
+# The second step of the box program: 1 update, 2 dependents, both kinds of replacement, creates, deletes.
+STEP = 2
+FEW = (2, 9, 17)
+MANY = tuple(range(1, 45, 2))
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The stack after its first step."""
+    work = tmp_path_factory.mktemp("base")
+    assert Box(work).run("up", 1).ok
+    return work
+
+
+@pytest.fixture(scope="module")
+def straight(base: Path, tmp_path_factory: pytest.TempPathFactory) -> Box:
+    """The stack after a second step that nobody disturbed."""
+    work = tmp_path_factory.mktemp("straight") / "box"
+    shutil.copytree(base, work)
+    box = Box(work)
+    assert box.run("up", STEP).ok
+    return box
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def _session_is_empty(leader: int, work: Path) -> bool:
+    """Whether no child of a killed run is left: its plugins and its program have the run's directory open or named."""
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            environment = (entry / "environ").read_bytes()
+        except OSError:
+            continue
+        if f"BOX_WORLD={work}/".encode() in environment and int(entry.name) != leader:
+            return False
+    return True
+
+
+def _killed_at(box: Box, lines: int, step: int) -> bool:
+    """Kill a run when its journal has so many lines; False when it was through before."""
+    process = box.child(step, delay=0.06)
+    wait_for(lambda: box.journal_lines() >= lines or process.poll() is not None)
+    alive = process.poll() is None
+    _kill(process)
+    assert wait_for(lambda: _session_is_empty(process.pid, box.work), seconds=10), "a child outlived the killed run"
+    return alive
+
+
+def _check(box: Box, straight: Box) -> None:
+    in_flight = [line for line in _journal(box) if "begin" in line]
+    result = box.run("up", STEP)
+    assert result.ok, result.diagnostics
+    assert bool(result.in_flight) <= bool(in_flight)
+    world, expected = box.world(), straight.world()
+    assert world["objects"] == expected["objects"]
+    assert world["created"] == expected["created"], "an object was made twice, or never"
+    assert world["deleted"] == expected["deleted"], "an object was deleted twice, or never"
+    assert box.recorded() == straight.recorded()
+    again = box.run("up", STEP)
+    assert again.ok
+    assert (again.changes, again.in_flight) == ({}, ())
+
+
+def _journal(box: Box) -> list[str]:
+    path = box.store.journal_path
+    return path.read_text(errors="replace").splitlines() if path.exists() else []
+
+
+@pytest.mark.parametrize("lines", FEW)
+def test_killed_in_the_second_step(lines: int, base: Path, straight: Box, tmp_path: Path) -> None:
+    _disturb(lines, base, straight, tmp_path)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("lines", MANY)
+def test_killed_in_the_second_step_often(lines: int, base: Path, straight: Box, tmp_path: Path) -> None:
+    _disturb(lines, base, straight, tmp_path)
+
+
+def _disturb(lines: int, base: Path, straight: Box, tmp_path: Path) -> None:
+    work = tmp_path / "box"
+    shutil.copytree(base, work)
+    box = Box(work)
+    alive = _killed_at(box, lines, STEP)
+    if alive:
+        holders = box.store.locks()
+        assert [holder.alive for holder in holders] == [False]
+    _check(box, straight)
+    assert box.store.locks() == []
+
+
+def test_killed_twice_and_in_the_first_step(straight: Box, tmp_path: Path) -> None:
+    box = Box(tmp_path)
+    for lines in (3, 6):
+        _killed_at(box, lines, 1)
+    assert box.run("up", 1).ok
+    _killed_at(box, 8, STEP)
+    _check(box, straight)
+
+
+def test_the_next_run_says_what_was_in_flight(tmp_path: Path) -> None:
+    box = Box(tmp_path)
+    process = box.child(1, delay=3.0)
+    assert wait_for(lambda: any("begin" in line for line in _journal(box)))
+    _kill(process)
+    result = box.run("up", 1)
+    assert result.ok
+    assert any(operation.startswith("creating urn:pulumi:dev::box::") for operation in result.in_flight)
+    told: list[Any] = [event for event in box.events if type(event).__name__ == "InFlight"]
+    assert told[0].operations == result.in_flight
+    assert any("dead" in event.message for event in box.events if type(event).__name__ == "Diagnostic")
+    assert set(box.world()["created"].values()) == {1}
+
+
+def test_a_create_nobody_wants_any_more_is_removed(tmp_path: Path) -> None:
+    box = Box(tmp_path)
+    assert box.run("up", 1).ok
+    process = box.child(STEP, delay=3.0)
+    assert wait_for(lambda: any('"creating"' in line and "::fresh" in line for line in _journal(box)))
+    _kill(process)
+    result = box.run("up", 1)
+    assert result.ok
+    assert "fresh:" not in box.world()["objects"]
+    assert box.run("up", 1).in_flight == ()
+
+
+def test_secrets_reach_neither_journal_nor_state(tmp_path: Path) -> None:
+    box = Box(tmp_path)
+    _killed_at(box, 12, 1)
+    for path in (tmp_path / "backend").rglob("*"):
+        if path.is_file():
+            assert b"hidden-in-a-box" not in path.read_bytes(), path
+            assert path.stat().st_mode & 0o077 == 0, path
+    assert box.run("up", 1).ok
+    for path in (tmp_path / "backend").rglob("*"):
+        if path.is_file():
+            assert b"hidden-in-a-box" not in path.read_bytes(), path
+            assert path.stat().st_mode & 0o077 == 0, path
