@@ -50,12 +50,11 @@ class Key:
     def public(self) -> str:
         return self.path.with_suffix(".pub").read_text().strip()
 
-    def ssh(self, spec: LabSpec, host: str, command: str, *, ipv6: bool = False, timeout: float = 60) -> str:
-        """What ``command`` prints on a host, run by root over SSH from the operator's place."""
+    def argv(self, spec: LabSpec, host: str, command: str, *, ipv6: bool = False) -> list[str]:
+        """The command that runs ``command`` as root on a host, over SSH from the operator's place."""
         found = spec.host(host)
-        proxy = f"nsenter --net={namespaces.path(namespaces.operator(tag(spec.name)))} nc %h %p"
         options = {
-            "ProxyCommand": proxy,
+            "ProxyCommand": f"nsenter --net={namespaces.path(namespaces.operator(tag(spec.name)))} nc %h %p",
             "IdentityFile": str(self.path),
             "BatchMode": "yes",
             "StrictHostKeyChecking": "no",
@@ -64,22 +63,21 @@ class Key:
             "ConnectTimeout": "5",
         }
         address = found.ipv6 if ipv6 else found.ipv4
-        argv = ["ssh", "-F", "/dev/null", *(f"-o{key}={value}" for key, value in options.items())]
-        done = subprocess.run(
-            [*argv, "-p", str(found.port), "-l", "root", str(address), command],
-            capture_output=True,
-            text=True,
-            timeout=timeout,
-            check=False,
-        )
+        start = ["ssh", "-F", "/dev/null", *(f"-o{key}={value}" for key, value in options.items())]
+        return [*start, "-p", str(found.port), "-l", "root", str(address), command]
+
+    def ssh(self, spec: LabSpec, host: str, command: str, *, ipv6: bool = False, timeout: float = 60) -> str:
+        """What ``command`` prints on a host."""
+        argv = self.argv(spec, host, command, ipv6=ipv6)
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=timeout, check=False)
         assert done.returncode == 0, f"{host}: {command}: {done.returncode} {done.stdout} {done.stderr}"
         return done.stdout.strip()
 
 
-def traces() -> dict[str, list[str]]:
+def traces(*names: str) -> dict[str, list[str]]:
     """Everything on this machine that a lab of the tests could leave behind, and the switches it may turn."""
     every: dict[str, list[str]] = {"namespaces": [], "links": [], "tables": [], "groups": [], "mounts": [], "files": []}
-    for name in NAMES:
+    for name in names or NAMES:
         mark = tag(name)
         every["namespaces"] += [path.name for path in Path("/run/netns").glob(f"yw-{mark}-*")]
         every["links"] += [link["ifname"] for link in json.loads(output("ip", "-j", "link")) if mark in link["ifname"]]

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Literal
 
 from yiwang.errors import ExitCode, UserError
-from yiwang.lab.tools import wait_until
+from yiwang.lab.tools import succeeds, wait_until
 from yiwang.messages import t
 
 Kind = Literal["v1", "v2", "v2-systemd"]
@@ -78,16 +78,23 @@ class Cgroups:
         if not wait_until(lambda: self._killed(tag, host), seconds):
             left = ", ".join(str(pid) for pid in self.processes(tag, host))
             raise UserError(t("lab.not_killed", host=host, pids=left), code=ExitCode.MACHINE, fix=t("lab.not_killed_fix"))
+        if self.kind == "v2-systemd":
+            # Returns when systemd has forgotten the scope, so that the name is free for the next start.
+            succeeds(["systemctl", "stop", f"{_unit(tag, host)}.scope"])
+            return
         for group in self.groups(tag, host):
             _remove(group)
 
     def remove_lab(self, tag: str) -> None:
         """Remove the empty groups of a lab, and the labs' own when this was the last one."""
-        if self.kind != "v2-systemd":
-            for root in self.roots:
-                _remove(root / tag)
-                with contextlib.suppress(OSError):
-                    root.rmdir()
+        if self.kind == "v2-systemd":
+            if not self.found():
+                succeeds(["systemctl", "stop", _SLICE, "yiwang.slice"])
+            return
+        for root in self.roots:
+            _remove(root / tag)
+            with contextlib.suppress(OSError):
+                root.rmdir()
 
     def found(self) -> dict[str, list[str]]:
         """The tags and hosts that have groups on this machine."""

@@ -1,0 +1,112 @@
+"""Layers on this machine: killed builders, builders at once. The lowest layer is borrowed from the machine's own cache."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from lab_support import silent, spec_of
+
+from yiwang import lab
+from yiwang.lab import LabSpec, carry, layers
+from yiwang.lab.tools import wait_until
+
+CHILD = """
+import sys
+from yiwang.lab import layers
+layers.packages = lambda: ("less",)
+for path in layers.ensure(lambda text: print(text, flush=True)):
+    print("made", path, flush=True)
+"""
+
+
+def test_the_packages_are_read_without_comments() -> None:
+    assert "openssh-server" in layers.packages()
+    assert all(package == package.strip() and "#" not in package for package in layers.packages())
+
+
+def test_a_layer_is_named_by_what_it_is_made_from(monkeypatch: pytest.MonkeyPatch) -> None:
+    here = carry.collect()
+    before = layers._keys(here)
+    assert before == layers._keys(here)
+    monkeypatch.setattr(layers, "packages", lambda: ("less",))
+    after = layers._keys(here)
+    assert {kind for kind in before if before[kind] != after[kind]} == {"packages"}
+    changed = carry.Carried(here.sources, {**here.public, Path("/etc/apt/apt.conf.d/99x"): b"x"}, here.private)
+    assert {kind for kind in after if layers._keys(changed)[kind] != after[kind]} == {"sources", "packages"}
+    secret = carry.Carried(here.sources, here.public, {Path("/etc/apt/auth.conf"): b"x"})
+    assert layers._keys(secret) == after
+
+
+@pytest.fixture
+def cache(spec: LabSpec, tmp_path: Path) -> Path:
+    """A cache that holds the lowest layer only."""
+    place = tmp_path / "yiwang" / "layers"
+    place.mkdir(parents=True)
+    base = layers._keys(carry.collect())["base"]
+    (place / base).symlink_to(layers.directory() / base)
+    return place
+
+
+def start(cache: Path) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", CHILD],
+        env={**os.environ, "XDG_CACHE_HOME": str(cache.parents[1]), "YIWANG_LANG": "en"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def at_work(cache: Path) -> list[str]:
+    """The processes that see a mount of the cache."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/mountinfo"):
+        try:
+            if str(cache) in path.read_text():
+                found.append(path.parent.name)
+        except OSError:
+            continue
+    return found
+
+
+@pytest.mark.lab
+def test_a_killed_builder_leaves_no_process_and_its_garbage_goes(cache: Path) -> None:
+    process = start(cache)
+    assert process.stdout is not None
+    assert any("installing the packages" in line for line in process.stdout)
+    assert wait_until(lambda: bool(at_work(cache)), 10)
+    process.kill()
+    process.communicate()
+    assert wait_until(lambda: not at_work(cache), 5)
+    assert list(cache.glob(".new-*"))
+    both = [start(cache), start(cache)]
+    outputs = [process.communicate(timeout=120)[0] for process in both]
+    assert [process.returncode for process in both] == [0, 0], outputs
+    made = [[line for line in text.splitlines() if line.startswith("made ")] for text in outputs]
+    assert made[0] == made[1]
+    assert len(made[0]) == 3
+    assert sum("layer packages is ready" in text for text in outputs) == 1, "both built it"
+    assert not list(cache.glob(".new-*"))
+    check_clean(Path(made[0][0].removeprefix("made ")))
+
+
+def check_clean(top: Path) -> None:
+    """Nothing of the machine or of the build itself is in a layer that all hosts share."""
+    assert (top / "etc/machine-id").read_text() == ""
+    assert not list((top / "etc/ssh").glob("ssh_host_*"))
+    for left in ("usr/sbin/policy-rc.d", "etc/resolv.conf", "etc/environment", "etc/apt/auth.conf", "root/.m2"):
+        assert not (top / left).is_file()
+
+
+@pytest.mark.lab
+def test_the_machines_own_layers_are_clean(spec: LabSpec) -> None:
+    lab.up(spec_of(spec.name, spec.authorized_key), silent)
+    for key in layers._keys(carry.collect()).values():
+        top = layers.directory() / key / "rootfs"
+        assert not list((top / "etc/ssh").glob("ssh_host_*"))
+        assert not (top / "usr/sbin/policy-rc.d").exists()
+        assert not (top / "etc/environment").is_file()
