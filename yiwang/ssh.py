@@ -119,7 +119,10 @@ class Access:
     def _render(self) -> str:
         lines = [f'Include "{self.directory}/*.conf"']
         for name, host in sorted(self.hosts.items()):
+            # A socket's path may have 107 characters at most, and ssh adds some while it makes one.
+            socket = f"{self._sockets}/{hashlib.sha256(name.encode()).hexdigest()[:8]}-%r"
             lines += [f"Host {name}", f"  HostName {host.address}", f"  Port {host.port}", f"  HostKeyAlias {name}"]
+            lines += [f'  ControlPath "{socket}"']
         options = {
             "User": self.user,
             "IdentityFile": f'"{self.key_file}"',
@@ -134,7 +137,6 @@ class Access:
             "CheckHostIP": "no",
             "ForwardAgent": "no",
             "ControlMaster": "auto",
-            "ControlPath": f'"{self._sockets}/%C"',
             "ControlPersist": "60",
             "ConnectTimeout": str(CONNECT_TIMEOUT),
             "ServerAliveInterval": "15",

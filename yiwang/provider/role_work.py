@@ -106,8 +106,9 @@ class Worker:
         return contact
 
     async def _contact(self, host: str, access: Access, contact: _Contact) -> None:
-        answer = await access.run(host, "true", timeout=_PROBE_SECONDS)
-        if answer.problem is Problem.DENIED:
+        # An account that may not act for root yet is one that an earlier first contact did not finish.
+        answer = await access.run(host, "sudo -n true", timeout=_PROBE_SECONDS)
+        if answer.problem is Problem.DENIED or (answer.problem is None and answer.code):
             answer = await access.run(host, "true", user=access.bootstrap_user, timeout=_PROBE_SECONDS)
             if answer.problem is None:
                 contact.new |= {host}

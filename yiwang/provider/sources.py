@@ -136,4 +136,7 @@ def _task(directory: Path, task: dict[str, Any], seen: set[str]) -> Iterator[Sta
     for key in _WRITERS:
         if isinstance(arguments.get(key), dict):
             file = arguments[key].get("dest") or arguments[key].get("path")
+    several = arguments.get("yiwang_files")
+    if isinstance(several, dict) and isinstance(several.get("files"), list):
+        file = ", ".join(str(entry["path"]) for entry in several["files"] if entry.get("state") != "directory")
     yield StaticTask(str(task["name"]), str(file) if file else None)
