@@ -138,7 +138,7 @@ def test_anything_as_facts(content: bytes, valid: Path) -> None:
     try_with(valid, "province.yml", content)
 
 
-@effort(20)
+@effort(12)
 @given(data=st.data(), file=st.sampled_from(FILES[1:]))
 def test_spoilt_hosts_and_variables(data: st.DataObject, file: str, valid: Path) -> None:
     text = (valid / file).read_text(encoding="utf-8")
