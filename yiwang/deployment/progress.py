@@ -31,8 +31,8 @@ class _Running:
     said: float = 0.0
 
     def remaining(self, now: float) -> float | None:
-        """Seconds that are likely left, from the pace so far; None before a tenth is done."""
-        if not self.index or self.index * 10 < self.total:
+        """Seconds that are likely left, from the pace so far; None before a tenth is done, and at the end (handlers are not counted)."""
+        if not self.index or self.index * 10 < self.total or self.index >= self.total:
             return None
         return (now - self.started) / self.index * (self.total - self.index)
 
@@ -86,6 +86,7 @@ class Progress:
         running = self._running.get((event["site"], event["role"]))
         if running:
             running.index, running.task = event["index"], event["task"]
+            running.total = max(running.total, running.index)
 
     def _on_host_failed(self, event: Event) -> None:
         heading = t("deployment.host_failed", site=event["site"], role=event["role"], host=event["host"], task=event["task"])
