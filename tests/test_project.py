@@ -49,7 +49,7 @@ def test_each_package_imports_only_what_lies_below_it() -> None:
     wrong = []
     for package, allowed in MAY_IMPORT.items():
         for path in modules(package):
-            parts = {name.split(".")[1] for name in imported(path) if name.startswith("yiwang.")}
+            parts = {name.split(".")[1] for name in imported(path) if name.startswith("yiwang.")} - {"__version__"}
             wrong += [f"{path.relative_to(ROOT)} imports yiwang.{part}" for part in sorted(parts - allowed - {package})]
     assert wrong == []
 
@@ -80,7 +80,9 @@ def test_roles_are_named_after_components_and_back() -> None:
 def test_every_role_has_the_verbs_of_the_design() -> None:
     verbs = {"preflight", "install", "configure", "run", "verify", "remove"}
     missing = {
-        role.name: sorted(verbs - {path.stem for path in (role / "tasks").glob("*.yml")}) for role in (ROOT / "roles").iterdir() if role.is_dir()
+        role.name: sorted(verbs - {path.stem for path in (role / "tasks").glob("*.yml")})
+        for role in (ROOT / "roles").iterdir()
+        if role.is_dir()
     }
     assert {name: lacking for name, lacking in missing.items() if lacking} == {}
 
@@ -170,8 +172,7 @@ def test_no_log_is_a_literal() -> None:
         f"{path.relative_to(ROOT)}:{number}: {line.strip()}"
         for path in (ROOT / "roles").rglob("*.yml")
         for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
-        if re.search(r"\bno_log:", line) and not re.search(r"\bno_log: true\s*(#.*)?$", line)
-        and "argument_specs" not in path.name
+        if re.search(r"\bno_log:", line) and not re.search(r"\bno_log: true\s*(#.*)?$", line) and "argument_specs" not in path.name
     ]
     assert wrong == []
 
@@ -180,6 +181,8 @@ def test_every_test_function_is_in_a_file_that_is_collected() -> None:
     stray = [
         str(path.relative_to(ROOT))
         for path in (ROOT / "tests").rglob("*.py")
-        if "reference" not in path.parts and not path.name.startswith("test_") and re.search(r"^(async )?def test_", path.read_text(), re.MULTILINE)
+        if "reference" not in path.parts
+        and not path.name.startswith("test_")
+        and re.search(r"^(async )?def test_", path.read_text(), re.MULTILINE)
     ]
     assert stray == []
