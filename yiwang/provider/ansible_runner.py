@@ -152,5 +152,6 @@ def _tail(log: Path) -> str:
     if not log.is_file():
         return ""
     lines = [line.strip() for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
-    errors = [line for line in lines if "ERROR" in line or "rror:" in line]
-    return "\n".join((errors or lines)[-8:])
+    # The error comes first, then where it is.
+    first = next((index for index, line in enumerate(lines) if "ERROR" in line), max(len(lines) - 4, 0))
+    return "\n".join(lines[first : first + 4])

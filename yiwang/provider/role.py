@@ -75,7 +75,10 @@ class RoleResource(Resource):
 
     async def delete(self, inputs: Inputs, olds: Inputs) -> None:
         """Run the role's removal on all hosts it has visited. Raises UserError when it failed on one."""
-        hosts = self._allowed(host for host in _results(olds) if host in inputs.get("hosts", {}))
+        hosts = tuple(host for host in _results(olds) if host in inputs.get("hosts", {}))
+        if self._allowed(hosts) != hosts:
+            # Forgotten in the state, the rest would stay on the hosts that may not be visited.
+            raise UserError(t("provider.delete_limited", role=inputs["role"], hosts=", ".join(hosts)), code=ExitCode.INPUT)
         outcome = await self._remove(inputs, hosts)
         failed = {host: found for host, found in outcome.hosts.items() if found.failed}
         if failed:
