@@ -7,6 +7,7 @@ from yiwang.engine import urn as urns
 from yiwang.engine.client import Provider, ProviderError
 from yiwang.engine.context import Context
 from yiwang.engine.planner import PlanError, Situation
+from yiwang.engine.project import DYNAMIC
 from yiwang.engine.resource import Goal, Resource
 
 
@@ -107,11 +108,13 @@ class Registry:
     def situation(self, goal: Goal, new: Resource, old: Resource | None) -> Situation:
         """What the planner has to know besides the states."""
         kinds = self._pending.get(new.urn, set())
+        # A create that was to replace something may have changed what its provider finds again by the same inputs.
+        redo = {"updating", "deleting"} if urns.package_of(new.type) == DYNAMIC else {"updating", "deleting", "creating"}
         moved = old is not None and old.provider != new.provider
         same_urn = moved and old is not None and urns.provider_urn(old.provider) == urns.provider_urn(new.provider)
         return Situation(
             recreating=new.urn in self.deleted,
-            must_redo=bool(old is not None and old.init_errors) or bool(kinds & {"updating", "deleting"}),
+            must_redo=bool(old is not None and old.init_errors) or bool(kinds & redo),
             provider_replaced=same_urn and urns.provider_urn(new.provider) in self.replaced,
             replace_trigger=not self.replaced.isdisjoint(goal.replace_with),
             delete_before_replace=goal.delete_before_replace,
