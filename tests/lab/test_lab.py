@@ -244,6 +244,11 @@ def test_a_lost_network_is_made_again_under_running_hosts(spec: LabSpec, key: Ke
     assert all(same_boot(before[name], after[name]) for name in before)
 
 
+def test_status_does_not_need_the_operators_network(spec: LabSpec) -> None:
+    output("ip", "netns", "delete", f"yw-{tag(spec.name)}-operator")
+    assert [host.state for host in lab.status(spec.name).hosts] == ["unreachable", "unreachable"]
+
+
 def test_a_flushed_firewall_of_the_machine_is_repaired(spec: LabSpec) -> None:
     output("nft", "delete", "table", "inet", f"yiwang_lab_{tag(spec.name)}")
     assert not uplink.reaches(tag(spec.name), *lab_endpoint(), seconds=1)
@@ -408,6 +413,15 @@ def test_two_ups_at_once_make_one_lab(machine: None, key: Key) -> None:
         process.communicate()
     for host in HOSTS:
         assert len([pid for pid in cgroups.detect().processes(tag(NAMES[0]), host.name) if is_supervisor(pid)]) == 1
+
+
+def test_a_package_source_on_a_port_without_a_path_is_told(machine: None, key: Key, monkeypatch: pytest.MonkeyPatch) -> None:
+    lab.down(NAMES[0], silent)
+    monkeypatch.setenv("YIWANG_LANG", "en")
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:3128")
+    found = lab.up(spec_of(NAMES[0], key.public), silent)
+    assert any("no path lets hosts reach 127.0.0.1:3128" in warning for warning in found.warnings)
+    assert any("do not reach the package source 127.0.0.1:3128" in warning for warning in found.warnings)
 
 
 def test_a_machine_that_cannot_leaves_nothing(machine: None, key: Key, monkeypatch: pytest.MonkeyPatch) -> None:

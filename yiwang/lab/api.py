@@ -10,7 +10,7 @@ from collections.abc import Collection
 from yiwang.errors import ExitCode, UserError
 from yiwang.lab import carry, cgroups, hosts, layers, machine, namespaces, network, reach, records, uplink
 from yiwang.lab.cgroups import Cgroups
-from yiwang.lab.spec import HostStatus, LabHost, LabSpec, LabState, LabStatus, Progress, Report, check, tag
+from yiwang.lab.spec import HostStatus, LabHost, LabSpec, LabState, LabStatus, Progress, Report, check, port_range, tag
 from yiwang.messages import t
 
 _BOOT_SECONDS = 90.0
@@ -180,11 +180,14 @@ def _same_key(spec: LabSpec) -> None:
 
 
 def _warnings(spec: LabSpec, made: bool) -> tuple[str, ...]:
-    """With a new network, whether its way out works: without it every package installation would hang."""
+    """With a new network, whether hosts will get to package sources: without that every installation would hang."""
     if not made:
         return ()
-    endpoints = carry.collect().endpoints()[:1]
-    return tuple(t("lab.no_way_out", host=host, port=port) for host, port in endpoints if not uplink.reaches(tag(spec.name), host, port))
+    endpoints = carry.collect().endpoints()
+    listed = [port_range(port) for path in spec.paths if path.to_world and path.protocol == "tcp" for port in path.ports]
+    closed = [t("lab.way_not_listed", host=host, port=port) for host, port in endpoints if not any(a <= port <= b for a, b in listed)]
+    silent = [t("lab.no_way_out", host=host, port=port) for host, port in endpoints[:1] if not uplink.reaches(tag(spec.name), host, port)]
+    return (*closed, *silent, *([] if uplink.resolv_conf() else [t("lab.no_resolver")]))
 
 
 def _wipe_hosts(name: str, every: list[str], groups: Cgroups, steps: _Steps | None) -> None:

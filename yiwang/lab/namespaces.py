@@ -12,6 +12,8 @@ from yiwang.lab.tools import run
 
 DIRECTORY = Path("/run/netns")
 _NAME = re.compile(r"yw-(?P<tag>[0-9a-f]{6})-(router|operator|host-(?P<host>.+))")
+# Not every machine has the program sysctl; the kernel's files are always there.
+_SET = 'for each; do echo "${each#*=}" >"/proc/sys/$(echo "${each%%=*}" | tr . /)" || exit 1; done'
 # Addresses are usable at once (no duplicate address detection), and nobody but us gives any.
 _QUIET_IPV6 = ("net.ipv6.conf.all.accept_dad=0", "net.ipv6.conf.default.accept_dad=0", "net.ipv6.conf.default.accept_ra=0")
 
@@ -61,7 +63,7 @@ def remove(namespace: str) -> None:
 
 def sysctl(namespace: str, *settings: str) -> None:
     """Set kernel parameters (``name=value``) of one namespace."""
-    run(["nsenter", f"--net={path(namespace)}", "sysctl", "--quiet", "--write", *settings])
+    run(["nsenter", f"--net={path(namespace)}", "sh", "-c", _SET, "sh", *settings])
 
 
 def batch(namespace: str, commands: Iterable[str]) -> None:

@@ -7,6 +7,7 @@ else is made anew, so a kill at any moment is repaired by the next run.
 from __future__ import annotations
 
 import hashlib
+import re
 from ipaddress import IPv4Address, IPv6Address
 
 from yiwang.lab import firewall, namespaces, uplink
@@ -81,16 +82,16 @@ def _connect(router: str, namespace: str, zone: LabZone, name: str, ipv4: IPv4Ad
         [
             f"address add {ipv4}/{zone.ipv4.prefixlen} dev {_INTERFACE}",
             f"address add {ipv6}/{zone.ipv6.prefixlen} dev {_INTERFACE} nodad",
-            f"link set {_INTERFACE} address {_hardware_address(ipv4)} mtu {mtu} up",
+            f"link set {_INTERFACE} address {_hardware_address(namespace)} mtu {mtu} up",
             f"route add default via {zone.ipv4.network_address + 1}",
             f"route add ::/0 via {zone.ipv6.network_address + 1}",
         ],
     )
 
 
-def _hardware_address(ipv4: IPv4Address) -> str:
+def _hardware_address(namespace: str) -> str:
     """The same whenever a link is made anew: neighbours remember it for half a minute."""
-    return ":".join(f"{byte:02x}" for byte in (0x02, 0x79, *ipv4.packed))
+    return ":".join(["02", *re.findall("..", _digest(namespace)[:10])])
 
 
 def _bridge(zone: LabZone, mtu: int) -> list[str]:

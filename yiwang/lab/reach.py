@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import socket
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from yiwang.lab.namespaces import alive
 from yiwang.lab.spec import LabHost
 from yiwang.lab.tools import enter_network, wait_until
 
@@ -44,12 +44,11 @@ def wait_for(
             on_answer(host, time.monotonic() - started)
         return host.name if answered else None
 
-    if not wanted:
+    if not wanted or not alive(namespace.name):
         return set()
     # Sockets belong to the network of the thread that opens them; the pool's threads never leave the operator's.
-    with contextlib.suppress(OSError), ThreadPoolExecutor(len(wanted), initializer=enter_network, initargs=(namespace,)) as pool:
+    with ThreadPoolExecutor(len(wanted), initializer=enter_network, initargs=(namespace,)) as pool:
         return {name for name in pool.map(ask, wanted) if name}
-    return set()
 
 
 def _greets(host: LabHost) -> bool:

@@ -17,7 +17,7 @@ from typing import Any
 
 from yiwang.errors import ExitCode, UserError
 from yiwang.lab import firewall, namespaces
-from yiwang.lab.tools import enter_network, run, succeeds
+from yiwang.lab.tools import enter_network, run
 from yiwang.messages import t
 
 _INTERFACE = re.compile(r"yw(?P<tag>[0-9a-f]{6})up")
@@ -85,7 +85,10 @@ def translate(tag: str, uplink: Uplink) -> None:
     """Switch forwarding on and load the machine's table; both are in place afterwards, whatever was before."""
     networks = [network for network in (uplink.ipv4, uplink.ipv6) if network]
     run(["nft", "-f", "-"], stdin=firewall.replacing(tag, firewall.machine(tag, interface(tag), networks)))
-    run(["sysctl", "--quiet", "--write", f"{_IPV4_SWITCH}=1", *([f"{_IPV6_SWITCH}=1"] if uplink.ipv6 else [])])
+    for switch in (_IPV4_SWITCH, _IPV6_SWITCH) if uplink.ipv6 else (_IPV4_SWITCH,):
+        # Only a change is written: setting it resets parameters of all interfaces.
+        if _file(switch).read_text().strip() != "1":
+            _file(switch).write_text("1")
 
 
 def remove(tag: str) -> None:
@@ -94,9 +97,9 @@ def remove(tag: str) -> None:
     ours = links.pop(interface(tag), None)
     if ours is not None:
         if not links:
-            settings = [setting for setting in ours.get("ifalias", "").split() if re.fullmatch(r"[a-z0-9_.]+=\d+", setting)]
-            if settings:
-                run(["sysctl", "--quiet", "--write", *settings])
+            for switch, value in _settings(ours).items():
+                if _file(switch).read_text().strip() != value:
+                    _file(switch).write_text(value)
         run(["ip", "link", "delete", interface(tag)])
     if firewall.table(tag) in _tables():
         run(["nft", "delete", "table", "inet", firewall.table(tag)])
@@ -113,18 +116,21 @@ def reaches(tag: str, host: str, port: int, seconds: float = 3.0) -> bool:
     """Whether a connection from the router through the machine opens; names are resolved by the machine."""
     import socket  # noqa: PLC0415 - only right after a router was made
 
-    def attempt() -> bool:
+    def attempt(address: str) -> bool:
         try:
             enter_network(namespaces.path(namespaces.router(tag)))
-            address = socket.getaddrinfo(host, port, socket.AF_INET, socket.SOCK_STREAM)[0][4]
-            socket.create_connection((str(address[0]), port), timeout=seconds).close()
+            socket.create_connection((address, port), timeout=seconds).close()
         except OSError:
             return False
         return True
 
+    try:
+        address = str(socket.getaddrinfo(host, port, socket.AF_INET, socket.SOCK_STREAM)[0][4][0])
+    except OSError:
+        return False
     # The thread stays in the router's network and ends with the pool.
     with ThreadPoolExecutor(max_workers=1) as pool:
-        return pool.submit(attempt).result()
+        return pool.submit(attempt, address).result()
 
 
 def nameservers() -> list[Any]:
@@ -164,10 +170,19 @@ def _addresses(uplink: Uplink, name: str, number: int) -> list[str]:
 def _values_before() -> dict[str, str]:
     """The switches as they were before the first lab: from another lab's uplink, else as they are now."""
     for link in _links().values():
-        settings = dict(setting.split("=", 1) for setting in link.get("ifalias", "").split() if "=" in setting)
-        if _IPV4_SWITCH in settings and _IPV6_SWITCH in settings:
+        if settings := _settings(link):
             return settings
-    return {switch: (Path("/proc/sys") / switch.replace(".", "/")).read_text().strip() for switch in (_IPV4_SWITCH, _IPV6_SWITCH)}
+    return {switch: _file(switch).read_text().strip() for switch in (_IPV4_SWITCH, _IPV6_SWITCH) if _file(switch).exists()}
+
+
+def _settings(link: dict[str, Any]) -> dict[str, str]:
+    """The switches and values that an uplink's alias holds."""
+    pairs = (setting.split("=", 1) for setting in link.get("ifalias", "").split() if "=" in setting)
+    return {switch: value for switch, value in pairs if switch in (_IPV4_SWITCH, _IPV6_SWITCH) and value.isdigit()}
+
+
+def _file(switch: str) -> Path:
+    return Path("/proc/sys") / switch.replace(".", "/")
 
 
 def _links() -> dict[str, dict[str, Any]]:
@@ -187,7 +202,7 @@ def _routes() -> list[IPv4Network]:
 def _ipv6_way_out() -> bool:
     """Whether the machine has an IPv6 default route that stays when it forwards (one from router advertisements would not)."""
     routes = json.loads(run(["ip", "-j", "-6", "route", "show", "default"]) or "[]")
-    return bool(routes) and all(route.get("protocol") != "ra" for route in routes) and succeeds(["sysctl", "-n", _IPV6_SWITCH])
+    return bool(routes) and all(route.get("protocol") != "ra" for route in routes) and _file(_IPV6_SWITCH).exists()
 
 
 def _mtu() -> int:
