@@ -45,9 +45,11 @@ class ProvinceLike(Protocol):
     @property
     def access(self) -> _AccessLike:
         """The accounts and the key that sign in."""
+
     @property
     def state_dir(self) -> Path:
         """Where the province's own files lie."""
+
     @property
     def hosts(self) -> Mapping[str, Any]:
         """All hosts by name."""

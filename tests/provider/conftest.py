@@ -71,14 +71,10 @@ def _make(name: str, run_dir: Path) -> Servers:
     operator = laboratory.Operator("test", ip_address("10.79.1.2"), ip_address("fd79:0:0:1::2"))
     spec = laboratory.LabSpec(name, HOME, (zone,), hosts, (), operator, (keys / "id.pub").read_text().strip())
     made = laboratory.up(spec, lambda _: None)
-    (keys / "lab.conf").write_text(
-        f"Host {' '.join(ADDRESSES)}\n  ProxyCommand nsenter --net={made.operator_namespace} nc %h %p\n"
-    )
+    (keys / "lab.conf").write_text(f"Host {' '.join(ADDRESSES)}\n  ProxyCommand nsenter --net={made.operator_namespace} nc %h %p\n")
     (keys / "known_hosts").write_text("".join(f"{host.name} {host.host_key}\n" for host in made.hosts))
     province = HOME / "province.json"
     province.write_text(json.dumps({"state_dir": str(HOME), "key_file": str(keys / "id")}))
-    reach = SimpleNamespace(
-        state_dir=HOME, access=SimpleNamespace(user="yiwang", bootstrap_user="root", key_file=keys / "id"), hosts={}
-    )
+    reach = SimpleNamespace(state_dir=HOME, access=SimpleNamespace(user="yiwang", bootstrap_user="root", key_file=keys / "id"), hosts={})
     access = ssh.Access(reach, run_dir, {host: ssh.Endpoint(address) for host, address in ADDRESSES.items()})
     return Servers(HOME, name, access, {"PROBE_PROVINCE": str(province)})

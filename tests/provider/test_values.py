@@ -22,11 +22,13 @@ def test_there_and_back() -> None:
 
 def test_output_values_are_understood() -> None:
     signature, output = "4dabf18193072939515e22adb298388d", "d0e6a833031e9bbcd3f4e8bde6ca49a4"
-    wire = to_struct({
-        "known": {signature: output, "value": "x"},
-        "secret": {signature: output, "value": "x", "secret": True},
-        "unknown": {signature: output},
-    })
+    wire = to_struct(
+        {
+            "known": {signature: output, "value": "x"},
+            "secret": {signature: output, "value": "x", "secret": True},
+            "unknown": {signature: output},
+        }
+    )
     assert from_struct(wire) == {"known": "x", "secret": Secret("x"), "unknown": UNKNOWN}
 
 

@@ -69,9 +69,7 @@ class CertificateResource(Resource):
         outputs = issue(reveal(news), ec.generate_private_key(ec.SECP256R1()))
         return Answer(outputs["serial"], outputs)
 
-    async def update(
-        self, old_inputs: dict[str, Any], olds: dict[str, Any], news: dict[str, Any], *, preview: bool
-    ) -> dict[str, Any]:
+    async def update(self, old_inputs: dict[str, Any], olds: dict[str, Any], news: dict[str, Any], *, preview: bool) -> dict[str, Any]:
         """The certificate issued anew for the same key; a mere change of ``renewBefore`` issues nothing."""
         old, new = reveal(old_inputs), reveal(news)
         same = all(old.get(key) == new.get(key) for key in _KEYS - {"renewBefore"})
@@ -95,9 +93,7 @@ def issue(inputs: dict[str, Any], key: ec.EllipticCurvePrivateKey) -> dict[str, 
         "certificate": _pem(certificate),
         "chain": "".join(_pem(each) for each in (certificate, *above)),
         "privateKey": Secret(
-            key.private_bytes(
-                serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-            ).decode()
+            key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()).decode()
         ),
         "notAfter": certificate.not_valid_after_utc.isoformat(),
         "serial": f"{certificate.serial_number:x}",

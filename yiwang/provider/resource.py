@@ -63,9 +63,7 @@ class Resource(abc.ABC):
         """Make it, or say what is known about it beforehand."""
 
     @abc.abstractmethod
-    async def update(
-        self, old_inputs: dict[str, Any], olds: dict[str, Any], news: dict[str, Any], *, preview: bool
-    ) -> dict[str, Any]:
+    async def update(self, old_inputs: dict[str, Any], olds: dict[str, Any], news: dict[str, Any], *, preview: bool) -> dict[str, Any]:
         """Change it, or say what is known about it beforehand; the new outputs."""
 
     async def read(self, inputs: dict[str, Any], olds: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG002 - for those that can look
