@@ -152,7 +152,10 @@ class _Run:
             if control.cancelled:
                 self.reporter.error(t("engine.cancelled"))
             await executor.drain()
-            await context.snapshot.fold()
+            try:
+                await context.snapshot.fold()
+            finally:
+                context.snapshot.close()
 
     async def _operate(self, context: Context, executor: Executor) -> None:
         if self.options.refresh or self.kind == "refresh":

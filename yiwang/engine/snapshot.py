@@ -127,6 +127,11 @@ class Snapshot:
         self._journal.close()
         self._store.remove_journal()
 
+    def close(self) -> None:
+        """Let go of the journal's file."""
+        if self._journal is not None:
+            self._journal.close()
+
     def _log(self, line: dict[str, Any], resource: Resource | None = None) -> None:
         if self._journal is not None:
             if resource is not None:

@@ -1,0 +1,131 @@
+"""The planner is a function of states and answers: each rule is one table row, without gRPC."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from yiwang.engine import planner
+from yiwang.engine.planner import DiffAnswer, Difference, PlanError, Situation
+from yiwang.engine.resource import Resource
+from yiwang.engine.values import UNKNOWN, secret
+
+
+def state(name: str = "a", **values: Any) -> Resource:
+    return Resource(urn=f"urn:pulumi:s::p::t:i:T::{name}", type="t:i:T", custom=True, **values)
+
+
+CHANGED = Difference(changes=True, diffs=("x",))
+REPLACING = Difference(changes=True, keys=("x",), diffs=("x",))
+PROVIDER_DELETES_FIRST = Difference(changes=True, keys=("x",), delete_first=True)
+
+
+@pytest.mark.parametrize(
+    ("old", "found", "situation", "steps"),
+    [
+        (None, Difference(), Situation(), ("create",)),
+        ({}, Difference(), Situation(), ("same",)),
+        ({}, CHANGED, Situation(), ("update",)),
+        ({}, Difference(), Situation(must_redo=True), ("update",)),
+        ({}, REPLACING, Situation(), ("create-replacement", "replace")),
+        ({}, REPLACING, Situation(delete_before_replace=True), ("delete-replaced", "replace", "create-replacement")),
+        ({}, PROVIDER_DELETES_FIRST, Situation(), ("delete-replaced", "replace", "create-replacement")),
+        ({}, PROVIDER_DELETES_FIRST, Situation(delete_before_replace=False), ("create-replacement", "replace")),
+        ({"taint": True}, Difference(), Situation(), ("create-replacement", "replace")),
+        ({"pending_replacement": True}, Difference(), Situation(), ("delete-replaced", "replace", "create-replacement")),
+        ({"external": True}, Difference(), Situation(), ("create",)),
+        ({}, Difference(), Situation(recreating=True), ("create",)),
+        ({}, Difference(), Situation(replace_trigger=True), ("create-replacement", "replace")),
+        ({}, Difference(), Situation(provider_replaced=True), ("create-replacement", "replace")),
+        # Keys without a change: the provider says nothing changes, and that counts.
+        ({}, Difference(changes=False, keys=("x",)), Situation(), ("same",)),
+    ],
+)
+def test_steps(old: dict[str, Any] | None, found: Difference, situation: Situation, steps: tuple[str, ...]) -> None:
+    former = None if old is None else state(**old)
+    assert planner.decide(state(), former, found, situation).steps == steps
+
+
+def test_a_protected_resource_is_not_replaced() -> None:
+    with pytest.raises(PlanError, match="marked for protection"):
+        planner.decide(state(), state(protect=True), REPLACING, Situation())
+    assert planner.decide(state(), state(protect=True), CHANGED, Situation()).operation == "update"
+
+
+@pytest.mark.parametrize(
+    ("answer", "patterns", "changes", "keys", "replaces"),
+    [
+        (DiffAnswer(changes=False, diffs=("x",)), ["x"], False, (), False),
+        (DiffAnswer(changes=True, diffs=("x",)), ["x"], True, ("x",), True),
+        (DiffAnswer(changes=True, diffs=("x",)), ["*"], True, ("x",), True),
+        (DiffAnswer(changes=True, diffs=("x",)), ["x.k"], True, (), False),
+        (DiffAnswer(changes=True, diffs=("x",), detailed={"x.k": "update"}), ["x.k"], True, (), True),
+        (DiffAnswer(changes=True, diffs=("x",), detailed={"x.o": "update"}), ["x.k"], True, (), False),
+        (DiffAnswer(changes=True), ["*"], True, (), False),
+        (DiffAnswer(changes=True, replaces=("y",)), [], True, ("y",), True),
+    ],
+)
+def test_replace_on_changes_sees_what_the_provider_named(
+    answer: DiffAnswer, patterns: list[str], changes: bool, keys: tuple[str, ...], replaces: bool
+) -> None:
+    found = planner.difference(answer, {}, {}, patterns)
+    assert (found.changes, found.keys, found.replaces) == (changes, keys, replaces)
+
+
+def test_a_provider_that_cannot_say_is_helped_by_the_inputs() -> None:
+    unsure = DiffAnswer()
+    assert planner.difference(unsure, {"x": 1}, {"x": 2, "y": 3}).diffs == ("x", "y")
+    assert not planner.difference(unsure, {"x": secret("s")}, {"x": "s"}).changes, "secretness alone is no change"
+    assert planner.difference(unsure, {"x": secret("s")}, {"x": secret("t")}).changes
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "ignore", "result"),
+    [
+        ({"x": 1}, {"x": 2}, ["x"], {"x": 1}),
+        ({"x": 1}, {"x": 2}, ["*"], {"x": 1}),
+        ({}, {"x": 2}, ["x"], {}),
+        ({"x": 1}, {}, ["x"], {"x": 1}),
+        ({"t": {"a": 1, "b": 1}}, {"t": {"a": 2, "b": 2}}, ["t.a"], {"t": {"a": 1, "b": 2}}),
+        ({"l": [1, 1]}, {"l": [2, 2]}, ["l[0]"], {"l": [1, 2]}),
+        ({"l": [{"k": 1}, {"k": 1}]}, {"l": [{"k": 2}, {"k": 2}]}, ["l[*].k"], {"l": [{"k": 1}, {"k": 1}]}),
+        ({"x": 1}, {"x": 2}, ["y.z"], {"x": 2}),
+    ],
+)
+def test_ignored_changes(old: dict[str, Any], new: dict[str, Any], ignore: list[str], result: dict[str, Any]) -> None:
+    before = repr(new)
+    assert planner.prepare_inputs(new, state(inputs=old), ignore) == result
+    assert repr(new) == before, "the program's own inputs are left alone"
+
+
+def test_deletes_wait_for_dependents_in_waves() -> None:
+    a, b, c = state("a"), state("b"), state("c")
+    b.dependencies = [a.urn]
+    c.property_dependencies = {"x": [b.urn]}
+    free = state("free")
+    waits = planner.waits([a, b, c, free])
+    assert waits == [[1], [2], [], []]
+    assert planner.levels(waits) == [2, 1, 0, 0]
+
+
+def test_a_replaced_state_waits_for_replaced_dependents_only() -> None:
+    old, new, user = state("a", delete=True), state("a"), state("user")
+    user.dependencies = [new.urn]
+    assert planner.waits([old, new, user]) == [[], [2], []]
+
+
+def test_dependents_of_a_delete_before_replace() -> None:
+    root, dependent = state("root"), state("dependent")
+    dependent.inputs = {"x": "was", "y": 1}
+    dependent.property_dependencies = {"x": [root.urn], "y": []}
+    assert planner.affected(dependent, {root.urn}) == (False, {"x": UNKNOWN, "y": 1})
+    only_ordered = state("ordered", dependencies=[root.urn])
+    assert planner.affected(only_ordered, {root.urn}) == (False, None)
+    assert planner.affected(state("hosted", deleted_with=root.urn), {root.urn}) == (True, None)
+
+
+def test_unchanged_states_are_not_written_for_their_place_in_the_source() -> None:
+    assert not planner.must_write(state(source_position="a#1"), state(source_position="a#2"))
+    assert planner.must_write(state(inputs={"x": 1}), state(inputs={"x": secret(1)})), "secretness is recorded"
+    assert not planner.must_write(state(dependencies=[]), state())
