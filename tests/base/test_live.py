@@ -1,0 +1,87 @@
+"""The role on the lab's servers: what is in force there, not what files say."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytestmark = pytest.mark.lab
+
+EXPECTED = sorted((Path(__file__).parent / "expected").glob("*.nft"))
+
+
+@pytest.mark.parametrize("expected", EXPECTED, ids=lambda path: path.stem)
+def test_the_ruleset_in_force_is_the_expected_one_as_a_whole(lab: Any, expected: Path) -> None:
+    """Also finds rules that nobody asked for."""
+    text = expected.read_text()
+    live = lab.ssh(expected.stem, "sudo nft list ruleset")
+    wanted = text[text.index("table inet yiwang") :]
+    difference = "".join(difflib.unified_diff(wanted.splitlines(keepends=True), live.splitlines(keepends=True), "expected", "in force"))
+    assert not difference, difference
+    assert lab.ssh(expected.stem, "sudo cat /etc/nftables.conf") == text
+
+
+@pytest.mark.parametrize("host", ["n-core", "p-edge", "p-ops", "c-jinan"])
+def test_hosts_are_hardened_and_their_services_run(lab: Any, host: str) -> None:
+    sshd = lab.ssh(host, "sudo sshd -T")
+    for line in ("permitrootlogin no", "passwordauthentication no", "maxauthtries 4", "x11forwarding no", "allowtcpforwarding no"):
+        assert f"{line}\n" in sshd
+    assert lab.ssh(host, "systemctl is-active nftables chrony ssh systemd-journald").split() == ["active"] * 4
+    assert lab.ssh(host, "bash -lc 'echo $TMOUT'").strip() == "600"
+    assert lab.ssh(host, "ls /var/log/journal").strip() == lab.ssh(host, "cat /etc/machine-id").strip()
+
+
+def test_what_the_automation_account_does_as_root_is_in_the_journal(lab: Any) -> None:
+    mark = "never-seen-before-7f3a"
+    lab.ssh("p-core", f"sudo true {mark}")
+    assert f"COMMAND=/usr/bin/true {mark}" in lab.ssh("p-core", "sudo journalctl -q -t sudo --no-pager -n 20")
+
+
+def test_roots_password_is_set_and_opens_no_door_but_the_console(lab: Any) -> None:
+    assert lab.ssh("p-core", "sudo passwd -S root").split()[1] == "P"
+    shadows = {host: lab.ssh(host, "sudo getent shadow root") for host in ("p-core", "p-data")}
+    assert len({line.split(":")[1] for line in shadows.values()}) == 2
+
+
+def test_a_host_proves_its_name_with_a_certificate_that_the_others_trust(lab: Any) -> None:
+    """City and province have different intermediates under the same root; each host trusts through its system's store."""
+    for host, name in (("p-core", "p-core.sd.zwfw.example"), ("c-jinan", "c-jinan.jinan.sd.zwfw.example")):
+        certificate = lab.ssh(host, "cat /etc/yiwang/tls/host.crt")
+        verify = (
+            "cat > /tmp/seen.pem && openssl verify -CApath /etc/ssl/certs -untrusted /tmp/seen.pem -verify_hostname "
+            + name
+            + " /tmp/seen.pem"
+        )
+        answer = lab.ssh("c-qingdao", f"echo '{certificate}' | ({verify}); rm -f /tmp/seen.pem")
+        assert answer.strip() == "/tmp/seen.pem: OK"
+        assert lab.ssh(host, "sudo stat -c '%U:%G %a' /etc/yiwang/tls/host.key").strip() == "root:yiwang-tls 640"
+
+
+def test_hosts_know_each_other_by_name_in_both_families_but_no_other_city(lab: Any) -> None:
+    known = lab.ssh("c-jinan", "getent ahosts p-core.sd.zwfw.example")
+    assert "10.77.20.11" in known
+    assert re.search(r"fd77:0:0:20::11", known)
+    assert "c-qingdao" not in lab.ssh("c-jinan", "cat /etc/hosts")
+
+
+def test_clocks_follow_the_operations_host(lab: Any) -> None:
+    sources = lab.ssh("c-jinan", "sudo chronyc -n -c sources")
+    assert sources.split(",")[2] == "10.77.30.11"
+
+
+def test_the_operations_host_runs_the_kit_and_the_others_do_not(lab: Any) -> None:
+    assert lab.ssh("p-ops", "yiwang version").startswith("yiwang ")
+    assert not lab.ssh("p-core", "ls /opt/yiwang /usr/local/bin/yiwang 2>/dev/null", check=False).strip()
+
+
+def test_what_somebody_changed_by_hand_is_found_and_put_back(lab: Any) -> None:
+    lab.ssh("p-data", "sudo sh -c 'nft flush ruleset; echo PermitRootLogin yes >> /etc/ssh/sshd_config; rm /etc/profile.d/yiwang.sh'")
+    lab("up", "--yes", "--refresh", "--site", "province", "--host", "p-data")
+    expected = (Path(__file__).parent / "expected" / "p-data.nft").read_text()
+    assert lab.ssh("p-data", "sudo nft list ruleset") == expected[expected.index("table inet yiwang") :]
+    assert "permitrootlogin no\n" in lab.ssh("p-data", "sudo sshd -T")
+    assert lab.ssh("p-data", "bash -lc 'echo $TMOUT'").strip() == "600"
