@@ -198,6 +198,41 @@ def console(spec: LabSpec, host: str) -> str:
     return (records.directory(spec.name) / "hosts" / host / "console.log").read_text(errors="replace")
 
 
+def test_a_host_that_does_not_answer_is_named_with_its_console(spec: LabSpec, key: Key, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("YIWANG_LANG", "en")
+    monkeypatch.setattr("yiwang.lab.api._BOOT_SECONDS", 4.0)
+    key.ssh(spec, "one", "systemctl mask ssh; systemctl disable ssh; poweroff || true")
+    try:
+        assert wait_until(lambda: not cgroups.detect().processes(tag(spec.name), "one"), 15)
+        with pytest.raises(UserError) as caught:
+            lab.up(spec, silent)
+        report = caught.value.report()
+        assert caught.value.code == ExitCode.HOST
+        assert report.startswith("hosts that do not answer SSH: one; their console is in ")
+        assert "one: " in report.splitlines()[1]
+        assert [host.state for host in lab.status(spec.name).hosts] == ["unreachable", "running"]
+    finally:
+        lab.remove_host(spec.name, "one", silent)
+
+
+def test_a_host_that_ends_at_once_is_named_without_waiting(spec: LabSpec) -> None:
+    lab.remove_host(spec.name, "one", silent)
+    lab.up(spec, silent)
+    os.kill(supervisor(spec, "one"), signal.SIGTERM)
+    assert wait_until(lambda: not cgroups.detect().processes(tag(spec.name), "one"), 15)
+    init = records.directory(spec.name) / "hosts/one/upper/usr/lib/systemd/systemd"
+    init.parent.mkdir(parents=True, exist_ok=True)
+    init.write_text("#!/bin/false\n")
+    init.chmod(0o755)
+    started = time.monotonic()
+    try:
+        with pytest.raises(UserError):
+            lab.up(spec, silent)
+        assert time.monotonic() - started < 15
+    finally:
+        lab.remove_host(spec.name, "one", silent)
+
+
 def test_orphans_of_a_killed_supervisor_are_ended_before_a_new_start(spec: LabSpec, key: Key) -> None:
     os.kill(supervisor(spec, "one"), signal.SIGKILL)
     orphans = set(cgroups.detect().processes(tag(spec.name), "one"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import threading
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -30,6 +31,7 @@ def wait_for(
     """Ask all hosts until each has answered, is not ``worth_waiting`` for any more, or ``seconds`` have passed."""
     wanted = list(hosts)
     started = time.monotonic()
+    given_up = threading.Event()
 
     def ask(host: LabHost) -> str | None:
         answered = False
@@ -37,7 +39,7 @@ def wait_for(
         def attempt() -> bool:
             nonlocal answered
             answered = _greets(host)
-            return answered or not worth_waiting(host)
+            return answered or given_up.is_set() or not worth_waiting(host)
 
         wait_until(attempt, seconds, 0.05)
         if answered:
@@ -48,7 +50,12 @@ def wait_for(
         return set()
     # Sockets belong to the network of the thread that opens them; the pool's threads never leave the operator's.
     with ThreadPoolExecutor(len(wanted), initializer=enter_network, initargs=(namespace,)) as pool:
-        return {name for name in pool.map(ask, wanted) if name}
+        try:
+            return {name for name in pool.map(ask, wanted) if name}
+        except BaseException:
+            # Ctrl-C: the threads are waited for, so they must end too.
+            given_up.set()
+            raise
 
 
 def _greets(host: LabHost) -> bool:
