@@ -58,7 +58,7 @@ class Watcher(threading.Thread):
         self.done = threading.Event()
 
     def run(self) -> None:
-        while not self.done.wait(0.02):
+        while not self.done.wait(0.2):
             for process in Path("/proc").iterdir():
                 if process.name.isdigit() and int(process.name) != os.getpid():
                     for name in ("cmdline", "environ"):
