@@ -208,6 +208,5 @@ def test_an_environment_is_switched_to_when_complete_and_the_old_one_goes(
     failed = install("3.0", spoilt=True)
     assert failed.returncode != 0
     assert "dependency" in failed.stderr
-    assert (
-        subprocess.run([python, "-c", "import yiwang; print(yiwang.VERSION)"], capture_output=True, text=True, check=True).stdout == "2.0\n"
-    )
+    still = subprocess.run([python, "-I", "-c", "import yiwang; print(yiwang.VERSION)"], capture_output=True, text=True, check=True)
+    assert still.stdout == "2.0\n"
