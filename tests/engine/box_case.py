@@ -28,16 +28,41 @@ sys.exit(0 if result.ok else 1)
 """
 
 
+_HEAD = """
+import os
+import pulumi
+from pulumi import ResourceOptions
+
+step = int(os.environ["STEP"])
+
+
+class Box(pulumi.CustomResource):
+    text: pulumi.Output[str]
+    label: pulumi.Output[str]
+
+    def __init__(self, name, /, opts=None, **props):
+        super().__init__("box:index:Box", name, {"name": name, "text": None, "label": None, **props}, opts)
+
+
+"""
+
+
 class Box:
     """The stack `dev` of the box project in a directory of its own; made at first use."""
 
-    def __init__(self, work: Path, *, delay: float = 0.0, stack: str = "dev") -> None:
+    def __init__(self, work: Path, *, delay: float = 0.0, stack: str = "dev", program: str | None = None) -> None:
         self.work = work
         self.delay = delay
         self.events: list[Any] = []
         self.name = stack
         if not (work / "prog").exists():
             shutil.copytree(SOURCE, work / "prog", ignore=shutil.ignore_patterns("__pycache__"))
+        if program is not None:
+            self.write(program)
+
+    def write(self, program: str) -> None:
+        """Another program in place of the present one; it finds `Box`, `pulumi` and `step`."""
+        (self.work / "prog" / "__main__.py").write_text(_HEAD + program)
 
     @property
     def stack(self) -> engine.Stack:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from yiwang.engine import values
@@ -21,11 +21,13 @@ plain = st.recursive(
 marked = st.recursive(plain | plain.map(secret), lambda inner: st.lists(inner) | st.dictionaries(st.text(min_size=1), inner), max_leaves=8)
 
 
+@settings(max_examples=50, deadline=None)
 @given(st.dictionaries(st.text(), marked))
 def test_struct_round_trip(properties: dict[str, Any]) -> None:
     assert values.from_struct(values.to_struct(properties)) == properties
 
 
+@settings(max_examples=50, deadline=None)
 @given(marked)
 def test_nothing_secret_is_left_after_reveal_or_shown_by_mask(value: Any) -> None:
     assert not values.has_secret(values.reveal(value))
@@ -78,6 +80,7 @@ def manager() -> Manager:
     return Manager("open sesame")
 
 
+@settings(max_examples=50, deadline=None)
 @given(value=marked)
 def test_sealed_values_open_again(manager: Manager, value: Any) -> None:
     sealed = manager.seal(value, "urn:x")

@@ -51,6 +51,7 @@ class Providers:
         self._on_line = on_line
         self._blank = Blank() if blank else None
         self.engine_address = ""
+        self._available: dict[str, bool] = {}
         self._plugins: list[plugin.Plugin] = []
         self._clients: list[GrpcProvider] = []
         self._spare: dict[str, asyncio.Task[GrpcProvider]] = {}
@@ -59,7 +60,9 @@ class Providers:
 
     def available(self, package: str) -> bool:
         """Whether the package can be used at all."""
-        return package in {BUILTIN, DYNAMIC} or self._executable(package) is not None
+        if package not in self._available:
+            self._available[package] = package in {BUILTIN, DYNAMIC} or self._executable(package) is not None
+        return self._available[package]
 
     def refuse(self, types: Iterable[str]) -> None:
         """Raise UserError naming the first package among resource types that is not available."""

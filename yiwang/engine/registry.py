@@ -95,10 +95,12 @@ class Registry:
     async def provider(self, reference: str) -> Provider:
         """The provider of a reference: registered in this run, or as it is recorded. Raises ProviderError when there is none."""
         urn = urns.provider_urn(reference)
-        candidates = [self.new.get(urn), *(resource for resource in self._context.snapshot if resource.urn == urn)]
-        for candidate in candidates:
-            if candidate is not None and candidate.reference() == reference:
-                return await self._context.providers.configured(candidate)
+        registered = self.new.get(urn)
+        if registered is None or registered.reference() != reference:
+            recorded = (resource for resource in self._context.snapshot if resource.urn == urn)
+            registered = next((resource for resource in recorded if resource.reference() == reference), None)
+        if registered is not None:
+            return await self._context.providers.configured(registered)
         raise ProviderError(f"unknown provider {reference!r}")
 
     def was_under_way(self, resource: Resource, kind: str) -> bool:
