@@ -118,6 +118,7 @@ def main() -> None:
         "init": read("/proc/1/comm").strip(),
         "hostname": os.uname().nodename,
         "packages": packages(sys.argv[1:]),
+        "packages_owed": bool(run("dpkg", "--audit")) or any(Path("/var/lib/dpkg/updates").glob("[0-9]*")),
         "ruleset": hashlib.sha256(ruleset.encode()).hexdigest(),
         "ruleset_loaded": read("/var/lib/yiwang/nftables.loaded").strip(),
         "certificate_not_after": pairs(run("openssl", "x509", "-in", CERTIFICATE, "-noout", "-enddate"), "=").get("notAfter", ""),
