@@ -410,3 +410,23 @@ def test_destroy_removes_everything_and_a_preview_of_it_nothing(tmp_path: Path) 
     assert done.ok
     assert done.changes == planned.changes == {"delete": planned.changes["delete"]}
     assert (box.world()["objects"], box.recorded()) == ({}, {})
+
+
+def test_one_step_at_a_time_is_enough(tmp_path: Path) -> None:
+    box = Box(tmp_path)
+    for step in (1, 2):
+        assert asyncio.run(asyncio.wait_for(engine.up(box.stack, box.options(step, parallel=1)), 60)).ok
+    assert asyncio.run(asyncio.wait_for(engine.destroy(box.stack, box.options(2, parallel=1)), 60)).ok
+
+
+def test_a_preview_beside_a_running_up_takes_it_for_no_dead_one(tmp_path: Path) -> None:
+    box = Box(tmp_path)
+    process = box.child(1, delay=5.0)
+    try:
+        assert wait_for(lambda: box.journal_lines() >= 4)
+        beside = box.run("preview", 1)
+    finally:
+        process.kill()
+        process.wait()
+    assert (beside.ok, beside.in_flight) == (True, ())
+    assert any("another run is under way" in entry.message for entry in beside.diagnostics)

@@ -95,6 +95,17 @@ def _lines(path: Path) -> list[dict[str, Any]]:
     return found
 
 
+def unfinished(store: Store) -> tuple[str, ...]:
+    """What a running or killed run has under way (``creating <urn>``), as far as it is not in the checkpoint yet."""
+    running: dict[int, str] = {}
+    for line in _lines(store.journal_path) if store.journal_path.is_file() else ():
+        if "begin" in line:
+            running[line["begin"]] = f"{line['type']} {line['resource']['urn']}"
+        elif "done" in line:
+            running.pop(line["done"], None)
+    return tuple(running.values())
+
+
 def recover(store: Store, passphrase: str) -> bool:
     """Fold what a killed run left into the checkpoint. Returns whether there was anything.
 

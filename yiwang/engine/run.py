@@ -85,6 +85,11 @@ class _Run:
         settings = stack_settings(self.project, self.stack.name)
         salt = str(settings.get("encryptionsalt") or "")
         loaded = await asyncio.to_thread(journal.load, self.store, self.stack.passphrase, salt)
+        holder = next((found for found in self.store.locks() if found.alive is not False), None) if self.dry else None
+        if holder is not None:
+            # What a living run has under way is no leftover of a dead one.
+            loaded.deployment.pending.clear()
+            self.reporter.diagnostic("warning", t("engine.held", holder=holder.describe()))
         config = load_config(self.project, settings, loaded.secrets, self.options.config, self.options.secret_config)
         references = self.options.references
         builtin = Builtin(self.store.root, self.project.name, self.stack.passphrase, references, dry=self.dry)

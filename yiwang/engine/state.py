@@ -77,15 +77,17 @@ def unlock(stack: Stack) -> list[Lock]:
 
 def stacks(backend: Path) -> list[Summary]:
     """The stacks of a backend. Reads only what is not encrypted."""
-    from yiwang.engine import checkpoint  # noqa: PLC0415
+    from yiwang.engine import checkpoint, journal  # noqa: PLC0415
     from yiwang.engine.store import neighbours  # noqa: PLC0415
 
     found = []
     for store in neighbours(backend.absolute()):
-        latest = checkpoint.parse(store.read() or b"")
+        content = store.read()
+        latest = checkpoint.parse(content) if content is not None else {}
         pending = tuple(f"{entry['type']} {entry['resource']['urn']}" for entry in latest.get("pending_operations") or [])
-        resources = len(latest.get("resources") or [])
-        found.append(Summary(store.project, store.name, resources, pending, next(iter(store.locks()), None)))
+        count = len(latest.get("resources") or [])
+        under_way = (*pending, *journal.unfinished(store))
+        found.append(Summary(store.project, store.name, count, under_way, next(iter(store.locks()), None)))
     return found
 
 

@@ -101,9 +101,11 @@ def stacks_directory(root: Path) -> Path:
 
 
 def neighbours(root: Path) -> Iterator[Store]:
-    """All stacks of a backend that have a checkpoint."""
-    for path in sorted(stacks_directory(root).glob("*/*.json")):
-        yield Store(root, path.parent.name, path.stem)
+    """All stacks of a backend that have a checkpoint, or the journal of their first run."""
+    paths = {(path.parent.name, path.stem) for path in stacks_directory(root).glob("*/*.json")}
+    paths |= {(path.parent.name, path.stem) for path in (root / ".pulumi" / "journals").glob("*/*.jsonl")}
+    for project, name in sorted(paths):
+        yield Store(root, project, name)
 
 
 def recorded(root: Path, full_name: str, default_project: str) -> Store:

@@ -1,0 +1,108 @@
+"""`yiwang state`: what the verbs show, refuse and change."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tests_support import Yiwang
+
+from yiwang.engine import checkpoint, lock
+from yiwang.engine.checkpoint import Deployment
+from yiwang.engine.passphrase import Manager
+from yiwang.engine.resource import Resource
+from yiwang.engine.store import Store
+from yiwang.errors import ExitCode
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def yiwang(tmp_path: Path) -> Yiwang:
+    """The command line on a copy of the lab's inventory with one recorded stack; nothing of it runs."""
+    directory = tmp_path / "province"
+    shutil.copytree(REPOSITORY / "inventories" / "lab", directory, ignore=shutil.ignore_patterns(".state"))
+    store = Store(directory / ".state", "province", "province")
+    one = Resource(urn="urn:pulumi:province::province::t:i:T::one", type="t:i:T", custom=True, id="1")
+    store.write(checkpoint.dump(Deployment([one]), Manager("x"), store.full_name))
+    return Yiwang(directory)
+
+
+def store_of(yiwang: Yiwang) -> Store:
+    return Store(yiwang.inventory / ".state", "province", "province")
+
+
+def test_list(yiwang: Yiwang) -> None:
+    with lock.held(store_of(yiwang).lock_directory, "up"):
+        found = yiwang.json("state", "list")
+    shown = [(entry["stack"], entry["project"], entry["resources"], entry["in_flight"]) for entry in found]
+    assert shown == [("province", "province", 1, [])]
+    assert (found[0]["lock"]["pid"], found[0]["lock"]["verb"], found[0]["lock"]["alive"]) == (os.getpid(), "up", True)
+    assert yiwang.json("state", "list")[0]["lock"] is None
+
+
+def test_unlock_leaves_a_living_holder_alone(yiwang: Yiwang) -> None:
+    directory = store_of(yiwang).lock_directory
+    with lock.held(directory, "up"):
+        refused = yiwang("state", "unlock", check=False)
+        assert refused.returncode == ExitCode.LOCKED
+        assert f"process {os.getpid()}" in refused.stderr
+        assert len(lock.read(directory)) == 1
+        yiwang("state", "unlock", "--force")
+        assert lock.read(directory) == []
+
+
+def test_unlock_removes_the_lock_of_a_dead_one(yiwang: Yiwang) -> None:
+    directory = store_of(yiwang).lock_directory
+    code = f"import pathlib,os\nfrom yiwang.engine import lock\nheld = lock.held(pathlib.Path({str(directory)!r}), 'up')\nheld.__enter__()\nos._exit(0)"
+    subprocess.run([sys.executable, "-c", code], check=True)
+    assert [found.alive for found in lock.read(directory)] == [False]
+    assert yiwang("state", "unlock", "--site", "jinan").stdout.strip() == "nothing is locked"
+    assert "unlocked" in yiwang("state", "unlock", "--site", "province").stdout
+    assert lock.read(directory) == []
+
+
+def test_backup_and_restore(yiwang: Yiwang, tmp_path: Path) -> None:
+    archive = tmp_path / "state.tar.gz"
+    store = store_of(yiwang)
+    kept = store.path.read_bytes()
+    yiwang("state", "backup", str(archive))
+    store.path.unlink()
+    Store(store.root, "city", "later").write(kept.decode())
+    refused = yiwang("state", "restore", str(archive), check=False)
+    assert refused.returncode == ExitCode.INPUT, "without a terminal it wants --yes"
+    assert not store.path.exists()
+    assert yiwang.json("state", "restore", str(archive), "--yes") == {"stacks": ["province/province"]}
+    assert store.path.read_bytes() == kept
+    assert not Store(store.root, "city", "later").path.exists(), "the state is replaced whole"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (("backup", "/nowhere/state.tar.gz"), "/nowhere"),
+        (("restore", "/nowhere.tar.gz", "--yes"), "/nowhere.tar.gz"),
+        (("restore", __file__, "--yes"), "no backup"),
+        (("unlock", "--site", "atlantis"), "atlantis"),
+    ],
+)
+def test_bad_input_is_one_line(arguments: tuple[str, ...], text: str, yiwang: Yiwang) -> None:
+    before = store_of(yiwang).path.read_bytes()
+    done = yiwang("state", *arguments, check=False)
+    assert done.returncode == ExitCode.INPUT
+    assert text in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert "Traceback" not in done.stderr
+    assert store_of(yiwang).path.read_bytes() == before
+
+
+def test_a_damaged_state_is_told(yiwang: Yiwang) -> None:
+    store_of(yiwang).path.write_text(json.dumps({"version": 3})[:-3])
+    done = yiwang("state", "list", check=False)
+    assert done.returncode == ExitCode.INPUT
+    assert "no valid Pulumi checkpoint" in done.stderr
