@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -16,9 +17,9 @@ from yiwang.lab.tools import wait_until
 
 CHILD = """
 import sys
-from yiwang.lab import layers
+from yiwang.lab import carry, layers
 layers.packages = lambda: ("less",)
-for path in layers.ensure(lambda text: print(text, flush=True)):
+for path in layers.ensure(carry.collect(), lambda text: print(text, flush=True)):
     print("made", path, flush=True)
 """
 
@@ -39,6 +40,22 @@ def test_a_layer_is_named_by_what_it_is_made_from(monkeypatch: pytest.MonkeyPatc
     assert {kind for kind in after if layers._keys(changed)[kind] != after[kind]} == {"sources", "packages"}
     secret = carry.Carried(here.sources, here.public, {Path("/etc/apt/auth.conf"): b"x"})
     assert layers._keys(secret) == after
+
+
+def test_layers_nobody_uses_go_after_a_while(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr("yiwang.lab.records.ROOT", tmp_path / "labs")
+    for name in ("wanted", "used", "young", "idle"):
+        layer = layers.directory() / name
+        (layer / "rootfs").mkdir(parents=True)
+        (layer / "layer.json").write_text(json.dumps({"kind": "packages", "size": 1, "made": 1}))
+        if name != "young":
+            os.utime(layer / "layer.json", (1, 1))
+    host = tmp_path / "labs" / "lab-abcdef" / "hosts" / "one"
+    host.mkdir(parents=True)
+    (host / "host.json").write_text(json.dumps({"layers": [str(layers.directory() / "used" / "rootfs")]}))
+    layers._prune({"wanted"})
+    assert sorted(path.name for path in layers.directory().iterdir()) == ["used", "wanted", "young"]
 
 
 @pytest.fixture

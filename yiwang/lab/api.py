@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import shutil
 import threading
 from collections.abc import Collection
 
@@ -70,10 +69,7 @@ def down(name: str, report: Report) -> bool:
             uplink.remove(tag(name))
         groups.remove_lab(tag(name))
         steps.done(t("lab.network_gone"))
-        shutil.rmtree(records.directory(name) / "hosts", ignore_errors=True)
         records.forget(name)
-    # The lock of the machine lies in a directory that goes with the last lab.
-    records.forget(name)
     return True
 
 
@@ -115,14 +111,16 @@ def _up(spec: LabSpec, wanted: list[LabHost], steps: _Steps, groups: Cgroups) ->
     surplus = [name for name in _every_host(spec.name, groups) if name not in {host.name for host in spec.hosts}]
     _wipe_hosts(spec.name, surplus, groups, None)
     absent = [host for host in wanted if not hosts.files(spec.name, host.name).made()]
-    trees = layers.ensure(steps.say) if absent else ()
+    if absent:
+        carried = carry.collect()
+        trees = layers.ensure(carried, steps.say)
+        for host in absent:
+            groups.kill(tag(spec.name), host.name)
+            hosts.make(spec, host, trees, carried.private)
     steps.done(t("lab.layers_ready"))
     with records.machine_locked():
         made = network.ensure(spec)
     steps.done(t("lab.network_ready"))
-    for host in absent:
-        groups.kill(tag(spec.name), host.name)
-        hosts.make(spec, host, trees)
     started = [host for host in wanted if _start(spec, host, groups)]
     _wait(spec, wanted, steps, groups)
     now = status(spec.name)

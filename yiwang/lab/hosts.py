@@ -10,7 +10,7 @@ import signal
 import subprocess
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -77,8 +77,11 @@ def known(lab: str) -> list[str]:
     return sorted(entry.name for entry in place.iterdir()) if place.is_dir() else []
 
 
-def make(spec: LabSpec, host: LabHost, layers: tuple[Path, ...]) -> None:
-    """Make the host's files: a fresh machine id, host key and the first authorized key. A half-made one is replaced."""
+def make(spec: LabSpec, host: LabHost, layers: tuple[Path, ...], private: Mapping[Path, bytes]) -> None:
+    """Make the host's files: a fresh machine id, host key and the first authorized key. A half-made one is replaced.
+
+    ``private`` is what only hosts get of the machine's package configuration, by path.
+    """
     place = files(spec.name, host.name)
     wipe(spec.name, host.name)
     for path, mode in ((place.path, 0o700), (place.upper, 0o755), (place.path / "work", 0o700), (place.path / "root", 0o755)):
@@ -96,7 +99,7 @@ def make(spec: LabSpec, host: LabHost, layers: tuple[Path, ...]) -> None:
         _write(upper / "etc/ssh/sshd_config.d/90-port.conf", f"Port {host.port}\n")
     key = upper / "etc/ssh/ssh_host_ed25519_key"
     run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", host.name, "-f", str(key)])
-    carry.place(carry.collect().private, upper, 0o600)
+    carry.place(private, upper, 0o600)
     write_atomic(place.meta, json.dumps({"layers": [str(layer) for layer in layers]}))
 
 

@@ -23,7 +23,7 @@ from pathlib import Path
 from yiwang import paths
 from yiwang.errors import ExitCode, UserError
 from yiwang.files import make_private, write_atomic
-from yiwang.lab import carry
+from yiwang.lab import carry, records
 from yiwang.lab.carry import Carried
 from yiwang.lab.tools import failed, killed_with_us, run, wait_until
 from yiwang.messages import t
@@ -34,6 +34,7 @@ _BASE_PACKAGES = ("systemd", "systemd-sysv", "dbus", "iproute2", "ca-certificate
 # Documentation and translations are half of a small system's files.
 _LEFT_OUT = ("/usr/share/man/*", "/usr/share/locale/*", "/usr/share/doc/*")
 _MARK = "layer.json"
+_IDLE_SECONDS = 14 * 24 * 3600.0
 
 Say = Callable[[str], None]
 
@@ -64,19 +65,19 @@ def directory() -> Path:
     return paths.cache() / "layers"
 
 
-def ensure(say: Say) -> tuple[Path, ...]:
+def ensure(carried: Carried, say: Say) -> tuple[Path, ...]:
     """The trees below a new host, topmost first; what is missing is built. Raises UserError.
 
     Two builders at once are safe: the second waits and finds the work done. A killed one leaves a directory that the
     next removes.
     """
-    carried = carry.collect()
     keys = _keys(carried)
     if not all(_complete(key) for key in keys.values()):
         with _building(say):
             for kind, key in keys.items():
                 if not _complete(key):
                     _build(kind, key, keys, carried, say)
+            _prune(set(keys.values()))
     for key in keys.values():
         os.utime(directory() / key / _MARK)  # when it was last of use
     return tuple(directory() / key / "rootfs" for key in reversed(keys.values()))
@@ -211,6 +212,16 @@ def _reachable(host: str, port: int) -> None:
     except OSError as error:
         text = t("lab.source_closed", host=host, port=port, reason=error)
         raise UserError(text, code=ExitCode.MACHINE, fix=t("lab.source_closed_fix")) from error
+
+
+def _prune(wanted: set[str]) -> None:
+    """Remove layers that no host was made on and that nobody asked for in a while."""
+    used = {layer for meta in records.ROOT.glob("*/hosts/*/host.json") for layer in json.loads(meta.read_text())["layers"]}
+    for layer in found():
+        idle = time.time() - (layer.path / _MARK).stat().st_mtime
+        if layer.path.name not in wanted and str(layer.rootfs) not in used and idle > _IDLE_SECONDS:
+            (layer.path / _MARK).unlink()  # first, so that a layer half removed counts as none
+            _clear(layer.path)
 
 
 def _clear(place: Path) -> None:

@@ -97,7 +97,8 @@ def _hardware_address(namespace: str) -> str:
 def _bridge(zone: LabZone, mtu: int) -> list[str]:
     name = _bridge_name(zone)
     return [
-        f"link add {name} mtu {mtu} type bridge forward_delay 0 mcast_snooping 0",
+        # An address of its own: otherwise it takes one of its ports' and changes when hosts come and go.
+        f"link add {name} mtu {mtu} address {_hardware_address(name)} type bridge forward_delay 0 mcast_snooping 0",
         f"address add {zone.ipv4.network_address + 1}/{zone.ipv4.prefixlen} dev {name}",
         f"address add {zone.ipv6.network_address + 1}/{zone.ipv6.prefixlen} dev {name} nodad",
         f"link set {name} up",

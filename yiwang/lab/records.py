@@ -15,7 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 from yiwang.errors import ExitCode, UserError
 from yiwang.files import make_private, write_atomic
 from yiwang.lab.spec import LabSpec, tag
-from yiwang.lab.tools import wait_until
+from yiwang.lab.tools import run, wait_until
 from yiwang.messages import t
 
 ROOT = Path("/var/lib/yiwang/lab")
@@ -70,10 +70,9 @@ def machine_locked() -> Iterator[None]:
 
 
 def forget(name: str) -> None:
-    """Remove a lab's directory, which holds no hosts any more, and the empty ones above it."""
-    place = directory(name)
-    (place / _RECORD).unlink(missing_ok=True)
-    for path in (place / "hosts", place, ROOT, ROOT.parent):
+    """Remove a lab's directory, whose hosts are gone, and the ones above it when it was the last."""
+    run(["rm", "--recursive", "--force", "--one-file-system", str(directory(name))], timeout=300)
+    for path in (ROOT, ROOT.parent):
         with contextlib.suppress(OSError):
             path.rmdir()
 
