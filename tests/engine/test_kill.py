@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -41,7 +39,7 @@ def straight(base: Path, tmp_path_factory: pytest.TempPathFactory) -> Box:
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:
-    os.kill(process.pid, signal.SIGKILL)
+    process.kill()
     process.wait()
 
 
@@ -143,6 +141,31 @@ def test_a_create_nobody_wants_any_more_is_removed(tmp_path: Path) -> None:
     assert result.ok
     assert "fresh:" not in box.world()["objects"]
     assert box.run("up", 1).in_flight == ()
+
+
+@pytest.mark.parametrize("call", ["update first:", "delete on-gone:", "create replaced:k2"])
+def test_a_change_of_mind_after_a_kill(call: str, base: Path, tmp_path: Path) -> None:
+    """The object changed, the run was killed before it knew, and the program is as it was before: so is the world in the end."""
+    work = tmp_path / "box"
+    shutil.copytree(base, work)
+    box = Box(work)
+    before = box.world()["objects"]
+    process = box.child(STEP, delay=3.0)
+    assert wait_for(lambda: call in box.world()["calls"])
+    _kill(process)
+    assert box.world()["objects"] != before
+    result = box.run("up", 1)
+    assert result.ok
+    verb, _, id_ = call.partition(" ")
+    assert any(operation.startswith(verb[:5]) and id_.partition(":")[0] in operation for operation in result.in_flight)
+    # Not what is replaced to and fro: its id is the same again, so the replaced state's delete is the new object's.
+    assert _but_replaced(box.world()["objects"]) == _but_replaced(before)
+    again = box.run("up", 1)
+    assert (again.changes, again.in_flight) == ({}, ())
+
+
+def _but_replaced(objects: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in objects.items() if not key.startswith("replaced:")}
 
 
 def test_secrets_reach_neither_journal_nor_state(tmp_path: Path) -> None:

@@ -59,7 +59,10 @@ def test_unlock_leaves_a_living_holder_alone(yiwang: Yiwang) -> None:
 
 def test_unlock_removes_the_lock_of_a_dead_one(yiwang: Yiwang) -> None:
     directory = store_of(yiwang).lock_directory
-    code = f"import pathlib,os\nfrom yiwang.engine import lock\nheld = lock.held(pathlib.Path({str(directory)!r}), 'up')\nheld.__enter__()\nos._exit(0)"
+    code = (
+        "import os, pathlib\nfrom yiwang.engine import lock\n"
+        f"held = lock.held(pathlib.Path({str(directory)!r}), 'up')\nheld.__enter__()\nos._exit(0)"
+    )
     subprocess.run([sys.executable, "-c", code], check=True)
     assert [found.alive for found in lock.read(directory)] == [False]
     assert yiwang("state", "unlock", "--site", "jinan").stdout.strip() == "nothing is locked"

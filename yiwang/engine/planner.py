@@ -11,7 +11,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from yiwang.engine import urn as urns
 from yiwang.engine.resource import Resource
 from yiwang.engine.values import UNKNOWN, PathPart, Properties, parse_path, path_covers, reset_path, reveal
 
@@ -249,9 +248,3 @@ def closure(resources: Iterable[Resource], roots: set[str]) -> set[str]:
                 found.add(resource.urn)
                 grown = True
     return found
-
-
-def unused_package(types: Iterable[str], available: Iterable[str]) -> str | None:
-    """The first package among resource ``types`` that is not ``available``, None when all are."""
-    known = set(available)
-    return next((package for package in map(urns.package_of, types) if package not in known), None)

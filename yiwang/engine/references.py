@@ -15,8 +15,6 @@ from yiwang.engine.store import recorded
 from yiwang.engine.urn import STACK_TYPE
 from yiwang.engine.values import UNKNOWN, Properties, has_secret
 
-REFERENCE_TYPE = "pulumi:pulumi:StackReference"
-
 
 class Builtin:
     """The provider of package ``pulumi``. ``overlay``: outputs that previews use in place of what is recorded."""

@@ -168,15 +168,6 @@ def _remark(value: Value, mark: Value) -> Value:
     return value
 
 
-def collapse_lists(value: Value) -> Value:
-    """``value`` with each list that holds a secret made one secret, as the checkpoint keeps it."""
-    if isinstance(value, list):
-        return secret(value) if has_secret(value) else value
-    if isinstance(value, dict) and not is_secret(value):
-        return {key: collapse_lists(item) for key, item in value.items()}
-    return value
-
-
 PathPart = str | int
 
 
