@@ -16,7 +16,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from box_case import Box, wait_for
 
 from yiwang import engine
-from yiwang.engine import lock
+from yiwang.engine import checkpoint, lock
 from yiwang.engine.values import UNKNOWN, is_secret
 from yiwang.errors import ExitCode, UserError
 
@@ -73,6 +73,21 @@ def test_a_recorded_package_that_is_not_available_is_refused(tmp_path: Path) -> 
     for verb in ("preview", "up", "refresh", "destroy"):
         with pytest.raises(UserError, match="provider box is not available"):
             box.run(verb, 1)
+
+
+def test_a_plugin_that_does_not_start_is_told_with_its_last_words(tmp_path: Path) -> None:
+    box = Box(tmp_path)
+    plugin = tmp_path / "prog" / "plugin" / "pulumi-resource-box"
+    plugin.write_text("#!/bin/sh\necho no such module >&2\nexit 3\n")
+    with pytest.raises(UserError, match=r"box .* did not start") as caught:
+        box.run("preview", 1)
+    assert caught.value.lines == ("| no such module",)
+
+
+def test_children_are_tied_without_the_help_of_a_tool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("yiwang.engine.plugin.shutil.which", lambda _name: None)
+    box = Box(tmp_path, program='Box("a", text="x")')
+    assert box.run("up", 1).ok
 
 
 @pytest.mark.parametrize(
@@ -357,6 +372,17 @@ def test_a_stack_reference_reads_another_stack(tmp_path: Path) -> None:
     states = {urn.rpartition("::")[2]: state for urn, state in reader.recorded().items()}
     assert is_secret(states["reader"][1]["secret"]), "a secret stays one on its way to another stack"
     assert states["source"][2]["secretOutputNames"] == ["hidden"]
+
+
+def test_stacks_made_together_share_one_key(tmp_path: Path) -> None:
+    boxes = [Box(tmp_path, stack=f"s{number}", program='Box("a", text="x")') for number in range(2)]
+
+    async def together() -> None:
+        await asyncio.gather(*(engine.up(box.stack, box.options(1)) for box in boxes))
+
+    asyncio.run(together())
+    states = {checkpoint.secrets_state(checkpoint.parse(box.store.path.read_bytes())) for box in boxes}
+    assert len(states) == 1
 
 
 def test_several_stacks_run_side_by_side_in_one_loop(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import asyncio
 import hashlib
 import json
 import os
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -152,10 +153,24 @@ def load(store: Store, passphrase: str, salt: str = "") -> Loaded:
     lines = _lines(store.journal_path) if store.journal_path.is_file() else []
     if lines and (lines[0]["base"] != digest or lines[-1].get("folded") == digest):
         lines = []
-    state = checkpoint.secrets_state(latest) or (lines[0]["secrets"] if lines else "") or salt or store.shared_salt()
-    secrets = Manager(passphrase, state or None)
+    state = checkpoint.secrets_state(latest) or (lines[0]["secrets"] if lines else "") or salt
+    secrets = Manager(passphrase, state) if state else _new_secrets(store, passphrase)
     deployment = checkpoint.load(latest, secrets)
     return Loaded(replay(deployment, lines[1:], secrets) if lines else deployment, secrets, digest)
+
+
+# Stacks of one backend that are made at the same time get one salt too: backend and passphrase -> secrets state.
+_new: dict[tuple[Path, str], str] = {}
+_making = threading.Lock()
+
+
+def _new_secrets(store: Store, passphrase: str) -> Manager:
+    """The secrets of a stack that has no salt yet: its neighbours' key, so that one is derived for all of them."""
+    with _making:
+        shared = store.shared_salt() or _new.get((store.root, passphrase))
+        secrets = Manager(passphrase, shared)
+        _new[store.root, passphrase] = secrets.state
+    return secrets
 
 
 def replay(base: Deployment, lines: list[dict[str, Any]], secrets: Manager) -> Deployment:

@@ -65,6 +65,14 @@ def _alive(entry: dict[str, Any]) -> bool | None:
     return bool(_start(int(entry["pid"])) == entry["start"])
 
 
+def _user() -> str:
+    """Who runs this; the number where the machine has no name for it."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return str(os.getuid())
+
+
 def _machine_id() -> str:
     with contextlib.suppress(OSError):
         return Path("/etc/machine-id").read_text(encoding="ascii").strip()
@@ -111,7 +119,7 @@ def held(directory: Path, verb: str) -> Iterator[list[Lock]]:
             dead.append(other)
         entry = {
             "pid": os.getpid(),
-            "username": getpass.getuser(),
+            "username": _user(),
             "hostname": socket.gethostname(),
             "timestamp": now(),
             "verb": verb,

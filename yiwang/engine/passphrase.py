@@ -43,6 +43,7 @@ class Manager:
     """
 
     def __init__(self, passphrase: str, state: str | None = None) -> None:
+        state = state or None
         salt = _salt(state) if state else os.urandom(8)
         self._cipher = AESGCM(_key(passphrase, salt))
         # Equal secrets of a resource keep their ciphertext, so that a file changes only where a value does.

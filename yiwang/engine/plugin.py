@@ -9,6 +9,7 @@ import os
 import shutil
 import signal
 import sys
+from collections import deque
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -18,6 +19,8 @@ from yiwang.messages import t
 SOCKET_VARIABLE = "PULUMI_PROVIDER_SOCKET"
 _START_SECONDS = 60.0
 _STOP_SECONDS = 3.0
+_LISTEN_SECONDS = 0.5
+_LAST_WORDS = 8
 # A child dies with the engine: a create that goes on after a kill would make its object a second time.
 _TIE = "import ctypes,os,sys;ctypes.CDLL(None).prctl(1,9);os.getppid()==int(sys.argv[1]) or os._exit(1);os.execv(sys.argv[2],sys.argv[2:])"
 _numbers = itertools.count()
@@ -74,6 +77,8 @@ class Plugin:
                 with contextlib.suppress(ProcessLookupError):
                     self._process.kill()
                 await self._process.wait()
+        # What it said last is read, unless a grandchild holds the pipes open.
+        await asyncio.wait(self._readers, timeout=_LISTEN_SECONDS)
         for reader in self._readers:
             reader.cancel()
         await asyncio.gather(*self._readers, return_exceptions=True)
@@ -118,15 +123,21 @@ async def start(
         limit=STREAM_LIMIT,
     )
     assert process.stdout is not None  # noqa: S101 - asked for above
+    last: deque[str] = deque(maxlen=_LAST_WORDS)
+
+    def listen(stream: str, text: str) -> None:
+        last.append(text)
+        on_line(stream, text)
+
     try:
         async with asyncio.timeout(_START_SECONDS):
             first = await process.stdout.readline()
             listening = bool(first) and socket.is_socket()
     except TimeoutError:
         listening = False
-    plugin = Plugin(package, process, socket, on_line)
+    plugin = Plugin(package, process, socket, listen)
     if not listening:
-        await asyncio.sleep(0)  # its last words reach on_line
         await plugin.stop(at_once=True)
-        raise UserError(t("engine.plugin_start", package=package, path=arguments[0]), fix=t("engine.plugin_start_fix"))
+        text = t("engine.plugin_start", package=package, path=arguments[0])
+        raise UserError(text, fix=t("engine.plugin_start_fix"), lines=tuple(f"| {line}" for line in last))
     return plugin

@@ -223,12 +223,14 @@ _PREFIX = "yiwang-engine-"
 def _directory() -> Iterator[Path]:
     """A directory of mode 0700 for the sockets; those of runs that were killed are removed."""
     base = Path(tempfile.gettempdir())
-    for left in base.glob(f"{_PREFIX}*"):
-        pid = left.name.removeprefix(_PREFIX).partition("-")[0]
+    # A process number says something only within its own pid namespace.
+    ours = f"{_PREFIX}{Path('/proc/self/ns/pid').stat().st_ino}-"
+    for left in base.glob(f"{ours}*"):
+        pid = left.name.removeprefix(ours).partition("-")[0]
         with contextlib.suppress(OSError):
             if pid.isdigit() and left.stat().st_uid == os.getuid() and not Path(f"/proc/{pid}").exists():
                 shutil.rmtree(left, ignore_errors=True)
-    path = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=base))
+    path = Path(tempfile.mkdtemp(prefix=f"{ours}{os.getpid()}-", dir=base))
     try:
         yield path
     finally:

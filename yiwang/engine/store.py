@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -55,7 +56,11 @@ class Store:
             backup = self.path.with_suffix(".json.bak")
             temporary = self.path.with_suffix(".json.bak.new")
             temporary.unlink(missing_ok=True)
-            os.link(self.path, temporary)
+            try:
+                os.link(self.path, temporary)
+            except OSError:
+                # Not every file system has hard links.
+                shutil.copy2(self.path, temporary)
             temporary.replace(backup)
         write_atomic(self.path, text)
 
