@@ -110,7 +110,7 @@ def names(province: Province, site: Site) -> list[Mapping[str, Any]]:
     found: list[Mapping[str, Any]] = []
     above: Site | None = site
     while above is not None:
-        for host in above.hosts:
+        for host in sorted(above.hosts, key=lambda host: host.name):
             addresses = [str(address) for address in (host.ipv4, host.ipv6) if address is not None]
             found += [{"address": address, "names": [full_name(above, host), host.name]} for address in addresses]
         above = province.sites.get(above.parent) if above.parent else None
