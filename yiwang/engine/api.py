@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,7 @@ class Control:
 
     def __init__(self) -> None:
         self._level = 0
-        self._watchers: list[Any] = []
+        self._watchers: list[Callable[[Control], None]] = []
 
     @property
     def cancelled(self) -> bool:
@@ -48,11 +48,11 @@ class Control:
         """Stop at once: plugins are killed, what was in flight is reported by the next run."""
         self._raise_to(2)
 
-    def watch(self, callback: Any) -> None:
+    def watch(self, callback: Callable[[Control], None]) -> None:
         """Call ``callback(control)`` at each change (for the engine)."""
         self._watchers.append(callback)
 
-    def unwatch(self, callback: Any) -> None:
+    def unwatch(self, callback: Callable[[Control], None]) -> None:
         """The reverse of ``watch``."""
         self._watchers.remove(callback)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, NoReturn
 
 import grpc
@@ -25,6 +26,8 @@ _FEATURES = (
 )
 _FEATURE_WORDS = ("secrets", "resourceReferences", "aliasSpecs", "deletedWith", "replaceWith")
 _SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
+_PART = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(h|ms|us|µs|ns|m|s)")
+_DURATION = re.compile(rf"(?:{_PART.pattern})+|0|")
 
 
 class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
@@ -57,7 +60,11 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
     async def RegisterResource(self, request: Any, call: Any) -> Any:  # noqa: N802
         """One resource of the program."""
         await self._refuse(request, call)
-        goal = goal_of(request, str(self._context.project.directory))
+        try:
+            goal = goal_of(request, str(self._context.project.directory))
+        except ValueError as error:
+            self._context.reporter.error(f"{request.type} {request.name}: {error}")
+            await _shut_down(call)
         try:
             done = await self._executor.register(goal)
         except HaltedError:
@@ -204,18 +211,9 @@ def _timeouts(message: Any) -> dict[str, float]:
 
 def seconds(duration: str) -> float:
     """A duration as Go writes it (``1h2m3.5s``) in seconds. Raises ValueError for anything else."""
-    total, number, unit = 0.0, "", ""
-    for character in f"{duration}0":
-        if (character.isdigit() or character == ".") and unit:
-            total += float(number) * _SECONDS[unit]
-            number, unit = "", ""
-        if character.isdigit() or character == ".":
-            number += character
-        elif not number or character not in "hmsuµn":
-            raise ValueError(duration)
-        else:
-            unit += character
-    return total
+    if not _DURATION.fullmatch(duration):
+        raise ValueError(f"{duration!r} is no duration")
+    return sum(float(number) * _SECONDS[unit] for number, unit in _PART.findall(duration))
 
 
 def _position(request: Any, directory: str) -> str:

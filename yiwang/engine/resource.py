@@ -30,8 +30,9 @@ class Resource:
     type: str
     custom: bool
     id: str = ""
-    inputs: Properties = field(default_factory=dict)
-    outputs: Properties = field(default_factory=dict)
+    # Not in the representation: it may end in a log.
+    inputs: Properties = field(default_factory=dict, repr=False)
+    outputs: Properties = field(default_factory=dict, repr=False)
     parent: str = ""
     provider: str = ""
     dependencies: list[str] = field(default_factory=list)
@@ -91,7 +92,7 @@ class Goal:
     name: str
     custom: bool
     parent: str = ""
-    inputs: Properties = field(default_factory=dict)
+    inputs: Properties = field(default_factory=dict, repr=False)
     provider: str = ""
     package: str = ""
     version: str = ""
