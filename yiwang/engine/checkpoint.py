@@ -134,9 +134,7 @@ def load(latest: dict[str, Any], secrets: Manager) -> Deployment:
     known = {"manifest", "secrets_providers", "resources", "pending_operations"}
     return Deployment(
         resources=[decode_resource(entry, secrets) for entry in latest.get("resources") or []],
-        pending=[
-            Pending(entry["type"], decode_resource(entry["resource"], secrets)) for entry in latest.get("pending_operations") or []
-        ],
+        pending=[Pending(entry["type"], decode_resource(entry["resource"], secrets)) for entry in latest.get("pending_operations") or []],
         secrets_state=secrets.state,
         extra={key: value for key, value in latest.items() if key not in known},
     )

@@ -143,9 +143,7 @@ class GrpcProvider:
 
     async def check(self, urn: str, old: Properties | None, new: Properties) -> Properties:
         """See ``Provider``."""
-        request = pb.CheckRequest(
-            olds=self._out(old or {}), news=self._out(new), randomSeed=os.urandom(32), **_identity(urn)
-        )
+        request = pb.CheckRequest(olds=self._out(old or {}), news=self._out(new), randomSeed=os.urandom(32), **_identity(urn))
         answer = await _call(self._stub.Check(request))
         _refuse(urn, answer.failures)
         return self._in(answer.inputs, new)
@@ -164,9 +162,7 @@ class GrpcProvider:
 
     async def create(self, new: Resource, *, preview: bool) -> tuple[str, Properties]:
         """See ``Provider``."""
-        request = pb.CreateRequest(
-            properties=self._out(new.inputs), timeout=new.timeout("create"), preview=preview, **_identity(new.urn)
-        )
+        request = pb.CreateRequest(properties=self._out(new.inputs), timeout=new.timeout("create"), preview=preview, **_identity(new.urn))
         answer = await _call(self._stub.Create(request))
         if not answer.id and not preview:
             raise ProviderError("provider unexpectedly returned empty ID from Create")

@@ -124,9 +124,7 @@ def recover(store: Store, passphrase: str) -> bool:
         store.remove_journal()
         return True
     if lines[0]["base"] != present:
-        raise UserError(
-            t("engine.journal_foreign", path=store.journal_path), code=ExitCode.INPUT, fix=t("engine.journal_foreign_fix")
-        )
+        raise UserError(t("engine.journal_foreign", path=store.journal_path), code=ExitCode.INPUT, fix=t("engine.journal_foreign_fix"))
     loaded = load(store, passphrase)
     store.write(checkpoint.dump(loaded.deployment, loaded.secrets, store.full_name))
     store.remove_journal()

@@ -21,9 +21,7 @@ class Builtin:
 
     previews = True
 
-    def __init__(
-        self, backend: Path, project: str, passphrase: str, overlay: Mapping[str, Mapping[str, Any]], *, dry: bool
-    ) -> None:
+    def __init__(self, backend: Path, project: str, passphrase: str, overlay: Mapping[str, Mapping[str, Any]], *, dry: bool) -> None:
         self._backend = backend
         self._project = project
         self._passphrase = passphrase

@@ -44,9 +44,7 @@ class Replacer:
         with self._context.reporter.step("replace", new, old, found):
             pass
 
-    async def _make(
-        self, op: str, new: Resource, old: Resource, provider: Provider | None, found: Difference, *, keep_old: bool
-    ) -> None:
+    async def _make(self, op: str, new: Resource, old: Resource, provider: Provider | None, found: Difference, *, keep_old: bool) -> None:
         if provider is not None:
             async with self._steps.performing(op, new, old, found):
                 await self._steps.create(provider, new, replaces=old, keep_old=keep_old)

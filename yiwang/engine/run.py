@@ -179,9 +179,7 @@ class _Run:
 
     async def _program(self, context: Context, executor: Executor) -> None:
         self.program = Program(self.project, self.stack.name, context.config, self.options.environment)
-        code = await self.program.run(
-            self.address, parallel=self.options.parallel, dry_run=self.dry, on_line=self._line
-        )
+        code = await self.program.run(self.address, parallel=self.options.parallel, dry_run=self.dry, on_line=self._line)
         await executor.drain()
         if executor.fatal is not None:
             raise executor.fatal
