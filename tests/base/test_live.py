@@ -79,9 +79,13 @@ def test_the_operations_host_runs_the_kit_and_the_others_do_not(lab: Any) -> Non
 
 
 def test_what_somebody_changed_by_hand_is_found_and_put_back(lab: Any) -> None:
+    chrony = lab.ssh("p-data", "systemctl show chrony --property=ExecMainPID")
+    # A file newer than the service that reads it is what a run leaves behind that was killed before the restart.
+    lab.ssh("p-data", "sudo touch /etc/chrony/chrony.conf")
     lab.ssh("p-data", "sudo sh -c 'nft flush ruleset; echo PermitRootLogin yes >> /etc/ssh/sshd_config; rm /etc/profile.d/yiwang.sh'")
     lab("up", "--yes", "--refresh", "--site", "province", "--host", "p-data")
     expected = (Path(__file__).parent / "expected" / "p-data.nft").read_text()
     assert lab.ssh("p-data", "sudo nft list ruleset") == expected[expected.index("table inet yiwang") :]
     assert "permitrootlogin no\n" in lab.ssh("p-data", "sudo sshd -T")
     assert lab.ssh("p-data", "bash -lc 'echo $TMOUT'").strip() == "600"
+    assert lab.ssh("p-data", "systemctl show chrony --property=ExecMainPID") != chrony
