@@ -12,7 +12,7 @@ from pathlib import Path
 from yiwang import lab, ssh
 from yiwang.errors import ExitCode, UserError
 from yiwang.files import make_private, write_atomic
-from yiwang.inventory.model import WORLD, Host, Networks, Province
+from yiwang.inventory.model import WORLD, Host, Province
 from yiwang.inventory.model import Path as InventoryPath
 from yiwang.lab import LabHost, LabPath, LabSpec, LabStatus, LabZone, Operator
 from yiwang.messages import t
@@ -128,8 +128,11 @@ def _path(province: Province, path: InventoryPath) -> LabPath:
 
 
 def _addresses(province: Province, endpoints: Iterable[str]) -> tuple[IPv4Network | IPv6Network, ...]:
-    found: list[Networks] = [province.addresses(endpoint) for endpoint in endpoints]
-    return tuple(network for ipv4, ipv6 in found for network in (*ipv4, *ipv6))
+    found: list[IPv4Network | IPv6Network] = []
+    for endpoint in endpoints:
+        ipv4, ipv6 = province.addresses(endpoint)
+        found += [*ipv4, *ipv6]
+    return tuple(found)
 
 
 def _operator(province: Province) -> Operator:
