@@ -90,7 +90,7 @@ class ChangedSetting:
         return self
 
     def set(self, value: str) -> None:
-        self.path.write_text(f"{self.before or '---'}\nbase_journal_max_use: {value}\n")
+        self.path.write_text(f"{self.before or '---'}\nbase_journal_size: {value}\n")
 
     def __exit__(self, *_: object) -> None:
         if self.before is None:

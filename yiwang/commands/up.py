@@ -57,8 +57,9 @@ def apply_plan(console: Console, work: Session, run: runner.Run, *, yes: bool) -
     if todo:
         console.info(changes.describe(found, planned=True))
         confirm(t("deployment.confirm_up"), yes=yes)
+        planning = len(work.progress.events)
         results = work.do(run, lambda: runner.apply(run, todo))
-        found = changes.collect({**planned, **results}, work.progress.events)
+        found = changes.collect({**planned, **results}, work.progress.events[planning:])
         ok = all(result.ok for result in results.values())
     else:
         ok = True
