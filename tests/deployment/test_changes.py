@@ -72,3 +72,13 @@ def test_a_half_written_event_waits_for_its_end(tmp_path: Path) -> None:
         file.write(b'"}\n')
     assert [event["event"] for event in tail.read()] == ["b"]
     assert list(tail.read()) == []
+
+
+def test_the_order_of_arrival_does_not_show() -> None:
+    steps = [step("update", name="base"), step("create", "yiwang:index:Secret", "rescue"), step("delete", name="old")]
+    events = [
+        {"event": "host_result", "site": "jinan", "role": "base", "host": host, "task": "Names", "status": "changed"} for host in ("a", "b")
+    ]
+    one = changes.collect({"jinan": result(*steps)}, events)
+    other = changes.collect({"jinan": result(*reversed(steps))}, reversed(events))
+    assert json.dumps(plain(one)) == json.dumps(plain(other))

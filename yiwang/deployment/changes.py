@@ -46,13 +46,20 @@ class SiteChanges:
 
 
 def collect(results: Mapping[str, Any], events: Iterable[Event]) -> list[SiteChanges]:
-    """The record of each site, from the engine's results and the provider's events."""
+    """The record of each site, from the engine's results and the provider's events.
+
+    Steps and hosts run side by side, so they arrive in any order; the record is sorted, and two plans of the same are equal.
+    """
     sites = [_site(name, result) for name, result in results.items()]
     by_name = {site.site: site for site in sites}
     for event in events:
         site = by_name.get(event["site"])
         if site is not None:
             _add(site, event)
+    for site in sites:
+        site.resources.sort(key=lambda resource: (resource["type"], resource["name"], resource["operation"]))
+        site.hosts = dict(sorted(site.hosts.items()))
+        site.counts = dict(sorted(site.counts.items()))
     return sites
 
 
