@@ -197,12 +197,10 @@ def creation_kills(lab: Yiwang, number: int) -> None:
         check_complete(lab, urns)
 
 
-@pytest.mark.soak
 def test_killed_updates_are_finished_by_a_rerun(lab: Yiwang) -> None:
     kills(lab, 3)
 
 
-@pytest.mark.soak
 def test_killed_first_runs_are_finished_by_a_rerun(lab: Yiwang) -> None:
     creation_kills(lab, 2)
 
