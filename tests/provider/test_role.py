@@ -154,6 +154,65 @@ def test_only_the_hosts_of_the_limit_are_visited(servers: Any) -> None:
         assert [again["results"][host]["changed"] for host in ("one", "two")] == [0, 0]
 
 
+def test_a_host_taken_out_while_it_may_not_be_visited_is_cleaned_later(servers: Any) -> None:
+    first, second = inputs(servers), inputs(servers, hosts=("one",))
+    with provider(**servers.environment) as client:
+        state = client.create(first)
+    with provider(**servers.environment, YIWANG_LIMIT="one") as client:
+        state = client.update(first, state, second)
+        assert client.events("host_result") == []
+    assert set(state["results"]) == {"one", "two"}
+    assert TOKEN not in str(state)
+    with provider(**servers.environment) as client:
+        assert client.diff(second, state, second) == ["results"]
+        state = client.update(second, state, second)
+        assert visited(client) == {"two"}
+        assert set(state["results"]) == {"one"}
+        assert servers.run("two", "ls /etc/probe.greeting 2>/dev/null || true") == ""
+        client.delete(second, state)
+
+
+def test_a_removal_that_fails_is_tried_again(servers: Any) -> None:
+    first, second = inputs(servers), inputs(servers, hosts=("one",))
+    with provider(**servers.environment) as client:
+        state = client.create(first)
+        servers.run("two", "chattr +i /etc/probe.greeting 2>/dev/null || mount --bind /etc/probe.greeting /etc/probe.greeting")
+        try:
+            with pytest.raises(grpc.RpcError) as caught:
+                client.update(first, state, second)
+        finally:
+            servers.run("two", "umount /etc/probe.greeting 2>/dev/null || chattr -i /etc/probe.greeting")
+        outputs, reasons = partial(caught.value)
+        assert "two" in reasons[0]
+        assert outputs["results"]["one"] == state["results"]["one"]
+        assert client.diff(second, outputs, second) == ["results"]
+        state = client.update(second, outputs, second)
+        assert set(state["results"]) == {"one"}
+        assert servers.run("two", "ls /etc/probe.greeting 2>/dev/null || true") == ""
+        client.delete(second, state)
+
+
+def test_a_host_taken_out_that_does_not_answer_is_named_and_forgotten(servers: Any) -> None:
+    first, second = inputs(servers), inputs(servers, hosts=("one",))
+    with provider(**servers.environment) as client:
+        state = client.create(first)
+    with provider(**servers.environment) as client:
+        first["hosts"]["two"]["port"] = 2299
+        state = client.update(first, state, second)
+        assert set(state["results"]) == {"one"}
+        assert [event["host"] for event in client.events("host_gone")] == ["two"]
+        assert client.events("host_failed") == []
+        client.delete(inputs(servers), client.create(inputs(servers)))
+
+
+def test_a_create_nobody_wants_any_more_is_removed_from_all_its_hosts(servers: Any) -> None:
+    with provider(**servers.environment) as client:
+        client.create(inputs(servers))
+        client.delete(inputs(servers), {})
+        for host in ("one", "two"):
+            assert servers.run(host, "ls /etc/probe.* 2>/dev/null || true") == ""
+
+
 def test_failure_on_one_host(servers: Any) -> None:
     with provider(**servers.environment) as client:
         first = inputs(servers)

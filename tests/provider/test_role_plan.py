@@ -115,3 +115,17 @@ def test_another_role_replaces() -> None:
 def test_bad_inputs_are_named(key: str, news: dict[str, Any]) -> None:
     assert role_plan.check(INPUTS) == []
     assert [problem.key for problem in role_plan.check(news)] == [key]
+
+
+def test_a_replacement_removes_before_it_makes() -> None:
+    news = changed(role="other")
+    assert role_plan.diff(INPUTS, news, visits(news)).delete_first
+
+
+def test_a_host_taken_out_keeps_how_to_reach_it_without_secrets() -> None:
+    news = changed()
+    gone = news["hosts"].pop("p1")
+    results = role_plan.with_leaving(INPUTS, RESULTS, news)
+    assert results["p1"]["left"] == {**gone, "variables": {}}
+    assert results["p2"] == RESULTS["p2"]
+    assert role_plan.entries(news, results) == {"p1": results["p1"]["left"], "p2": INPUTS["hosts"]["p2"]}

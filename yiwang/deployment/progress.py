@@ -95,6 +95,9 @@ class Progress:
             lines.append("  " + t("deployment.resume", command=event["resume"]))
         self._console.error("\n".join(lines))
 
+    def _on_host_gone(self, event: Event) -> None:
+        self._console.warn(t("deployment.host_gone", site=event["site"], role=event["role"], host=event["host"], message=event["message"]))
+
     def _on_role_finished(self, event: Event) -> None:
         self._running.pop((event["site"], event["role"]), None)
         changed = ", ".join(f"{host} {number}" for host, number in sorted(event["changed"].items()))

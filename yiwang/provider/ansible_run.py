@@ -28,7 +28,8 @@ class Work:
     """What is to be done: an entry (a task file) of a role on hosts.
 
     ``hosts`` and ``variables`` as in the inputs of a role, secrets marked. ``bootstrap``: those hosts on which the role's
-    ``bootstrap.yml`` runs before, as ``bootstrap_user``. ``check``: look only, and report differences.
+    ``bootstrap.yml`` runs before, as ``bootstrap_user``. ``check``: look only, and report differences. ``dismissed``: the
+    hosts are no longer listed, one that does not answer is no failure. ``unknown``: nobody knows which were visited before.
     """
 
     role: str
@@ -40,6 +41,8 @@ class Work:
     bootstrap: frozenset[str] = frozenset()
     bootstrap_user: str = "root"
     destroy_data: bool = False
+    dismissed: bool = False
+    unknown: bool = False
 
 
 @dataclass(frozen=True)

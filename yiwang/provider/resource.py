@@ -19,11 +19,15 @@ class Problem:
 
 @dataclass(frozen=True)
 class Change:
-    """The answer of a comparison: changed properties (top level), those that force a replacement, and exact paths."""
+    """The answer of a comparison: changed properties (top level), those that force a replacement, and exact paths.
+
+    ``delete_first``: in a replacement, whatever asked for it, the old object goes before the new one is made.
+    """
 
     keys: tuple[str, ...]
     replaces: tuple[str, ...] = ()
     paths: tuple[str, ...] = ()
+    delete_first: bool = False
 
 
 @dataclass(frozen=True)

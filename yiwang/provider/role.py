@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -13,7 +14,7 @@ from yiwang.provider.ansible_runner import HostOutcome, Outcome
 from yiwang.provider.resource import Answer, Change, PartialFailure, Problem, Resource
 from yiwang.provider.role_plan import Visits
 from yiwang.provider.role_work import Worker, resume
-from yiwang.provider.values import UNKNOWN, reveal, unknown
+from yiwang.provider.values import UNKNOWN, reveal
 
 Inputs = dict[str, Any]
 
@@ -43,21 +44,21 @@ class RoleResource(Resource):
             self._would_run(news, todo.apply, "main")
             return Answer("", _outputs(news, UNKNOWN))
         identifier = f"{news['site']}/{news['role']}"
-        return Answer(identifier, await self._apply(identifier, news, {}, todo, fresh=True))
+        return Answer(identifier, await self._apply(identifier, news, {}, todo))
 
     async def update(self, old_inputs: Inputs, olds: Inputs, news: Inputs, *, preview: bool) -> Inputs:
         """Apply it where needed, remove it from hosts no longer listed."""
         todo = self._visits(old_inputs, olds, news)
-        results = _results(olds)
+        results = role_plan.with_leaving(old_inputs, _results(olds), news)
         if preview:
             return _outputs(news, await self._preview(news, results, todo))
-        if todo.remove:
-            await self._remove(old_inputs, todo.remove)
-        kept = {host: dict(result) for host, result in results.items() if host not in todo.remove}
+        left = await self._leave(old_inputs, results, todo.remove)
+        kept = {host: dict(result) for host, result in results.items() if host not in todo.remove or left[host].failed}
         for host in todo.outdated:
             kept.get(host, {}).pop("applied", None)
         identifier = f"{news['site']}/{news['role']}"
-        return await self._apply(identifier, news, kept, todo, fresh=False)
+        stuck = {host: found for host, found in left.items() if found.failed}
+        return await self._apply(identifier, news, kept, todo, stuck=stuck)
 
     async def read(self, inputs: Inputs, olds: Inputs) -> Inputs:
         """Look at each host where the role is applied; where it would change something, or fail, it no longer is."""
@@ -74,12 +75,17 @@ class RoleResource(Resource):
         return {**olds, "results": results}
 
     async def delete(self, inputs: Inputs, olds: Inputs) -> None:
-        """Run the role's removal on all hosts it has visited. Raises UserError when it failed on one."""
-        hosts = tuple(host for host in _results(olds) if host in inputs.get("hosts", {}))
+        """Run the role's removal on all hosts it has visited. Raises UserError when it failed on one.
+
+        Without outputs (a first run was killed in it) it may have visited any of its hosts.
+        """
+        unknown = "results" not in olds
+        entries = role_plan.entries(inputs, {host: {} for host in inputs["hosts"]} if unknown else _results(olds))
+        hosts = tuple(entries)
         if self._allowed(hosts) != hosts:
             # Forgotten in the state, the rest would stay on the hosts that may not be visited.
             raise UserError(t("provider.delete_limited", role=inputs["role"], hosts=", ".join(hosts)), code=ExitCode.INPUT)
-        outcome = await self._remove(inputs, hosts)
+        outcome = await self._remove({**inputs, "hosts": entries}, hosts, unknown=unknown)
         failed = {host: found for host, found in outcome.hosts.items() if found.failed}
         if failed:
             raise UserError(_paragraph(inputs, failed), fix=t("provider.resume", command="yiwang down"))
@@ -92,18 +98,23 @@ class RoleResource(Resource):
         settings = self._worker.settings
         return role_plan.visits(old_inputs, _results(olds), news, limit=settings.limit, force=settings.reapply)
 
-    async def _apply(self, identifier: str, news: Inputs, results: dict[str, Any], todo: Visits, *, fresh: bool) -> Inputs:
-        """Visit the hosts and return the outputs. Raises PartialFailure, UserError when nothing was done at all."""
+    async def _apply(
+        self, identifier: str, news: Inputs, results: dict[str, Any], todo: Visits, *, stuck: Mapping[str, HostOutcome] | None = None
+    ) -> Inputs:
+        """Visit the hosts and return the outputs. Raises PartialFailure, UserError when nothing was done at all.
+
+        ``stuck``: the hosts on which the removal before has failed, None at the first run.
+        """
         outcome = await self._worker.do(_work(news, todo.apply)) if todo.apply else Outcome({})
         for host, found in outcome.hosts.items():
             results[host] = self._result(news, host, found, results.get(host, {}))
         outputs = _outputs(news, results)
-        failed = {host: found for host, found in outcome.hosts.items() if found.failed}
+        failed = {**(stuck or {}), **{host: found for host, found in outcome.hosts.items() if found.failed}}
         if not failed:
             return outputs
         text = _paragraph(news, failed)
         again = t("provider.resume", command=resume(news["site"], self._worker.settings.inventory))
-        if fresh and all(found.unreachable for found in outcome.hosts.values()):
+        if stuck is None and all(found.unreachable for found in outcome.hosts.values()):
             # Nothing exists yet: there is nothing to record, and nothing to remove later.
             raise UserError(text, code=ExitCode.HOST, fix=again)
         raise PartialFailure(f"{text}; {again}", identifier, outputs)
@@ -118,8 +129,8 @@ class RoleResource(Resource):
 
     async def _preview(self, news: Inputs, results: Mapping[str, Any], todo: Visits) -> Any:
         """Show what an update would do; the results as far as they are known beforehand."""
-        vague = unknown([news["variables"], news["digest"]])
-        looked = [host for host in todo.apply if host not in todo.first and not vague and not unknown(news["hosts"][host])]
+        vague = values.unknown([news["variables"], news["digest"]])
+        looked = [host for host in todo.apply if host not in todo.first and not vague and not values.unknown(news["hosts"][host])]
         if not self._worker.settings.detail:
             looked = []
         self._would_run(news, [host for host in todo.apply if host not in looked], "main")
@@ -140,12 +151,20 @@ class RoleResource(Resource):
         listed = [{"task": task.name, "file": task.file} if task.file else {"task": task.name} for task in tasks]
         self._worker.events.write("would_run", site=inputs["site"], role=inputs["role"], hosts=hosts, tasks=listed)
 
-    async def _remove(self, inputs: Inputs, hosts: Iterable[str]) -> Outcome:
+    async def _leave(self, old_inputs: Inputs, results: Mapping[str, Any], hosts: Iterable[str]) -> dict[str, HostOutcome]:
+        """Remove the role from hosts no longer listed. One that does not answer is most likely gone: that is said, not held."""
+        hosts = tuple(hosts)
+        inputs = {**old_inputs, "hosts": role_plan.entries(old_inputs, {host: results[host] for host in hosts})}
+        outcome = await self._remove(inputs, hosts, dismissed=True)
+        found = {host: outcome.hosts.get(host, HostOutcome()) for host in hosts}
+        return {host: HostOutcome() if each.unreachable else each for host, each in found.items()}
+
+    async def _remove(self, inputs: Inputs, hosts: Iterable[str], *, dismissed: bool = False, unknown: bool = False) -> Outcome:
         """Run the role's removal; a role without one leaves nothing to do."""
         hosts = tuple(hosts)
         if not hosts or not _has(inputs["role"], "remove.yml"):
             return Outcome({})
-        return await self._worker.do(_work(inputs, hosts, entry="remove"))
+        return await self._worker.do(dataclasses.replace(_work(inputs, hosts, entry="remove"), dismissed=dismissed, unknown=unknown))
 
 
 def _has(role: str, file: str) -> bool:

@@ -113,7 +113,23 @@ def diff(old_inputs: Mapping[str, Any], news: Mapping[str, Any], todo: Visits) -
     if (todo.apply or todo.remove) and not changed:
         changed.append("results")
         paths += [f'results["{host}"]' for host in (*todo.apply, *todo.remove)]
-    return Change(tuple(changed), replaces=("role",) if "role" in changed else (), paths=tuple(paths))
+    # Old and new share their hosts: a removal after the new role was applied would take away what that has made.
+    return Change(tuple(changed), replaces=("role",) if "role" in changed else (), paths=tuple(paths), delete_first=True)
+
+
+def entries(inputs: Mapping[str, Any], results: Mapping[str, Any]) -> dict[str, Any]:
+    """How to reach the hosts of ``results``: by the inputs, else by what was kept when the host was taken out of them."""
+    found = {host: inputs.get("hosts", {}).get(host, result.get("left")) for host, result in results.items()}
+    return {host: entry for host, entry in found.items() if entry is not None}
+
+
+def with_leaving(old_inputs: Mapping[str, Any], results: Mapping[str, Any], news: Mapping[str, Any]) -> dict[str, Any]:
+    """The results, where each host no longer listed keeps (``left``) how to reach it, without secrets, until it was visited."""
+    found = {host: dict(result) for host, result in results.items()}
+    for host, entry in entries(old_inputs, {host: result for host, result in found.items() if host not in news["hosts"]}).items():
+        variables = {name: value for name, value in (entry.get("variables") or {}).items() if not values.secret(value)}
+        found[host]["left"] = {**entry, "variables": variables}
+    return found
 
 
 def _secrets_of(inputs: Mapping[str, Any], host: str) -> dict[str, Any]:

@@ -69,7 +69,7 @@ class Worker:
             lost = await self._first_contact(work, access)
             todo = dataclasses.replace(
                 work,
-                hosts={name: host for name, host in work.hosts.items() if name not in lost.failed},
+                hosts={name: host for name, host in work.hosts.items() if name not in lost.failed and name not in lost.untouched},
                 bootstrap=lost.new,
                 bootstrap_user=access.bootstrap_user,
                 destroy_data=self.settings.destroy_data,
@@ -99,11 +99,22 @@ class Worker:
     async def _first_contact(self, work: Work, access: Access) -> _Contact:
         """Which hosts do not know the automation account yet, when the role knows how to make it, and which are lost."""
         contact = _Contact()
+        if work.unknown:
+            await asyncio.gather(*(self._trace(host, access, contact) for host in work.hosts))
+            return contact
         bootstrap = sources.role_directory(work.role) / "tasks" / "bootstrap.yml"
         if work.check or work.entry != "main" or not bootstrap.is_file():
             return contact
         await asyncio.gather(*(self._contact(host, access, contact) for host in work.hosts))
         return contact
+
+    async def _trace(self, host: str, access: Access, contact: _Contact) -> None:
+        """A host on which the automation account cannot work yet was not reached by any role."""
+        answer = await access.run(host, "sudo -n true", timeout=_PROBE_SECONDS)
+        if answer.problem is Problem.DENIED or (answer.problem is None and answer.code):
+            contact.untouched |= {host}
+        elif answer.problem is not None:
+            contact.fail(host, access.explain(host, answer))
 
     async def _contact(self, host: str, access: Access, contact: _Contact) -> None:
         # An account that may not act for root yet is one that an earlier first contact did not finish.
@@ -114,8 +125,7 @@ class Worker:
                 contact.new |= {host}
                 return
         if answer.problem is not None:
-            error = access.explain(host, answer)
-            contact.failed[host] = HostOutcome(failed=True, unreachable=True, task=t("provider.first_contact"), message=_text(error))
+            contact.fail(host, access.explain(host, answer))
 
     async def _run(self, work: Work, access: Access) -> Outcome:
         directory = self._directory / f"{next(self._numbers)}-{work.role}"
@@ -133,6 +143,9 @@ class Worker:
                 if host.task != t("provider.first_contact"):
                     host.message = _text(ssh.explain(name, problem, endpoint, host.message, access.user))
             host.message = self.scrubber.text(host.message)
+            if work.dismissed and host.unreachable:
+                self.events.write("host_gone", site=work.site, role=work.role, host=name, message=host.message)
+                return
             journal = [] if host.unreachable or work.check else await self._journal(name, host, access, seconds)
             self.events.write(
                 "host_failed",
@@ -159,10 +172,15 @@ class Worker:
 
 @dataclasses.dataclass
 class _Contact:
-    """Hosts without the automation account, and hosts that are lost with the reason."""
+    """Hosts without the automation account (``new``: to be made; ``untouched``: left alone), and lost ones with the reason."""
 
     new: frozenset[str] = frozenset()
+    untouched: frozenset[str] = frozenset()
     failed: dict[str, HostOutcome] = dataclasses.field(default_factory=dict)
+
+    def fail(self, host: str, error: UserError) -> None:
+        """The host is lost."""
+        self.failed[host] = HostOutcome(failed=True, unreachable=True, task=t("provider.first_contact"), message=_text(error))
 
 
 class _Narrator:

@@ -89,6 +89,7 @@ class Provider(ResourceProviderServicer):
                 changes=pb.DiffResponse.DIFF_SOME if change.keys else pb.DiffResponse.DIFF_NONE,
                 diffs=change.keys,
                 replaces=change.replaces,
+                deleteBeforeReplace=change.delete_first,
                 detailedDiff={path: _kind(path, change.replaces, old_inputs) for path in change.paths or change.keys},
                 hasDetailedDiff=bool(change.keys),
             )
