@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import signal
 import subprocess
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pytest
 from tests_support import Yiwang
@@ -50,41 +52,81 @@ def secrets_of(yiwang: Yiwang) -> set[str]:
 
 
 class Watcher(threading.Thread):
-    """Collects the argument lists and environments of all processes while something runs."""
+    """Collects the argument lists and environments of all processes while its body runs."""
 
     def __init__(self) -> None:
         super().__init__(daemon=True)
         self.seen: set[bytes] = set()
-        self.done = threading.Event()
+        self._done = threading.Event()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._done.set()
+        self.join()
 
     def run(self) -> None:
-        while not self.done.wait(0.2):
+        while not self._done.wait(0.02):
             for process in Path("/proc").iterdir():
                 if process.name.isdigit() and int(process.name) != os.getpid():
                     for name in ("cmdline", "environ"):
-                        try:
+                        with contextlib.suppress(OSError):
                             self.seen.add((process / name).read_bytes())
-                        except OSError:
-                            continue
+
+
+@contextlib.contextmanager
+def unreplaceable(yiwang: Yiwang, host: str, path: str) -> Iterator[None]:
+    """While the body runs, the file ``path`` on the host cannot be replaced."""
+    yiwang.ssh(host, f"sudo mount --bind {path} {path}")
+    try:
+        yield
+    finally:
+        yiwang.ssh(host, f"sudo umount {path}")
+
+
+def killed(yiwang: Yiwang, *arguments: str, at: str) -> str:
+    """What a verb prints until a line with ``at`` appears, where it is killed."""
+    process = yiwang.start(*arguments)
+    assert process.stdout is not None
+    lines = []
+    with process.stdout:
+        for line in process.stdout:
+            lines.append(line)
+            if at in line:
+                break
+        else:
+            pytest.fail(f"{arguments} ended without {at!r}:\n{''.join(lines)}")
+        os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    return "".join(lines)
 
 
 def test_no_secret_is_anywhere_in_clear(lab: Yiwang) -> None:
-    watcher = Watcher()
-    watcher.start()
+    """In good runs, a rotation, a failing task that handles a secret, and a kill; old secrets and new ones."""
+    secrets = secrets_of(lab)
     outputs = []
-    for arguments in (
-        ["up", "--yes", "--reapply", "--json"],
-        ["plan", "--json"],
-        ["outputs", "--json"],
-        ["status", "--json"],
-        ["state", "list", "--json"],
-    ):
+
+    def run(*arguments: str) -> int:
         done = lab(*arguments, check=False)
         outputs.append(done.stdout + done.stderr)
-    watcher.done.set()
-    watcher.join()
+        return done.returncode
+
+    with Watcher() as watcher:
+        assert run("up", "--yes", "--reapply", "--json") == 0
+        assert run("rotate", "c-jinan-rescue", "--site", "jinan", "--yes") == 0
+        with unreplaceable(lab, "c-jinan", "/etc/yiwang/tls/host.key"):
+            assert run("rotate", "c-jinan-certificate", "--site", "jinan", "--yes") == 1
+            assert run("plan") in (1, 2)
+            assert run("plan", "--json") in (1, 2)
+        secrets |= secrets_of(lab)
+        outputs.append(killed(lab, "up", "--yes", "--reapply", at="role base on"))
+        assert run("up", "--yes", "--refresh") == 0
+        for arguments in (["plan", "--json"], ["outputs", "--json"], ["status", "--json"], ["state", "list", "--json"]):
+            assert run(*arguments) == 0
     journals = [lab.ssh(host, "sudo journalctl -o cat; sudo cat /var/log/*.log /var/log/sudo* 2>/dev/null; true") for host in lab.hosts()]
-    secrets = secrets_of(lab)
+    secrets |= secrets_of(lab)
     assert len(secrets) > 20, "the run's secrets were not found"
 
     places = {
@@ -92,6 +134,7 @@ def test_no_secret_is_anywhere_in_clear(lab: Yiwang) -> None:
         "output": "\n".join(outputs),
         "journal": "\n".join(journals),
     }
+    assert "Key of the certificate" in places["output"], "the failing task is the one that handles the key"
     leaked = [f"{place}: {secret[:4]}…" for place, text in places.items() for secret in secrets if secret in text]
     assert leaked == []
 

@@ -10,6 +10,8 @@ import shutil
 import signal
 import subprocess
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
@@ -67,7 +69,9 @@ def test_plan_of_an_unchanged_province_exits_0(lab: Yiwang) -> None:
 
 def test_every_role_run_again_changes_no_host(lab: Yiwang) -> None:
     found = lab.json("up", "--yes", "--reapply")
-    assert {site["site"]: site["hosts"] for site in found["sites"]} == {site: {} for site in SITES}
+    assert counts(found) == {site: {"update": 1} for site in SITES}
+    changed = {host: part for site in found["sites"] for host, part in site["hosts"].items() if part["tasks"] or part["files"]}
+    assert changed == {}
 
 
 def test_two_plans_of_the_same_change_are_equal_to_the_byte(lab: Yiwang) -> None:
@@ -135,7 +139,7 @@ def test_a_host_made_anew_is_trusted_and_rebuilt_alone(lab: Yiwang) -> None:
     lab("lab", "down", "--host", "p-core")
     lab("lab", "up")
     refused = lab("up", "--site", "province", "--host", "p-core", "--yes", check=False)
-    assert refused.returncode == 1
+    assert refused.returncode == 6
     assert "yiwang host trust p-core" in refused.stderr
     lab("host", "trust", "p-core", "--yes")
     idle = logins(lab, without="p-core"), logins(lab, without="p-core")
@@ -145,8 +149,16 @@ def test_a_host_made_anew_is_trusted_and_rebuilt_alone(lab: Yiwang) -> None:
     assert counts(lab.json("up", "--yes")) == {site: {} for site in SITES}
 
 
-def kill_and_rerun(yiwang: Yiwang, moment: float) -> str:
-    """Start an `up`, kill its whole process group after `moment` seconds, and run it again."""
+@dataclass
+class Kill:
+    """How a killed ``up`` went: whether the kill came before its end, and what the rerun said of it."""
+
+    landed: bool
+    said: str
+
+
+def kill_and_rerun(yiwang: Yiwang, moment: float) -> Kill:
+    """Start an `up`, kill it after `moment` seconds (its processes have to end by themselves), and run it again."""
     process = yiwang.start("up", "--yes")
     try:
         process.wait(timeout=moment)
@@ -156,8 +168,13 @@ def kill_and_rerun(yiwang: Yiwang, moment: float) -> str:
     assert process.stdout is not None
     process.stdout.close()
     wait_until_gone(yiwang)
-    done = yiwang("up", "--yes")
-    return done.stderr
+    return Kill(process.returncode == -signal.SIGKILL, yiwang("up", "--yes").stderr)
+
+
+def check_kills(kills: list[Kill]) -> None:
+    """Each hit a running `up`, and at least one an operation under way, which the rerun named."""
+    assert all(kill.landed for kill in kills)
+    assert any("an earlier run ended while working on" in kill.said for kill in kills), [kill.said for kill in kills]
 
 
 def check_complete(yiwang: Yiwang, urns: list[str]) -> None:
@@ -167,22 +184,46 @@ def check_complete(yiwang: Yiwang, urns: list[str]) -> None:
 
 
 def kills(lab: Yiwang, number: int) -> None:
+    """Updates of one setting on all hosts, killed at random moments."""
     seed = random.randrange(1 << 30)
     print(f"seed {seed}")
     chance = random.Random(seed)
     urns = recorded(lab)
     secrets = lab("outputs", "--show-secrets", "--json").stdout
+    done = []
     with ChangedSetting(lab, "70M") as setting:
         started = time.monotonic()
         lab("up", "--yes")
-        length = time.monotonic() - started
+        length = (time.monotonic() - started) * 0.9
         for index in range(number):
             setting.set(f"{71 + index}M")
-            kill_and_rerun(lab, chance.uniform(0.3, length))
+            done.append(kill_and_rerun(lab, chance.uniform(2, length)))
             check_complete(lab, urns)
-            assert f"{71 + index}M" in lab.ssh("p-data", "cat /etc/systemd/journald.conf.d/*")
+            for host in lab.hosts():
+                assert f"{71 + index}M" in lab.ssh(host, "cat /etc/systemd/journald.conf.d/*"), host
+        # Killed half way, and then wanted as it was before: what the killed one did is read back and undone.
+        setting.set("70M")
+        lab("up", "--yes")
+        setting.set("99M")
+        process = lab.start("up", "--yes")
+        wait_for(lambda: "99M" in lab.ssh("p-data", "cat /etc/systemd/journald.conf.d/*"), 120)
+        os.kill(process.pid, signal.SIGKILL)
+        process.communicate()
+        setting.set("70M")
+        wait_until_gone(lab)
+        lab("up", "--yes")
+        for host in lab.hosts():
+            assert "70M" in lab.ssh(host, "cat /etc/systemd/journald.conf.d/*"), host
+    check_kills(done)
     lab("up", "--yes")
     assert lab("outputs", "--show-secrets", "--json").stdout == secrets
+
+
+def wait_for(condition: Callable[[], bool], seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.1)
 
 
 def creation_kills(lab: Yiwang, number: int) -> None:
@@ -191,10 +232,12 @@ def creation_kills(lab: Yiwang, number: int) -> None:
     print(f"seed {seed}")
     chance = random.Random(seed)
     urns = recorded(lab)
+    done = []
     for _ in range(number):
         shutil.rmtree(lab.inventory / ".state" / ".pulumi")
-        kill_and_rerun(lab, chance.uniform(0.3, 12))
+        done.append(kill_and_rerun(lab, chance.uniform(2, 14)))
         check_complete(lab, urns)
+    check_kills(done)
 
 
 def test_killed_updates_are_finished_by_a_rerun(lab: Yiwang) -> None:

@@ -59,6 +59,8 @@ def test_story_of_a_role(servers: Any) -> None:  # noqa: PLR0915 - one story, to
         state = client.create(first)
         assert set(state["results"]) == {"one", "two"}
         assert state["results"]["one"]["facts"] == {"greeting": "hello", "system": "Debian"}
+        skipped = [{key: event[key] for key in ("host", "capability", "what")} for event in client.events("host_skipped")]
+        assert {"host": "one", "capability": "clock", "what": "the probe sets no clock"} in skipped
         assert state["results"]["one"]["skipped"] == [{"capability": "clock", "what": "the probe sets no clock"}]
         assert state["results"]["one"]["changed"] > 0
         assert servers.run("one", "cat /etc/probe.secret") == f"{SECRET}\n"
@@ -226,6 +228,7 @@ def test_failure_on_one_host(servers: Any) -> None:
         assert "two (task" in reasons[0]
         assert "yiwang up --site here" in reasons[0]
         failed = client.events("host_failed")[-1]
+        assert not failed["unreachable"]
         assert (failed["host"], failed["task"]) in {("two", "Start the probe"), ("two", "Restart the probe")}
         assert any("the disk is ******** full" in line for line in failed["journal"]), failed
         assert TOKEN not in (client.run_dir / "events.jsonl").read_text()
@@ -240,7 +243,7 @@ def test_failure_on_one_host(servers: Any) -> None:
 def test_unreachable_and_unknown_hosts(servers: Any) -> None:
     lost = inputs(servers)
     lost["hosts"]["three"] = {"address": "10.79.1.99", "port": 22, "variables": {}}
-    with provider(**servers.environment) as client:
+    with provider(**servers.environment, YIWANG_PLAN_DETAIL="1") as client:
         with pytest.raises(grpc.RpcError) as caught:
             client.create(lost)
         state, reasons = partial(caught.value)
@@ -251,6 +254,11 @@ def test_unreachable_and_unknown_hosts(servers: Any) -> None:
             client.create(alone)
         assert "grpc-status-details-bin" in dict(caught.value.trailing_metadata())
         assert "three" in caught.value.details()
+        assert {(event["host"], event["unreachable"]) for event in client.events("host_failed")} == {("three", True)}
+        # A preview that cannot look at a host says so, and names no command to go on.
+        client.update(lost, state | {"results": state["results"] | {"three": {"applied": "once"}}}, lost, preview=True)
+        assert [event["host"] for event in client.events("host_unread")] == ["three"]
+        assert "resume" not in client.events("host_unread")[0]
 
 
 def processes_of(run_dir: Path) -> list[str]:

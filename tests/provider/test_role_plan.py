@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
-from yiwang.provider import role_plan
+from yiwang.provider import role, role_plan
+from yiwang.provider.ansible_runner import HostOutcome
+from yiwang.provider.callback import yiwang_events
 from yiwang.provider.role_plan import expected
 from yiwang.provider.values import UNKNOWN, Secret
 
@@ -129,3 +131,18 @@ def test_a_host_taken_out_keeps_how_to_reach_it_without_secrets() -> None:
     assert results["p1"]["left"] == {**gone, "variables": {}}
     assert results["p2"] == RESULTS["p2"]
     assert role_plan.entries(news, results) == {"p1": results["p1"]["left"], "p2": INPUTS["hosts"]["p2"]}
+
+
+def test_the_error_of_many_hosts_stays_a_paragraph() -> None:
+    failed = {f"host-{number}": HostOutcome(failed=True, task="Write it", message="full " * 1000) for number in range(100)}
+    text = role.paragraph(INPUTS, failed)
+    assert len(text) < 6000
+    assert "host-0" in text
+    assert "90" in text
+
+
+def test_a_long_difference_is_cut_between_lines() -> None:
+    text = "".join(f"line {number}\n" for number in range(20000))
+    assert yiwang_events.cut(text).endswith("\n")
+    assert text.startswith(yiwang_events.cut(text))
+    assert yiwang_events.cut("short") == "short"

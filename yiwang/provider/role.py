@@ -18,6 +18,10 @@ from yiwang.provider.values import UNKNOWN, reveal
 
 Inputs = dict[str, Any]
 
+# An error is one paragraph; everything about each host is in the events.
+_NAMED = 10
+_LONGEST = 400
+
 
 class RoleResource(Resource):
     """Plans by comparing inputs and results, works by ``Worker``.
@@ -88,7 +92,7 @@ class RoleResource(Resource):
         outcome = await self._remove({**inputs, "hosts": entries}, hosts, unknown=unknown)
         failed = {host: found for host, found in outcome.hosts.items() if found.failed}
         if failed:
-            raise UserError(_paragraph(inputs, failed), fix=t("provider.resume", command="yiwang down"))
+            raise UserError(paragraph(inputs, failed), fix=t("provider.resume", command="yiwang down"))
 
     def _allowed(self, hosts: Iterable[str]) -> tuple[str, ...]:
         limit = self._worker.settings.limit
@@ -112,8 +116,8 @@ class RoleResource(Resource):
         failed = {**(stuck or {}), **{host: found for host, found in outcome.hosts.items() if found.failed}}
         if not failed:
             return outputs
-        text = _paragraph(news, failed)
-        again = t("provider.resume", command=resume(news["site"], self._worker.settings.inventory))
+        text = paragraph(news, failed)
+        again = t("provider.resume", command=resume(news["site"], self._worker.settings.inventory, self._worker.settings.limit))
         if stuck is None and all(found.unreachable for found in outcome.hosts.values()):
             # Nothing exists yet: there is nothing to record, and nothing to remove later.
             raise UserError(text, code=ExitCode.HOST, fix=again)
@@ -155,7 +159,7 @@ class RoleResource(Resource):
         """Remove the role from hosts no longer listed. One that does not answer is most likely gone: that is said, not held."""
         hosts = tuple(hosts)
         inputs = {**old_inputs, "hosts": role_plan.entries(old_inputs, {host: results[host] for host in hosts})}
-        outcome = await self._remove(inputs, hosts, dismissed=True)
+        outcome = await self._remove(inputs, inputs["hosts"], dismissed=True)
         found = {host: outcome.hosts.get(host, HostOutcome()) for host in hosts}
         return {host: HostOutcome() if each.unreachable else each for host, each in found.items()}
 
@@ -196,10 +200,16 @@ def _work(inputs: Inputs, hosts: Iterable[str], *, entry: str = "main", check: b
     )
 
 
-def _paragraph(inputs: Inputs, failed: Mapping[str, HostOutcome]) -> str:
+def paragraph(inputs: Inputs, failed: Mapping[str, HostOutcome]) -> str:
     """One paragraph: which hosts, at which task, why."""
     parts = [
-        t("provider.host_failed", host=host, task=found.task, message=" ".join(found.message.split()))
-        for host, found in sorted(failed.items())
+        t("provider.host_failed", host=host, task=found.task, message=_shortened(" ".join(found.message.split())))
+        for host, found in sorted(failed.items())[:_NAMED]
     ]
+    if len(failed) > _NAMED:
+        parts.append(t("provider.more_failed", number=len(failed) - _NAMED))
     return t("provider.role_failed", role=inputs["role"], site=inputs["site"], hosts="; ".join(parts))
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"

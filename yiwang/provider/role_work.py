@@ -8,7 +8,7 @@ import itertools
 import os
 import shlex
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +80,7 @@ class Worker:
             if outcome.broken and not host.failed:
                 host.failed, host.task, host.message = True, work.entry, outcome.broken
         await self._report_failures(work, outcome, access, time.monotonic() - started)
+        self._report_skipped(work, outcome)
         self.events.write(
             "role_finished",
             site=work.site,
@@ -146,7 +147,9 @@ class Worker:
             if work.dismissed and host.unreachable:
                 self.events.write("host_gone", site=work.site, role=work.role, host=name, message=host.message)
                 return
-            journal = [] if host.unreachable or work.check else await self._journal(name, host, access, seconds)
+            if work.check:
+                self.events.write("host_unread", site=work.site, role=work.role, host=name, task=host.task, message=host.message)
+                return
             self.events.write(
                 "host_failed",
                 site=work.site,
@@ -154,11 +157,18 @@ class Worker:
                 host=name,
                 task=host.task,
                 message=host.message,
-                journal=journal,
-                resume=resume(work.site, self.settings.inventory),
+                unreachable=host.unreachable,
+                journal=[] if host.unreachable else await self._journal(name, host, access, seconds),
+                resume=resume(work.site, self.settings.inventory, self.settings.limit),
             )
 
         await asyncio.gather(*(report(name, host) for name, host in outcome.hosts.items() if host.failed))
+
+    def _report_skipped(self, work: Work, outcome: Outcome) -> None:
+        for name, host in outcome.hosts.items():
+            for part in host.skipped:
+                fields = {key: self.scrubber.text(str(value)) for key, value in part.items() if key in ("capability", "what")}
+                self.events.write("host_skipped", site=work.site, role=work.role, host=name, **fields)
 
     async def _journal(self, name: str, host: HostOutcome, access: Access, seconds: float) -> list[str]:
         """The last lines of the unit the failed task was about, else the warnings since the run began."""
@@ -218,9 +228,10 @@ class _Narrator:
         self._write("file_diff", host=report["host"], task=report["task"], path=report["path"], diff=report["diff"])
 
 
-def resume(site: str, inventory: Path | None) -> str:
-    """The command that goes on after a failure; it visits only the hosts that need it."""
-    return shlex.join(["yiwang", "up", "--site", site, *(["--inventory", str(inventory)] if inventory else [])])
+def resume(site: str, inventory: Path | None, limit: Iterable[str] | None = None) -> str:
+    """The command that goes on after a failure; it visits only the hosts that need it, and of them those of ``limit``."""
+    hosts = [word for host in sorted(limit or ()) for word in ("--host", host)]
+    return shlex.join(["yiwang", "up", "--site", site, *hosts, *(["--inventory", str(inventory)] if inventory else [])])
 
 
 def _text(error: UserError) -> str:

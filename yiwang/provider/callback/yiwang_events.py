@@ -84,11 +84,16 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]  # Ansible is not type
                 text = _unified(diff)
                 if text:
                     task = result.task.name or result.task.action
-                    self._say("diff", host=result.host.get_name(), task=task, path=_path(diff, answer), diff=text[:_LONGEST])
+                    self._say("diff", host=result.host.get_name(), task=task, path=_path(diff, answer), diff=cut(text))
 
     def v2_playbook_on_stats(self, stats: Any) -> None:
         """The end: the sums for each host and what roles set as statistics."""
         self._say("stats", hosts={host: stats.summarize(host) for host in stats.processed}, custom=stats.custom)
+
+
+def cut(text: str) -> str:
+    """At most ``_LONGEST`` characters, whole lines: half a secret would not be known as one."""
+    return text if len(text) <= _LONGEST else text[: text.rfind("\n", 0, _LONGEST) + 1]
 
 
 def _count(block: Any) -> int:
