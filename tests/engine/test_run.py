@@ -250,6 +250,28 @@ def test_a_provider_that_dies_leaves_the_operation_in_flight(tmp_path: Path) -> 
     assert box.run("up", 2).in_flight == ()
 
 
+RAISE = 'raise UserError("bad number", code=ExitCode.INPUT, fix="write another", lines=("one more",))'
+
+
+@pytest.mark.parametrize("place", ["top", "apply"])
+def test_a_program_that_ends_with_an_error_for_people_has_no_trace(place: str, tmp_path: Path) -> None:
+    inside = f"def wrong(_):\n    {RAISE}\nBox('a', text='x').text.apply(wrong)\n"
+    head = "from yiwang.errors import ExitCode, UserError\n"
+    box = Box(tmp_path, program=head + (RAISE if place == "top" else inside))
+    for verb in ("preview", "up"):
+        result = box.run(verb, 1)
+        assert (result.ok, result.code) == (False, ExitCode.INPUT)
+        assert errors(result) == ["bad number; write another\none more"]
+        assert not any("Traceback" in entry.message for entry in result.diagnostics)
+
+
+@pytest.mark.parametrize(("program", "text"), [("sys.exit(3)", "non-zero exit code: 3"), ("1 / 0", "ZeroDivisionError")])
+def test_any_other_end_of_a_program_is_just_a_failure(program: str, text: str, tmp_path: Path) -> None:
+    result = Box(tmp_path, program=f"import sys\n{program}").run("preview", 1)
+    assert (result.ok, result.code) == (False, ExitCode.FAILED)
+    assert text in errors(result)[0]
+
+
 def test_cancel_finishes_the_running_step_and_saves(tmp_path: Path) -> None:
     box = Box(tmp_path, delay=1.0, program='a = Box("a", text="x")\nBox("b", text=a.label)')
     control = engine.Control()

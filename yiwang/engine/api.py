@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from yiwang.engine.events import Diagnostic, OnEvent, StepFinished
+from yiwang.errors import ExitCode
 
 
 @dataclass(frozen=True)
@@ -99,6 +100,8 @@ class Result:
     ``unchanged``: how many were the same. ``steps``: each step, in the order in which they began. ``outputs``: the stack's
     outputs as the engine keeps them: secrets as marked objects, values not known yet as the unknown mark; ``state.show``
     makes them fit for people. ``in_flight``: what an earlier killed run had under way (``creating <urn>``).
+    ``code``: what a verb exits with for this run: OK when it is ``ok``, the code of the UserError its program ended with (one
+    error diagnostic says what and the fix), and FAILED for everything else.
     """
 
     ok: bool
@@ -108,6 +111,7 @@ class Result:
     outputs: dict[str, Any] = field(repr=False)
     diagnostics: tuple[Diagnostic, ...]
     in_flight: tuple[str, ...]
+    code: ExitCode = ExitCode.OK
 
 
 def _ignore(_event: object) -> None:

@@ -17,6 +17,8 @@ from yiwang.engine.store import ORGANIZATION
 _RUNNER = Path(__file__).with_name("runner.py")
 # The program ended and said why by itself, by a log message.
 RAISED = 32
+# The same for an error made for people; what is above is the exit code it asks for.
+TOLD = 160
 
 
 class Program:

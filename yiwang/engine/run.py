@@ -23,7 +23,7 @@ from yiwang.engine.events import InFlight, OnEvent
 from yiwang.engine.executor import Executor
 from yiwang.engine.lock import Lock
 from yiwang.engine.monitor import Monitor
-from yiwang.engine.program import RAISED, Program
+from yiwang.engine.program import RAISED, TOLD, Program
 from yiwang.engine.project import load_config, load_project, stack_settings
 from yiwang.engine.providers import Providers
 from yiwang.engine.references import Builtin
@@ -32,10 +32,12 @@ from yiwang.engine.report import Reporter
 from yiwang.engine.service import Engine
 from yiwang.engine.snapshot import Snapshot
 from yiwang.engine.store import Store
+from yiwang.errors import ExitCode
 from yiwang.messages import t
 
 # Stacks whose program was looked at in this process: all its packages are available.
 _examined: set[tuple[Path, str, str]] = set()
+_CODES = frozenset(ExitCode)
 
 
 async def execute(kind: str, stack: Stack, options: Options, on_event: OnEvent) -> Result:
@@ -67,6 +69,7 @@ class _Run:
         self.store = Store(self.stack.backend.absolute(), self.project.name, self.stack.name)
         self.dry = self.kind in {"preview", "examine"} or self.options.preview_only
         self.program: Program | None = None
+        self.code = ExitCode.FAILED
 
     async def execute(self) -> Result:
         with contextlib.nullcontext([]) if self.dry else self.store.locked(self.options.verb) as dead, _directory() as directory:
@@ -186,7 +189,10 @@ class _Run:
         executor.settle_stack_outputs(program_failed=code != 0)
         if code == 0:
             return
-        if code != RAISED and not context.halted:
+        told = code - TOLD
+        if told in _CODES and not context.halted:
+            self.code = ExitCode(told)
+        elif code != RAISED and not context.halted:
             self.reporter.diagnostic("error", f"an unhandled error occurred: program exited with non-zero exit code: {code}")
         self.reporter.failed = True
 
@@ -211,6 +217,7 @@ class _Run:
             outputs=dict(state.outputs) if state is not None else {},
             diagnostics=tuple(reporter.diagnostics),
             in_flight=operations,
+            code=self.code if reporter.failed else ExitCode.OK,
         )
 
 

@@ -1,7 +1,8 @@
 """Runs a Pulumi program in a process of its own. Started as a script by ``program``; what to run comes on stdin as JSON.
 
 Not a module of the engine at run time: it imports nothing of it, so that the program sees a Python of its own.
-Exit codes: 0; 1 the program ended with an error made for people; 32 with any other exception (both were logged).
+Exit codes: 0; 1 the program ended with Pulumi's error for people; 160 + n with one of our own that asks for exit code n;
+32 with any other exception. All but 0 were logged.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from pulumi import runtime
 
 _FAILED = 1
 _RAISED = 32
+_TOLD = 160
 # Each outstanding call of the SDK holds a thread.
 _THREADS_PER_STEP = 4
 
@@ -51,6 +53,17 @@ def _trace(error: BaseException) -> str:
     return "".join(traceback.format_exception(type(error), error, here or error.__traceback__))
 
 
+def _report(error: BaseException) -> int:
+    """Log what the program raised, and say so by the exit code. An error made for people (yiwang.errors.UserError) has no trace."""
+    report = getattr(error, "report", None)
+    code = getattr(error, "code", None)
+    if callable(report) and isinstance(code, int):
+        pulumi.log.error(report())
+        return _TOLD + code if _TOLD + code < 256 else _TOLD + _FAILED
+    pulumi.log.error(f"Program failed with an unhandled exception:\n{_trace(error)}")
+    return _RAISED
+
+
 def _run(request: dict[str, Any]) -> int:
     program = request["program"]
     sys.argv = [program]
@@ -71,8 +84,7 @@ def _run(request: dict[str, Any]) -> int:
     except SystemExit as error:
         code = error.code if isinstance(error.code, int) else _FAILED * bool(error.code)
     except BaseException as error:  # noqa: BLE001 - whatever the program raises is reported as the program's
-        pulumi.log.error(f"Program failed with an unhandled exception:\n{_trace(error)}")
-        code = _RAISED
+        code = _report(error)
     else:
         code = 0
     # Log lines are sent by tasks of the loop.
