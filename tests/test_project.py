@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import ast
 import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import yaml
+from hatchling.builders.wheel import WheelBuilder
 
 from yiwang.cli import VERBS, run
 from yiwang.errors import ExitCode
@@ -107,20 +109,6 @@ def test_every_text_has_both_languages_with_the_same_placeholders() -> None:
     assert wrong == []
 
 
-def used_keys() -> Iterator[tuple[str, str]]:
-    for path in PACKAGE.rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "t" and node.args:
-                key = node.args[0]
-                if isinstance(key, ast.Constant) and isinstance(key.value, str):
-                    yield key.value, str(path.relative_to(ROOT))
-
-
-def test_every_text_that_is_asked_for_exists() -> None:
-    entries = catalogue_entries()
-    assert sorted({f"{path}: {key}" for key, path in used_keys() if key not in entries}) == []
-
-
 def test_readme_lists_the_exit_codes() -> None:
     rows = re.findall(r"^\| (\d+) \| `(\w+)` \|", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
     assert {int(number): name for number, name in rows} == {code.value: code.name for code in ExitCode}
@@ -155,6 +143,21 @@ def test_every_verb_has_help_with_an_example(
         assert f"yiwang {verb}" in text.split("Options:")[1], "no example below the options"
         assert "--json" in text
         assert "--quiet" in text
+
+
+def test_the_wheel_carries_no_dot_directory_of_an_inventory(tmp_path: Path) -> None:
+    """Wherever in it the state lies."""
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copyfile(ROOT / name, tmp_path / name)
+    kept = ["yiwang/__init__.py", "inventories/shandong/province.yml", "inventories/shandong/group_vars/all.yml"]
+    left_out = ["inventories/shandong/.platform/state/passphrase", "inventories/shandong/.state/ssh/id_ed25519", "yiwang/__pycache__/a.pyc"]
+    for name in (*kept, *left_out):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text('__version__ = "0"\n')
+    for tree in ("roles", "stacks", "requirements"):
+        (tmp_path / tree).mkdir()
+    included = {file.relative_path for file in WheelBuilder(str(tmp_path)).recurse_included_files()}
+    assert included == set(kept)
 
 
 def test_requirement_files_pin_every_package_by_hash_and_name_no_address() -> None:

@@ -26,6 +26,12 @@ class ExitCode(IntEnum):
     INTERRUPTED = 130
 
 
+def with_fix(text: str, fix: str) -> str:
+    """What is wrong and, where there is one, what to do about it, joined as the language in use joins sentences."""
+    separator = "；" if language() == "zh" else "; "
+    return f"{text}{separator}{fix}" if fix else text
+
+
 class UserError(Exception):
     """An error a person can act on.
 
@@ -42,6 +48,4 @@ class UserError(Exception):
 
     def report(self) -> str:
         """The text to print: one line for each finding, the fix behind the first where there is one."""
-        separator = "；" if language() == "zh" else "; "
-        first = f"{self.text}{separator}{self.fix}" if self.fix else self.text
-        return "\n".join((first, *self.lines))
+        return "\n".join((with_fix(self.text, self.fix), *self.lines))

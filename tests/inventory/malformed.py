@@ -59,6 +59,16 @@ def append(file: str, text: str) -> Change:
     return change
 
 
+def rename_host(name: str) -> Change:
+    """Call ``p-core`` something else, wherever ``hosts.yml`` names it."""
+
+    def change(directory: Path) -> None:
+        path = directory / HOSTS
+        path.write_text(path.read_text(encoding="utf-8").replace("p-core:", f"{name}:"), encoding="utf-8")
+
+    return change
+
+
 def remove(file: str) -> Change:
     """Remove ``file``."""
     return lambda directory: (directory / file).unlink()
@@ -418,12 +428,12 @@ CASES = (
     case(
         "state_dir climbs",
         replace(PROVINCE, "# state_dir: .state", "state_dir: ../state"),
-        'province.yml:22: state_dir: "../state": expected an absolute path or a directory of the inventory that begins with a dot; for instance .state or /var/lib/yiwang/state',
+        'province.yml:22: state_dir: "../state": expected an absolute path outside the inventory, or a directory in it that begins with a dot (git ignores those); for instance .state or /var/lib/yiwang/state',
     ),
     case(
         "state_dir in the repository",
         replace(PROVINCE, "# state_dir: .state", "state_dir: state"),
-        'province.yml:22: state_dir: "state": expected an absolute path or a directory of the inventory that begins with a dot; for instance .state or /var/lib/yiwang/state',
+        'province.yml:22: state_dir: "state": expected an absolute path outside the inventory, or a directory in it that begins with a dot (git ignores those); for instance .state or /var/lib/yiwang/state',
     ),
     case(
         "two passphrase sources",
@@ -588,6 +598,26 @@ CASES = (
         replace(HOSTS, "        p-edge:\n          ansible", "        p_edge:\n          ansible"),
         "hosts.yml:16: all.children.province.hosts.p_edge: expected a host name of lower case letters, digits and -; for instance p-core",
         "hosts.yml:48: all.children.edge: hosts in no site: p-edge; put them below one of the groups province, c370100, c370200",
+    ),
+    case(
+        "a host called localhost",
+        rename_host("localhost"),
+        "hosts.yml:20: all.children.province.hosts.localhost: expected a host name that means nothing else; choose another name, for instance p-core",
+    ),
+    case(
+        "a host called operator",
+        rename_host("operator"),
+        "hosts.yml:20: all.children.province.hosts.operator: expected a host name that means nothing else; choose another name, for instance p-core",
+    ),
+    case(
+        "a host called all",
+        rename_host("all"),
+        "hosts.yml:20: all.children.province.hosts.all: expected a host name that means nothing else; choose another name, for instance p-core",
+    ),
+    case(
+        "a host called ungrouped",
+        rename_host("ungrouped"),
+        "hosts.yml:20: all.children.province.hosts.ungrouped: expected a host name that means nothing else; choose another name, for instance p-core",
     ),
     case(
         "name of a group",

@@ -55,6 +55,15 @@ def test_the_table_covers_at_least_what_was_promised() -> None:
     assert all(case.lines for case in CASES)
 
 
+def test_a_finding_in_chinese_is_joined_in_chinese(inventory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("YIWANG_LANG", "zh")
+    (inventory / "hosts.yml").unlink()
+    with pytest.raises(InventoryError) as raised:
+        load(inventory)
+    assert "；" in raised.value.report()
+    assert "; " not in raised.value.report()
+
+
 def test_findings_as_json(inventory: Path, capsys: pytest.CaptureFixture[str]) -> None:
     text = (inventory / "province.yml").read_text(encoding="utf-8")
     (inventory / "province.yml").write_text(text.replace("code: 370000", "code: 990000"), encoding="utf-8")

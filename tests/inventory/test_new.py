@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -11,7 +13,7 @@ from inventory.malformed import tree
 
 from yiwang import cli, files
 from yiwang.errors import ExitCode, UserError
-from yiwang.inventory import create, load
+from yiwang.inventory import InventoryError, create, load
 from yiwang.inventory.facts import _KEYS
 from yiwang.standard import divisions, names
 
@@ -72,8 +74,25 @@ def test_the_keys_in_comments_are_valid_too(valid: Path, inventory: Path) -> Non
     assert "URIs" in province.hosts["p-ops"].variables["base_apt_sources"]
 
 
-def test_state_is_ignored_by_git(valid: Path) -> None:
-    assert "/.state/" in (valid / ".gitignore").read_text().splitlines()
+def test_git_ignores_every_state_directory_that_the_inventory_may_name(inventory: Path) -> None:
+    text = (inventory / "province.yml").read_text(encoding="utf-8")
+    (inventory / "province.yml").write_text(text.replace("# state_dir: .state", "state_dir: .platform/state"), encoding="utf-8")
+    assert load(inventory).state_dir == inventory / ".platform/state"
+    subprocess.run(["git", "init", "-q", inventory], check=True)
+    places = [".state/ssh/id_ed25519", ".platform/state/passphrase", "province.yml", ".gitignore"]
+    ignored = subprocess.run(["git", "-C", inventory, "check-ignore", *places], capture_output=True, text=True, check=False)
+    assert ignored.stdout.splitlines() == places[:2]
+
+
+@pytest.mark.parametrize(
+    ("place", "fine"),
+    [("{}/state", False), ("{}", False), ("{}/.state", True), ("{}/.platform/state", True), ("{}-state", True), ("/", False)],
+)
+def test_an_absolute_state_dir_in_the_inventory_begins_with_a_dot(place: str, fine: bool, inventory: Path) -> None:
+    text = (inventory / "province.yml").read_text(encoding="utf-8")
+    (inventory / "province.yml").write_text(text.replace("# state_dir: .state", f"state_dir: {place.format(inventory)}"), encoding="utf-8")
+    with nullcontext() if fine else pytest.raises(InventoryError, match="state_dir"):
+        load(inventory)
 
 
 @pytest.mark.parametrize("content", ["file", ".hidden"])

@@ -131,7 +131,7 @@ class _Checks:
     def places(self, directory: Path) -> None:
         """Where the state, the key file and the passphrase lie."""
         state = self.facts.state_dir
-        if state is not None and not _is_state_dir(state):
+        if state is not None and not _is_state_dir(directory, state):
             self.wrong(("state_dir",), "state_dir")
         below = state_dir(directory, state)
         if self.facts.access is not None and self.facts.access.key_file is not None:
@@ -153,12 +153,20 @@ class _Checks:
             self.wrong(path, "private_file", state=self.facts.state_dir or DEFAULT_STATE)
 
 
-def _is_state_dir(name: str) -> bool:
-    """Whether ``name`` is an absolute path, or one below the inventory that begins with a dot (what git is told to ignore)."""
+def _is_state_dir(directory: Path, name: str) -> bool:
+    """Whether ``name`` lies outside the inventory, or in a directory of it that begins with a dot.
+
+    Git is told to ignore those, wheels leave them out.
+    """
     parts = PurePosixPath(name).parts
-    if not parts or ".." in parts:
+    if not parts or ".." in parts or parts == ("/",):
         return False
-    return len(parts) > 1 if parts[0] == "/" else parts[0].startswith(".")
+    if parts[0] != "/":
+        return parts[0].startswith(".")
+    inventory, state = directory.resolve(), Path(name).resolve()
+    if not state.is_relative_to(inventory):
+        return True
+    return state != inventory and state.relative_to(inventory).parts[0].startswith(".")
 
 
 def state_dir(directory: Path, written: str | None) -> Path:

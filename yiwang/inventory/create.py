@@ -19,7 +19,7 @@ EXAMPLE = Path(__file__).with_name("example")
 DEFAULT_CITIES = 2
 MAX_CITIES = 200
 
-_IGNORE = "# State, keys and known hosts of the province: never in the repository.\n/.state/\n"
+_IGNORE = "# State, keys and known hosts of the province lie in a directory that begins with a dot: never in the repository.\n/.*/\n"
 _FIRST4 = IPv4Address("198.51.100.21")
 _FIRST6 = IPv6Address("2001:db8:0:20::21")
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from yiwang.errors import ExitCode, UserError
+from yiwang.errors import ExitCode, UserError, with_fix
 from yiwang.messages import t
 
 KeyPath = tuple[str | int, ...]
@@ -37,7 +37,7 @@ class Finding:
         name = f"{directory}/{self.file}" if directory else self.file
         where = f"{name}:{self.line}" if self.line else name
         parts = (where, dotted(self.key), self.value, self.expected)
-        return one_line(": ".join(part for part in parts if part) + (f"; {self.fix}" if self.fix else ""))
+        return one_line(with_fix(": ".join(part for part in parts if part), self.fix))
 
 
 class InventoryError(UserError):

@@ -136,19 +136,3 @@ class PassphraseFacts(Strict):
     file: FileName = None
     command: Annotated[tuple[str, ...] | None, _text_or_list(_any_text("command"), "command")] = None
     generate: Annotated[bool | None, _leaf(values.true)] = None
-
-
-class ProvinceFacts(Strict):
-    """The whole of ``province.yml``."""
-
-    code: Code
-    name: NameFacts
-    domain: Domain
-    state_dir: FileName = None
-    passphrase: PassphraseFacts
-    access: AccessFacts
-    zones: dict[Identifier, ZoneFacts] = Field(min_length=1)
-    paths: list[PathFacts] = []
-    national: NationalFacts = NationalFacts()
-    sites: dict[Identifier, SiteFacts] = Field(min_length=1)
-    contacts: list[ContactFacts] = []

@@ -17,6 +17,9 @@ FACTS = "province.yml"
 HOSTS = "hosts.yml"
 VARS = {"group": "group_vars", "host": "host_vars"}
 MAX_FILES = 5000
+# `localhost` is the operator's machine to roles (delegate_to), `operator` the operator's place in a lab; the others are groups of
+# Ansible's own, which resolves hosts of that name to nonsense.
+RESERVED_HOSTS = ("localhost", "operator", "all", "ungrouped")
 
 _VARS_SUFFIXES = ("", ".yml", ".yaml", ".json")
 # Notes for people; Ansible passes them over too.
@@ -220,6 +223,12 @@ def _group(sources: Sources, name: str, node: Node, path: KeyPath, line: int, fi
                     continue
                 _group(sources, child, entry, child_path, child_line, findings)
             elif key == "hosts":
-                sources.host_entries.setdefault(child, []).append((child_path, child_line))
-                if _is_mapping(entry, HOSTS, findings, child_path, may_be_empty=True):
-                    sources.definitions.append(Definition("host", child, HOSTS, child_path, entry))
+                _host(sources, child, entry, child_path, child_line, findings)
+
+
+def _host(sources: Sources, name: str, node: Node, path: KeyPath, line: int, findings: Findings) -> None:
+    if name in RESERVED_HOSTS and name not in sources.host_entries:
+        findings.add(Finding(HOSTS, line, path, "", t("inventory.expect_free_host"), t("inventory.fix_free_host")))
+    sources.host_entries.setdefault(name, []).append((path, line))
+    if _is_mapping(node, HOSTS, findings, path, may_be_empty=True):
+        sources.definitions.append(Definition("host", name, HOSTS, path, node))

@@ -59,12 +59,3 @@ def children(code: str) -> tuple[Division, ...]:
 def provinces() -> tuple[Division, ...]:
     """All divisions at province level, in the order of their codes."""
     return tuple(division for division in table().values() if division.level == "province")
-
-
-def is_city_of(code: str, province: str) -> bool:
-    """Whether ``code`` may take part as a city of ``province``.
-
-    Cities are the divisions directly under the province: prefectures, districts of a 直辖市, and counties that a province governs itself.
-    """
-    division = lookup(code)
-    return division is not None and division.parent == province
