@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 from lab_support import NAMES, nothing, traces
 
-from yiwang import lab
+from yiwang import inventory, lab
 from yiwang.cli import run
+from yiwang.commands import _lab, _lab_state
+from yiwang.engine import lock
 from yiwang.errors import ExitCode
 from yiwang.lab import LabSpec
 from yiwang.paths import data
@@ -59,8 +61,66 @@ def test_a_lab_that_is_not_there(directory: Path, capsys: pytest.CaptureFixture[
     assert run(["lab", "ssh", "p-core", "true"]) == ExitCode.HOST
 
 
+def recorded(directory: Path) -> Path:
+    """What a run would have recorded."""
+    checkpoint = directory / ".state/.pulumi/stacks/province/province.json"
+    checkpoint.parent.mkdir(parents=True)
+    checkpoint.write_text("{}")
+    return checkpoint
+
+
 @pytest.mark.lab
-def test_up_pins_keys_and_tells_of_a_host_made_anew(directory: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_state_of_other_servers_keeps_a_lab_out(directory: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    checkpoint = recorded(directory)
+    before = sorted(directory.rglob("*"))
+    assert run(["lab", "up"]) == ExitCode.INPUT
+    error = capsys.readouterr().err
+    assert "copy the inventory directory without its state" in error
+    assert len(error.splitlines()) == 1
+    assert sorted(directory.rglob("*")) == before
+    assert lab.lab_name(directory) not in lab.names()
+    assert run(["lab", "down"]) == ExitCode.OK
+    assert checkpoint.exists()
+    assert "was not begun by this lab and stays" in capsys.readouterr().err
+
+
+@pytest.mark.lab
+def test_down_without_a_lab_keeps_what_was_recorded_since(directory: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    _lab_state.claim(directory / ".state", lab.lab_name(directory))
+    checkpoint = recorded(directory)
+    assert run(["lab", "down"]) == ExitCode.OK
+    assert "was not begun by this lab and stays" in capsys.readouterr().err
+    assert checkpoint.exists()
+
+
+@pytest.mark.lab
+def test_a_lab_lost_without_a_trace_is_cleaned_up_with_its_state(directory: Path) -> None:
+    province = inventory.load(directory)
+    _lab_state.claim(province.state_dir, lab.lab_name(directory))
+    _lab.lead_into(province, _lab.spec_of(province))
+    recorded(directory)
+    assert run(["lab", "down"]) == ExitCode.OK
+    assert not province.state_dir.exists()
+
+
+@pytest.mark.lab
+def test_down_waits_for_no_run_but_refuses(directory: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    province = inventory.load(directory)
+    _lab_state.claim(province.state_dir, lab.lab_name(directory))
+    _lab.lead_into(province, _lab.spec_of(province))
+    # A first run, which has recorded nothing yet.
+    with lock.held(province.state_dir / ".pulumi/locks/organization/province/province", "up"):
+        assert run(["lab", "down"]) == ExitCode.LOCKED
+        assert "the state is locked" in capsys.readouterr().err
+        assert province.state_dir.exists()
+    assert run(["lab", "down"]) == ExitCode.OK
+    assert not province.state_dir.exists()
+
+
+@pytest.mark.lab
+def test_up_pins_keys_and_tells_of_a_host_made_anew(
+    directory: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     known = directory / ".state/ssh/known_hosts"
     try:
         assert run(["lab", "up", "--host", "p-core", "--json"]) == ExitCode.OK
@@ -74,6 +134,11 @@ def test_up_pins_keys_and_tells_of_a_host_made_anew(directory: Path, capsys: pyt
         assert "run `yiwang host trust p-core`" in capsys.readouterr().err
         assert known.read_text() == f"p-core {found['p-core']['host_key']}\n", "a changed key is for a person to trust"
         assert run(["lab", "ssh", "p-core", "true"]) == ExitCode.OK, "the lab knows its own hosts"
+        # From elsewhere, by its name: its inventory is the recorded one.
+        monkeypatch.delenv("YIWANG_INVENTORY")
+        assert run(["lab", "down", "--lab", lab.lab_name(directory)]) == ExitCode.OK
+        assert not (directory / ".state").exists()
+        monkeypatch.setenv("YIWANG_INVENTORY", str(directory))
     finally:
         assert run(["lab", "down"]) == ExitCode.OK
     assert not (directory / ".state").exists()

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from pathlib import Path
 
 from yiwang import lab, ssh
+from yiwang.commands import _lab_state
 from yiwang.errors import ExitCode, UserError
 from yiwang.files import make_private, write_atomic
 from yiwang.inventory.model import WORLD, Host, Province
@@ -17,9 +17,6 @@ from yiwang.inventory.model import Path as InventoryPath
 from yiwang.lab import LabHost, LabPath, LabSpec, LabStatus, LabZone, Operator
 from yiwang.messages import t
 from yiwang.rundir import RunDir
-
-_CONFIGURATION = "lab.conf"
-_MARK = "made-by-lab"
 
 
 def spec_of(province: Province) -> LabSpec:
@@ -35,15 +32,19 @@ def spec_of(province: Province) -> LabSpec:
     )
 
 
-def connect(province: Province, status: LabStatus) -> list[str]:
-    """Write how SSH gets to the hosts, and pin the keys of those that have none pinned.
+def lead_into(province: Province, spec: LabSpec) -> None:
+    """Write how SSH gets to the hosts of the lab, whether they are there yet or not: from here on no run can reach others."""
+    configuration = _lab_state.configuration(province.state_dir)
+    make_private(configuration.parent)
+    way = f"  ProxyCommand nsenter --net={lab.operator_namespace(spec.name)} nc %h %p"
+    write_atomic(configuration, "".join(f"Host {host.name}\n{way}\n" for host in spec.hosts))
+
+
+def pin(province: Province, status: LabStatus) -> list[str]:
+    """Pin the keys of the hosts that have none pinned.
 
     Returns the hosts whose pinned key is not theirs: they were made anew, and a person has to say so.
     """
-    directory = make_private(province.state_dir / "ssh")
-    way = f"  ProxyCommand nsenter --net={status.operator_namespace} nc %h %p"
-    text = "".join(f"Host {host.name}\n{way}\n" for host in status.hosts)
-    write_atomic(directory / _CONFIGURATION, text)
     changed: list[str] = []
     with RunDir() as run:
         access = ssh.Access(province, run.path)
@@ -54,23 +55,6 @@ def connect(province: Province, status: LabStatus) -> list[str]:
             elif host.host_key and line not in pinned:
                 changed.append(host.name)
     return changed
-
-
-def mark_state(province: Province) -> None:
-    """Note that the state directory belongs to the lab, unless there is a state already: then it may be of other servers."""
-    if not (province.state_dir / ".pulumi").exists():
-        write_atomic(make_private(province.state_dir) / _MARK, t("lab.state_mark") + "\n")
-
-
-def forget_state(state_dir: Path) -> bool:
-    """Remove what was recorded of servers that are gone. A state that did not begin with the lab stays; returns whether it does."""
-    (state_dir / "ssh" / _CONFIGURATION).unlink(missing_ok=True)
-    if (state_dir / _MARK).is_file():
-        gone = state_dir.with_name(f"{state_dir.name}.gone")
-        shutil.rmtree(gone, ignore_errors=True)
-        state_dir.rename(gone)
-        shutil.rmtree(gone)
-    return (state_dir / ".pulumi").exists()
 
 
 def shell(province: Province, status: LabStatus, host: str, command: list[str]) -> int:
@@ -161,12 +145,25 @@ def _free(
 
 
 def _public_key(key_file: Path) -> str:
-    """The public half of the login key, which is made when it is missing."""
+    """The public half of the login key, which is made when it is missing. Raises UserError (exit 3)."""
     key = key_file.expanduser()
     if not key.is_file():
-        make_private(key.parent)
-        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "yiwang", "-f", str(key)], check=True)  # noqa: S607
+        _make_key(key)
     done = subprocess.run(["ssh-keygen", "-y", "-f", str(key)], capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)  # noqa: S607
     if done.returncode != 0 or not re.match(r"(ssh|ecdsa|sk)-\S+ \S+", done.stdout):
         raise UserError(t("lab.bad_key", path=key), code=ExitCode.INPUT, fix=t("lab.bad_key_fix"))
     return done.stdout.strip()
+
+
+def _make_key(key: Path) -> None:
+    argv = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "yiwang", "-f", str(key)]
+    try:
+        make_private(key.parent)
+        done = subprocess.run(argv, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+        reason = (
+            "" if done.returncode == 0 else (done.stderr or done.stdout or f"ssh-keygen: exit {done.returncode}").strip().splitlines()[-1]
+        )
+    except OSError as error:
+        reason = str(error)
+    if reason:
+        raise UserError(t("lab.no_key", path=key, reason=reason), code=ExitCode.INPUT, fix=t("lab.no_key_fix"))

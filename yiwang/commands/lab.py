@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from yiwang import lab
-from yiwang.commands import _lab
+from yiwang.commands import _lab, _lab_state
 from yiwang.commands._options import HostOption, InventoryOption, JsonOption, QuietOption, example, inventory_directory
 from yiwang.errors import ExitCode, UserError
 from yiwang.inventory import load
@@ -38,12 +38,14 @@ def _register_up(group: typer.Typer) -> None:
         _known(name, list(province.hosts), host)
         # Before anything is made, the login key too.
         lab.require(name, host or list(province.hosts))
+        _lab_state.require(province.state_dir, name)
         spec = _lab.spec_of(province)
-        _lab.mark_state(province)
+        _lab_state.claim(province.state_dir, name)
+        _lab.lead_into(province, spec)
         found = lab.up(spec, _reporting(console), host or ())
         for warning in found.warnings:
             console.warn(warning)
-        for changed in _lab.connect(province, found):
+        for changed in _lab.pin(province, found):
             console.warn(t("lab.made_anew", host=changed))
         head = t("lab.up_done", lab=found.name, hosts=len(found.hosts), started=len(found.started), seconds=f"{console.elapsed():.1f}")
         console.result({**plain(found), "seconds": round(console.elapsed(), 1)}, "\n".join([head, "", _text(found), "", _hints(directory)]))
@@ -68,9 +70,16 @@ def _register_down(group: typer.Typer) -> None:
             gone = [each for each in host if lab.remove_host(name, each, report)]
             console.result({"lab": name, "removed": gone}, t("lab.hosts_down", hosts=", ".join(gone) or "-"))
             return
-        removed = lab.down(name, report)
-        if not named and _lab.forget_state(_state_dir(directory)):
-            console.warn(t("lab.state_stays"))
+        known = lab.status(name)
+        # The inventory of a lab that is named outright is the recorded one.
+        state_dir = _state_dir(known.directory if named else directory)
+        with _lab_state.undisturbed(state_dir, "lab down"):
+            removed = lab.down(name, report)
+            forgotten = _lab_state.forget(state_dir, known.name)
+        if forgotten:
+            console.info(t("lab.state_gone", path=state_dir))
+        elif state_dir and _lab_state.recorded(state_dir):
+            console.warn(t("lab.state_stays", path=state_dir))
         text = t("lab.down_done" if removed else "lab.nothing", lab=name, seconds=f"{console.elapsed():.1f}")
         console.result({"lab": name, "removed": removed}, text)
 
@@ -103,8 +112,10 @@ def _register_ssh(group: typer.Typer) -> None:
         return _lab.shell(province, lab.status(name), host, command or [])
 
 
-def _state_dir(directory: Path) -> Path:
+def _state_dir(directory: Path | None) -> Path | None:
     """Where the state lies; of an inventory that cannot be read, the usual place."""
+    if directory is None:
+        return None
     try:
         return load(directory).state_dir
     except UserError:

@@ -178,6 +178,23 @@ def _all_locked(backend: Path, verb: str) -> Iterator[None]:
         yield
 
 
+@contextlib.contextmanager
+def held(backend: Path, verb: str) -> Iterator[None]:
+    """Hold every stack of a backend, also one whose first run has recorded nothing yet. Reads no checkpoint.
+
+    Raises UserError (exit 5) when a run holds one.
+    """
+    from yiwang.engine import lock  # noqa: PLC0415
+    from yiwang.engine.store import neighbours  # noqa: PLC0415
+
+    places = {store.lock_directory for store in neighbours(backend)}
+    places |= {path.parent for path in (backend / ".pulumi" / "locks").glob("*/*/*/*.json")}
+    with contextlib.ExitStack() as stack:
+        for place in sorted(places):
+            stack.enter_context(lock.held(place, verb))
+        yield
+
+
 def outputs(stack: Stack, *, show_secrets: bool = False) -> dict[str, Any]:
     """The recorded stack outputs; secrets as ``[secret]`` unless ``show_secrets``. Empty when the stack is not up."""
     from yiwang.engine import journal  # noqa: PLC0415

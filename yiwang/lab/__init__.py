@@ -1,11 +1,12 @@
 """Servers made on this machine: systemd-nspawn hosts in zones behind a router, reached over SSH like real ones.
 
-Public: ``up``, ``down``, ``remove_host``, ``require``, ``status``, ``names`` and the types of ``yiwang.lab.spec``. Root is needed.
+Public: ``up``, ``down``, ``remove_host``, ``require``, ``status``, ``names``, ``operator_namespace`` and the types of
+``yiwang.lab.spec``. Root is needed.
 """
 
 from __future__ import annotations
 
-from yiwang.lab.api import down, names, remove_host, require, status, up
+from yiwang.lab.api import down, names, operator_namespace, remove_host, require, status, up
 from yiwang.lab.spec import (
     HostStatus,
     LabHost,
@@ -32,6 +33,7 @@ __all__ = [
     "down",
     "lab_name",
     "names",
+    "operator_namespace",
     "remove_host",
     "require",
     "status",

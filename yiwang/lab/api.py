@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Collection
+from pathlib import Path
 
 from yiwang.errors import ExitCode, UserError
 from yiwang.lab import carry, cgroups, hosts, layers, machine, namespaces, network, reach, records, uplink
@@ -88,7 +89,7 @@ def status(name: str) -> LabStatus:
     """The lab as it is now; reads only. A lab nobody knows is ``absent`` and has no hosts."""
     machine.require_root()
     spec = records.load(name)
-    operator = namespaces.path(namespaces.operator(tag(name)))
+    operator = operator_namespace(name)
     if spec is None:
         return LabStatus(name, "partial" if tag(name) in _tags() else "absent", None, (), operator)
     groups = cgroups.detect()
@@ -103,6 +104,11 @@ def names() -> list[str]:
     machine.require_root()
     recorded = {tag(name): name for name in records.recorded()}
     return sorted(recorded.get(mark, f"lost-{mark}") for mark in _tags())
+
+
+def operator_namespace(name: str) -> Path:
+    """The path of the network namespace from which the hosts of a lab are reached, whether it exists yet or not."""
+    return namespaces.path(namespaces.operator(tag(name)))
 
 
 def _up(spec: LabSpec, wanted: list[LabHost], steps: _Steps, groups: Cgroups) -> LabStatus:
@@ -146,7 +152,7 @@ def _start(spec: LabSpec, host: LabHost, groups: Cgroups) -> bool:
 
 def _wait(spec: LabSpec, wanted: list[LabHost], steps: _Steps, groups: Cgroups) -> None:
     """Wait until each host answers. Raises UserError that names those that do not, with the end of the first one's console."""
-    operator = namespaces.path(namespaces.operator(tag(spec.name)))
+    operator = operator_namespace(spec.name)
 
     def alive(host: LabHost) -> bool:
         return bool(groups.processes(tag(spec.name), host.name))
