@@ -23,7 +23,7 @@ sys.path.insert(0, {here!r})
 from box_case import Box
 from pathlib import Path
 box = Box(Path({work!r}))
-result = box.run("up", {step})
+result = box.run({verb!r}, {step})
 sys.exit(0 if result.ok else 1)
 """
 
@@ -89,9 +89,9 @@ class Box:
         result: engine.Result = asyncio.run(work)
         return result
 
-    def child(self, step: int, delay: float) -> subprocess.Popen[bytes]:
+    def child(self, step: int, delay: float, verb: str = "up") -> subprocess.Popen[bytes]:
         """The same in a process of its own, in a session of its own."""
-        code = _CHILD.format(here=str(Path(__file__).parent), work=str(self.work), step=step)
+        code = _CHILD.format(here=str(Path(__file__).parent), work=str(self.work), step=step, verb=verb)
         return subprocess.Popen(
             [sys.executable, "-c", code],
             env={**os.environ, "BOX_DELAY": str(delay)},

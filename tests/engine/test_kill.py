@@ -168,6 +168,64 @@ def _but_replaced(objects: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in objects.items() if not key.startswith("replaced:")}
 
 
+LAZY = 'Box("a", text="one" if step == 1 else "two", lazy=True)'
+RENAMED = """
+Box("a" if step < 3 else "b", name="a", text="two" if step == 2 else "one", lazy=True, opts=ResourceOptions(aliases=[pulumi.Alias("a")]))
+"""
+
+
+def _interrupted(box: Box, verb: str, step: int, call: str) -> None:
+    """Kill a run when the provider has done the first half of a call."""
+    process = box.child(step, delay=4.0, verb=verb)
+    assert wait_for(lambda: call in box.world()["calls"])
+    _kill(process)
+
+
+@pytest.mark.parametrize(("verb", "call"), [("up", "update a:"), ("destroy", "empty a:")])
+@pytest.mark.parametrize("preview", [False, True])
+def test_an_interrupted_operation_is_found_by_looking(verb: str, call: str, preview: bool, tmp_path: Path) -> None:
+    """The program is as it was before, and the provider acts only where the object differs: the engine has to look at it."""
+    box = Box(tmp_path, program=LAZY)
+    assert box.run("up", 1).ok
+    before, recorded = box.world()["objects"], box.recorded()
+    _interrupted(box, verb, 2, call)
+    assert box.world()["objects"] != before
+    if preview:
+        planned = box.run("preview", 1)
+        assert (planned.ok, planned.changes) == (True, {"update": 1})
+    result = box.run("up", 1)
+    assert (result.ok, result.changes) == (True, {"update": 1})
+    assert box.world()["objects"] == before
+    assert box.recorded() == recorded
+    again = box.run("up", 1)
+    assert (again.changes, again.in_flight) == ({}, ())
+
+
+def test_an_interrupted_update_is_looked_at_until_it_is_done(tmp_path: Path) -> None:
+    """What was found is recorded, so a second kill, or another operation between, loses nothing."""
+    box = Box(tmp_path, program=LAZY)
+    assert box.run("up", 1).ok
+    before = box.world()["objects"]
+    _interrupted(box, "up", 2, "update a:")
+    process = box.child(1, delay=4.0)
+    assert wait_for(lambda: any('"updating"' in line for line in _journal(box)))
+    _kill(process)
+    assert box.run("up", 1).ok
+    assert box.world()["objects"] == before
+    assert box.run("up", 1).in_flight == ()
+
+
+def test_an_interrupted_update_is_done_under_another_name(tmp_path: Path) -> None:
+    box = Box(tmp_path, program=RENAMED)
+    assert box.run("up", 1).ok
+    before = box.world()["objects"]
+    _interrupted(box, "up", 2, "update a:")
+    result = box.run("up", 3)
+    assert (result.ok, result.changes) == (True, {"update": 1})
+    assert box.world()["objects"] == before
+    assert box.run("up", 3).in_flight == ()
+
+
 def test_secrets_reach_neither_journal_nor_state(tmp_path: Path) -> None:
     box = Box(tmp_path)
     _killed_at(box, 12, 1)

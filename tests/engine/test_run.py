@@ -272,6 +272,24 @@ def test_any_other_end_of_a_program_is_just_a_failure(program: str, text: str, t
     assert text in errors(result)[0]
 
 
+def test_a_large_partial_failure_is_recorded(tmp_path: Path) -> None:
+    """With all that the provider said: the object exists, and the next run finishes it."""
+    box = Box(tmp_path, program='Box("a", text="x", fail="partial" if step == 1 else None)')
+    result = box.run("up", 1)
+    assert not result.ok
+    assert any("it is not ready" in message for message in errors(result))
+    (found,) = [entry for entry in engine.state.resources(box.stack) if entry.name == "a"]
+    assert (found.init_errors, len(found.outputs["log"])) == (("it is not ready",), 200_000)
+    again = box.run("up", 2)
+    assert (again.ok, again.changes) == (True, {"update": 1})
+    assert box.world()["created"] == {"a:": 1}
+
+
+def test_a_failed_read_is_told_once(tmp_path: Path) -> None:
+    result = Box(tmp_path, program='pulumi.StackReference("s", stack_name="organization/box/nobody")').run("up", 1)
+    assert [message for message in errors(result) if "nobody" in message] == ["unknown stack 'organization/box/nobody'"]
+
+
 def test_cancel_finishes_the_running_step_and_saves(tmp_path: Path) -> None:
     box = Box(tmp_path, delay=1.0, program='a = Box("a", text="x")\nBox("b", text=a.label)')
     control = engine.Control()

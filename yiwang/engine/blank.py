@@ -52,9 +52,9 @@ class Blank:
         _only(preview=False)
 
     async def read(self, urn: str, id_: str, inputs: Properties, outputs: Properties) -> Reading:
-        """Nothing is known of it."""
-        del urn, outputs
-        return Reading(id_, {}, inputs)
+        """Nothing is known of it but what is recorded."""
+        del urn
+        return Reading(id_, outputs, inputs)
 
 
 def _only(preview: bool) -> None:

@@ -20,7 +20,14 @@ from yiwang.engine.resource import Resource
 from yiwang.engine.values import Properties, for_provider, from_struct, normalise, remark, to_struct
 
 MESSAGE_BYTES = 400 * 1024 * 1024
-CHANNEL_OPTIONS = [("grpc.max_receive_message_length", MESSAGE_BYTES), ("grpc.max_send_message_length", MESSAGE_BYTES)]
+# The details of a partial failure, all outputs among them, come as metadata. Up to the first is always taken, the second never passed.
+METADATA_BYTES = 8 * 1024 * 1024
+CHANNEL_OPTIONS = [
+    ("grpc.max_receive_message_length", MESSAGE_BYTES),
+    ("grpc.max_send_message_length", MESSAGE_BYTES),
+    ("grpc.max_metadata_size", METADATA_BYTES),
+    ("grpc.absolute_max_metadata_size", 2 * METADATA_BYTES),
+]
 
 
 class ProviderError(Exception):
@@ -29,6 +36,10 @@ class ProviderError(Exception):
 
 class ProviderGoneError(ProviderError):
     """The provider's process ended during the call: nobody knows how far it came."""
+
+
+class UnsupportedError(ProviderError):
+    """The provider does not know the question."""
 
 
 class InitError(ProviderError):
@@ -266,6 +277,8 @@ def _failure(error: grpc.aio.AioRpcError) -> ProviderError:
                     return found
     if error.code() in {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED}:
         return ProviderGoneError(f"the provider's process ended: {message}")
+    if error.code() == grpc.StatusCode.UNIMPLEMENTED:
+        return UnsupportedError(message)
     return ProviderError(message)
 
 

@@ -99,12 +99,16 @@ async def orphans(context: Context, registry: Registry) -> None:
     """Remove what a killed run may have begun to create and nobody wants any more.
 
     Only where the provider finds its objects by their inputs (any but pulumi.dynamic): its delete is called without an id.
+    Updates and deletes whose state is gone are done.
     """
     steps = Steps(context)
+    recorded = {resource.urn for resource in context.snapshot}
     for entry in context.snapshot.pending:
         package = urns.package_of(entry.resource.type)
         if entry.type == "creating" and package != DYNAMIC and not registry.claimed(entry.resource.urn) and not context.halted:
             await _orphan(context, registry, steps, entry)
+        elif entry.type in {"updating", "deleting"} and entry.resource.urn not in recorded:
+            context.snapshot.settle(entry.resource.urn)
 
 
 async def _orphan(context: Context, registry: Registry, steps: Steps, entry: Pending) -> None:

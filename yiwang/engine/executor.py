@@ -11,7 +11,7 @@ from collections.abc import Coroutine
 from dataclasses import dataclass
 from typing import Any
 
-from yiwang.engine import planner
+from yiwang.engine import planner, reading
 from yiwang.engine import urn as urns
 from yiwang.engine.client import Provider, ProviderError
 from yiwang.engine.context import Context, HaltedError, StepError
@@ -19,9 +19,10 @@ from yiwang.engine.planner import Decision, DiffAnswer, Difference, PlanError, S
 from yiwang.engine.registry import Registry
 from yiwang.engine.replacing import Replacer, settle_provider
 from yiwang.engine.resource import Goal, Resource
-from yiwang.engine.steps import Steps, describe, finished
-from yiwang.engine.values import Properties, has_unknown
+from yiwang.engine.steps import Steps, describe
+from yiwang.engine.values import Properties
 from yiwang.errors import UserError
+from yiwang.messages import t
 
 
 @dataclass(frozen=True)
@@ -202,8 +203,8 @@ class Executor:
 
     async def _custom(self, new: Resource, goal: Goal, old: Resource | None, provider: Provider) -> None:
         registry = self.registry
-        if old is not None and registry.was_under_way(old, "deleting"):
-            old = await self._read_back(old, provider)
+        if old is not None and registry.half_done(new, old):
+            old = await reading.back(self._context, self._steps, provider, old)
         recreating = new.urn in registry.deleted
         base = None if recreating or (old is not None and old.external) else old
         inputs = planner.prepare_inputs(goal.inputs, base, goal.ignore_changes)
@@ -218,15 +219,6 @@ class Executor:
             # The replacement is a new object: its defaults are computed without the old one.
             new.inputs = await self._steps.ask(provider.check(new.urn, None, goal.inputs if not goal.ignore_changes else inputs))
         await self._perform(new, old, provider, decision)
-
-    async def _read_back(self, old: Resource, provider: Provider) -> Resource | None:
-        """An earlier run was killed while it deleted ``old``, which the program still wants: look whether it exists."""
-        reading = await self._steps.ask(provider.read(old.urn, old.id, old.inputs, old.outputs))
-        if reading.id:
-            return old
-        self._context.snapshot.drop(old)
-        self._context.snapshot.settle(old.urn)
-        return None
 
     async def _perform(self, new: Resource, old: Resource | None, provider: Provider | None, decision: Decision) -> None:
         if not self.registry.failed.isdisjoint(new.needs()):
@@ -292,27 +284,15 @@ class Executor:
             self._components[new.urn] = step
 
     async def _read(self, urn: str, goal: Goal, id_: str) -> Registered:
-        registry, context = self.registry, self._context
-        old = registry.claim(urn, goal)
+        old = self.registry.claim(urn, goal)
         goal = await self._with_provider(goal)
         if old is not None and not old.external:
-            raise PlanError(f"resource {urn!r} is managed in this stack; reading it instead is not available in the embedded engine")
+            raise PlanError(t("engine.read_managed", urn=urn))
         new = goal.resource(urn)
         new.external, new.id, new.created, new.modified = True, id_, "", ""
-        provider = await registry.provider(new.provider)
-        with context.reporter.step("read", new, old):
-            if not has_unknown(id_):
-                reading = await self._steps.ask(provider.read(urn, id_, goal.inputs, {}))
-                if not reading.outputs and not context.dry:
-                    raise ProviderError(f"resource '{id_}' does not exist")
-                new.outputs, new.inputs = finished(new, reading.outputs), reading.inputs or goal.inputs
-            if old is None or old not in context.snapshot:
-                context.snapshot.put(new)
-            elif planner.must_write(old, new):
-                context.snapshot.replace(old, new)
-            else:
-                context.snapshot.adopt(old, new)
-        registry.new[urn] = new
+        provider = await self.registry.provider(new.provider)
+        await reading.external(self._context, self._steps, provider, goal, new, old)
+        self.registry.new[urn] = new
         return Registered(urn, new)
 
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 
-from yiwang.engine import planner
 from yiwang.engine import urn as urns
 from yiwang.engine.checkpoint import in_order
 from yiwang.engine.client import ProviderError, Reading
 from yiwang.engine.context import Context
+from yiwang.engine.reading import record
 from yiwang.engine.registry import Registry
-from yiwang.engine.resource import Resource, now
-from yiwang.engine.steps import describe, finished
+from yiwang.engine.resource import Resource
+from yiwang.engine.steps import describe
 
 
 async def refresh(context: Context, registry: Registry, *, outcomes: bool) -> None:
@@ -53,12 +53,13 @@ async def _read(context: Context, registry: Registry, resource: Resource) -> str
         context.snapshot.drop(resource)
         return "delete"
     if not resource.external:
+        # As the CLI does. The answer is not needed: what was found is recorded, and the next `up` asks again with its own inputs.
         found = _found(resource, reading)
         await provider.diff(resource.urn, found, resource.inputs, resource.ignore_changes)
     if reading.init_errors:
         lines = "".join(f"* {reason}\n" for reason in reading.init_errors)
         context.reporter.diagnostic("warning", f"Refreshed resource is in an unhealthy state:\n{lines}".rstrip(), resource.urn)
-    return _record(context, resource, reading)
+    return record(context, resource, reading)
 
 
 def _found(resource: Resource, reading: Reading) -> Resource:
@@ -71,19 +72,6 @@ def _found(resource: Resource, reading: Reading) -> Resource:
         inputs=resource.inputs if reading.inputs is None else reading.inputs,
         outputs=reading.outputs,
     )
-
-
-def _record(context: Context, resource: Resource, reading: Reading) -> str:
-    inputs = resource.inputs if reading.inputs is None else reading.inputs
-    outputs = finished(resource, reading.outputs)
-    differs = bool(planner.changed_keys(resource.outputs, outputs) or planner.changed_keys(resource.inputs, inputs))
-    if differs or resource.id != reading.id or resource.init_errors != list(reading.init_errors):
-        resource.id, resource.inputs, resource.outputs = reading.id, inputs, outputs
-        resource.init_errors = list(reading.init_errors)
-        if differs and not resource.external:
-            resource.modified = now()
-        context.snapshot.put(resource)
-    return "update" if differs else "same"
 
 
 def _forget(context: Context, missing: set[str]) -> None:

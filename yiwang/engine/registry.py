@@ -77,6 +77,11 @@ class Registry:
     def _rename(self, former: str, urn: str) -> None:
         """Let everything that refers to ``former`` refer to ``urn``."""
         prefix = f"{former}::"
+        if former in self._pending:
+            self._pending.setdefault(urn, set()).update(self._pending.pop(former))
+        for entry in self._context.snapshot.pending:
+            if entry.resource.urn == former:
+                entry.resource.urn = urn
         for resource in self._context.snapshot:
             if former not in resource.needs():
                 continue
@@ -103,20 +108,24 @@ class Registry:
             return await self._context.providers.configured(registered)
         raise ProviderError(f"unknown provider {reference!r}")
 
-    def was_under_way(self, resource: Resource, kind: str) -> bool:
-        """Whether an earlier run was killed while it was ``kind`` (creating, updating, deleting) this resource."""
-        return kind in self._pending.get(resource.urn, ())
+    def _interrupted(self, resource: Resource) -> bool:
+        """Whether an earlier run was killed in an operation on ``resource`` that has to be done again."""
+        # A create that was to replace something may have changed what its provider finds again by the same inputs.
+        redo = {"updating", "deleting"} if urns.package_of(resource.type) == DYNAMIC else {"updating", "deleting", "creating"}
+        return bool(self._pending.get(resource.urn, set()) & redo)
+
+    def half_done(self, new: Resource, old: Resource) -> bool:
+        """Whether the object of ``old``, which is to be ``new``, may be other than recorded, because an earlier run was killed in an operation on it."""
+        # One that was deleted to be replaced is made again, whatever is there.
+        return self._interrupted(new) and not old.external and not old.pending_replacement
 
     def situation(self, goal: Goal, new: Resource, old: Resource | None) -> Situation:
         """What the planner has to know besides the states."""
-        kinds = self._pending.get(new.urn, set())
-        # A create that was to replace something may have changed what its provider finds again by the same inputs.
-        redo = {"updating", "deleting"} if urns.package_of(new.type) == DYNAMIC else {"updating", "deleting", "creating"}
         moved = old is not None and old.provider != new.provider
         same_urn = moved and old is not None and urns.provider_urn(old.provider) == urns.provider_urn(new.provider)
         return Situation(
             recreating=new.urn in self.deleted,
-            must_redo=bool(old is not None and old.init_errors) or bool(kinds & redo),
+            must_redo=bool(old is not None and old.init_errors) or self._interrupted(new),
             provider_replaced=same_urn and urns.provider_urn(new.provider) in self.replaced,
             replace_trigger=not self.replaced.isdisjoint(goal.replace_with),
             delete_before_replace=goal.delete_before_replace,
