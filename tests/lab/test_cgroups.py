@@ -73,3 +73,31 @@ def test_machines_without_any_are_refused() -> None:
     with pytest.raises(UserError) as caught:
         cgroups.detect("22 1 0:21 / /proc rw - proc proc rw\n", "init")
     assert caught.value.code == ExitCode.MACHINE
+
+
+@pytest.mark.parametrize(
+    "mounts",
+    [
+        UNIFIED.replace("rw,nosuid", "ro,nosuid"),
+        UNIFIED.replace("cgroup2 cgroup2 rw", "cgroup2 cgroup2 ro"),
+        UNIFIED + UNIFIED.replace("rw,nosuid", "ro,nosuid"),
+        HYBRID.replace("rw,relatime - cgroup cgroup rw,name=systemd", "ro,relatime - cgroup cgroup rw,name=systemd"),
+    ],
+)
+def test_groups_that_can_only_be_read_are_none(mounts: str) -> None:
+    with pytest.raises(UserError) as caught:
+        cgroups.detect(mounts, "init")
+    assert caught.value.code == ExitCode.MACHINE
+    assert len(caught.value.report().splitlines()) == 1
+
+
+def test_a_hierarchy_for_accounting_that_can_only_be_read_is_done_without() -> None:
+    found = cgroups.detect(HYBRID.replace("rw,relatime - cgroup cgroup rw,memory", "ro,relatime - cgroup cgroup rw,memory"), "init")
+    assert [root.parent.name for root in found.roots] == ["systemd", "cpu", "unified"]
+
+
+def test_a_group_that_cannot_be_made_is_no_bug(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError) as caught:
+        cgroups.Cgroups("v1", (tmp_path / "file",)).entering("abcdef", "web", ["true"])
+    assert caught.value.code == ExitCode.MACHINE

@@ -279,6 +279,12 @@ def test_a_lost_network_is_made_again_under_running_hosts(spec: LabSpec, key: Ke
     assert all(same_boot(before[name], after[name]) for name in before)
 
 
+def test_a_router_made_anew_for_one_host_serves_the_others_too(spec: LabSpec, key: Key) -> None:
+    output("ip", "netns", "delete", namespaces.router(tag(spec.name)))
+    lab.up(spec, silent, only=["one"])
+    assert key.ssh(spec, "two", "hostname") == "two"
+
+
 def test_status_does_not_need_the_operators_network(spec: LabSpec) -> None:
     output("ip", "netns", "delete", f"yw-{tag(spec.name)}-operator")
     assert [host.state for host in lab.status(spec.name).hosts] == ["unreachable", "unreachable"]

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 from lab_support import silent, spec_of
 
 from yiwang import lab
-from yiwang.lab import LabSpec, carry, layers
+from yiwang.lab import LabSpec, carry, layers, records
 from yiwang.lab.tools import wait_until
 
 CHILD = """
@@ -56,6 +58,42 @@ def test_layers_nobody_uses_go_after_a_while(tmp_path: Path, monkeypatch: pytest
     (host / "host.json").write_text(json.dumps({"layers": [str(layers.directory() / "used" / "rootfs")]}))
     layers._prune({"wanted"})
     assert sorted(path.name for path in layers.directory().iterdir()) == ["used", "wanted", "young"]
+
+
+def test_what_another_lab_removes_meanwhile_is_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Names that are listed with nothing behind them: what a reader sees when somebody else has just removed it."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(records, "ROOT", tmp_path / "labs")
+    for name in ("one", "two"):
+        (layers.directory() / name).mkdir(parents=True)
+    (layers.directory() / "two/layer.json").symlink_to("gone")
+    host = tmp_path / "labs/lab-abcdef/hosts/one"
+    host.mkdir(parents=True)
+    (host / "host.json").symlink_to("gone")
+    layers._prune(set())
+    assert layers.found() == []
+    assert not layers._touch("two")
+
+
+def test_a_lock_whose_directory_goes_again_and_again_is_held_in_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(records, "ROOT", tmp_path / "yiwang/lab")
+    ended = threading.Event()
+
+    def remove() -> None:
+        while not ended.is_set():
+            for path in (records.ROOT, records.ROOT.parent):
+                with contextlib.suppress(OSError):
+                    path.rmdir()
+
+    thread = threading.Thread(target=remove)
+    thread.start()
+    try:
+        for _ in range(200):
+            with records.machine_locked():
+                pass
+    finally:
+        ended.set()
+        thread.join()
 
 
 @pytest.fixture

@@ -5,9 +5,11 @@ import platform
 from pathlib import Path
 
 import pytest
+import yaml
 
 from yiwang.errors import ExitCode, UserError
 from yiwang.lab import layers, machine
+from yiwang.paths import data
 
 
 @pytest.fixture(autouse=True)
@@ -15,7 +17,7 @@ def root_on_debian(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A machine with everything; each test takes one thing away."""
     monkeypatch.setenv("YIWANG_LANG", "en")
     monkeypatch.setattr(os, "geteuid", lambda: 0)
-    monkeypatch.setattr(platform, "freedesktop_os_release", lambda: {"ID": "debian", "VERSION_CODENAME": "bookworm"})
+    monkeypatch.setattr(platform, "freedesktop_os_release", lambda: {"ID": "debian", "VERSION_ID": "12", "VERSION_CODENAME": "bookworm"})
     monkeypatch.setattr(machine, "missing_packages", list)
     monkeypatch.setattr(machine.shutil, "which", lambda program, **_: f"/usr/bin/{program}")
     monkeypatch.setattr(machine, "free_disk", lambda _: 1 << 40)
@@ -43,15 +45,25 @@ def test_root_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
     assert refused() == "a lab needs root; run it with sudo"
 
 
-def test_other_systems_are_refused_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(platform, "freedesktop_os_release", lambda: {"ID": "fedora", "PRETTY_NAME": "Fedora 43"})
-    assert refused() == "this system is not supported: Fedora 43; use Debian or Ubuntu"
+@pytest.mark.parametrize(
+    "release",
+    [
+        {"ID": "fedora", "VERSION_ID": "43"},
+        {"ID": "ubuntu", "ID_LIKE": "debian", "VERSION_ID": "24.04", "VERSION_CODENAME": "noble"},
+        {"ID": "debian", "VERSION_ID": "13", "VERSION_CODENAME": "trixie"},
+        {"ID": "debian", "VERSION_CODENAME": "forky"},
+        {"ID": "uos", "ID_LIKE": "debian", "VERSION_ID": "12"},
+    ],
+)
+def test_systems_the_roles_are_not_for_are_refused_by_name(monkeypatch: pytest.MonkeyPatch, release: dict[str, str]) -> None:
+    monkeypatch.setattr(platform, "freedesktop_os_release", lambda: {**release, "PRETTY_NAME": "Other 1"})
+    assert refused() == "this system is not supported: Other 1; use Debian 12"
 
 
-def test_relatives_of_debian_pass(monkeypatch: pytest.MonkeyPatch) -> None:
-    release = {"ID": "uos", "ID_LIKE": "debian", "VERSION_CODENAME": "eagle"}
-    monkeypatch.setattr(platform, "freedesktop_os_release", lambda: release)
-    machine.require(7)
+def test_the_system_is_the_one_the_roles_are_for() -> None:
+    name, version = machine._SYSTEM
+    role = yaml.safe_load((data("roles") / "base/vars/main.yml").read_text())
+    assert version in role["_base_systems"][name]
 
 
 def test_missing_packages_are_named_with_the_command(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -128,6 +128,10 @@ def _up(spec: LabSpec, wanted: list[LabHost], steps: _Steps, groups: Cgroups) ->
         made = network.ensure(spec)
     steps.done(t("lab.network_ready"))
     started = [host for host in wanted if _start(spec, host, groups)]
+    for host in spec.hosts:
+        # A router made anew took the links of all hosts with it, also of those nobody asked for now.
+        if host not in wanted and hosts.running(spec.name, host.name, groups):
+            network.ensure_host(spec, host)
     _wait(spec, wanted, steps, groups)
     now = status(spec.name)
     return LabStatus(

@@ -50,8 +50,11 @@ class Cgroups:
             options = ["--scope", "--quiet", "--collect", f"--slice={_SLICE}", f"--unit={_unit(tag, host)}", "--property=Delegate=yes"]
             return ["systemd-run", *options, "--", *argv]
         groups = self.groups(tag, host)
-        for group in groups:
-            group.mkdir(parents=True, exist_ok=True)
+        try:
+            for group in groups:
+                group.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise _unusable() from error
         if self.kind == "v2":
             _delegate(groups[0])
         return ["sh", "-c", _ENTER, "sh", *(str(group / "cgroup.procs") for group in groups), "--", *argv]
@@ -132,23 +135,31 @@ def detect(mounts: str | None = None, init: str | None = None) -> Cgroups:
     """
     mounts = Path("/proc/self/mountinfo").read_text() if mounts is None else mounts
     init = Path("/proc/1/comm").read_text().strip() if init is None else init
-    points = dict(_cgroup_mounts(mounts))
+    points = _cgroup_mounts(mounts)
     if points.get(Path("/sys/fs/cgroup")) == "cgroup2":
         if init == "systemd":
             return Cgroups("v2-systemd", (Path("/sys/fs/cgroup/yiwang.slice") / _SLICE,))
         return Cgroups("v2", (Path("/sys/fs/cgroup/yiwang-lab"),))
     roots = tuple(point / "yiwang-lab" for name in _V1_HIERARCHIES if (point := Path("/sys/fs/cgroup") / name) in points)
     if not roots or roots[0].parent.name != "systemd":
-        raise UserError(t("lab.no_cgroups"), code=ExitCode.MACHINE, fix=t("lab.no_cgroups_fix"))
+        raise _unusable()
     return Cgroups("v1", roots)
 
 
-def _cgroup_mounts(mounts: str) -> Iterator[tuple[Path, str]]:
+def _unusable() -> UserError:
+    return UserError(t("lab.no_cgroups"), code=ExitCode.MACHINE, fix=t("lab.no_cgroups_fix"))
+
+
+def _cgroup_mounts(mounts: str) -> dict[Path, str]:
+    """Where control groups are mounted and can be written to (containers often show them read-only), and of which kind."""
+    found: dict[Path, str] = {}
     for line in mounts.splitlines():
         left, _, right = line.partition(" - ")
-        kind = right.split(" ", 1)[0]
-        if kind in ("cgroup", "cgroup2"):
-            yield Path(left.split(" ")[4]), kind
+        before, after = left.split(" "), right.split(" ")
+        if after[0] in ("cgroup", "cgroup2"):
+            # A later line of the same place lies over the ones before.
+            found[Path(before[4])] = "" if "ro" in {*before[5].split(","), *after[2].split(",")} else after[0]
+    return {point: kind for point, kind in found.items() if kind}
 
 
 def _unit(tag: str, host: str) -> str:

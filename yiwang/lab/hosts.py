@@ -73,8 +73,7 @@ def files(lab: str, host: str) -> HostFiles:
 
 def known(lab: str) -> list[str]:
     """The hosts that have a place, made or half made."""
-    place = records.directory(lab) / "hosts"
-    return sorted(entry.name for entry in place.iterdir()) if place.is_dir() else []
+    return records.listed(records.directory(lab) / "hosts")
 
 
 def make(spec: LabSpec, host: LabHost, layers: tuple[Path, ...], private: Mapping[Path, bytes]) -> None:

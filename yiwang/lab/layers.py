@@ -7,6 +7,7 @@ lie above them. A layer's directory is named by a digest of everything it was ma
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import hashlib
 import json
@@ -72,23 +73,23 @@ def ensure(carried: Carried, say: Say) -> tuple[Path, ...]:
     next removes.
     """
     keys = _keys(carried)
-    if not all(_complete(key) for key in keys.values()):
+    if not all(_touch(key) for key in keys.values()):
         with _building(say):
             for kind, key in keys.items():
-                if not _complete(key):
+                if not _touch(key):
                     _build(kind, key, keys, carried, say)
             _prune(set(keys.values()))
-    for key in keys.values():
-        os.utime(directory() / key / _MARK)  # when it was last of use
     return tuple(directory() / key / "rootfs" for key in reversed(keys.values()))
 
 
 def found() -> list[Layer]:
     """All finished layers of the cache."""
     layers: list[Layer] = []
-    for mark in sorted(directory().glob(f"*/{_MARK}")):
-        text = json.loads(mark.read_text())
-        layers.append(Layer(text["kind"], mark.parent, text["size"], text["made"]))
+    for name in records.listed(directory()):
+        # Another command may just be removing one.
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            text = json.loads((directory() / name / _MARK).read_text())
+            layers.append(Layer(text["kind"], directory() / name, text["size"], text["made"]))
     return layers
 
 
@@ -105,8 +106,13 @@ def _key(kind: str, *parts: str) -> str:
     return f"{kind}-{hashlib.sha256(chr(0).join(parts).encode()).hexdigest()[:16]}"
 
 
-def _complete(key: str) -> bool:
-    return (directory() / key / _MARK).is_file()
+def _touch(key: str) -> bool:
+    """Note that a layer is of use now. Returns whether it is there, and whole."""
+    try:
+        os.utime(directory() / key / _MARK)
+    except FileNotFoundError:
+        return False
+    return True
 
 
 @contextmanager
@@ -216,11 +222,16 @@ def _reachable(host: str, port: int) -> None:
 
 def _prune(wanted: set[str]) -> None:
     """Remove layers that no host was made on and that nobody asked for in a while."""
-    used = {layer for meta in records.ROOT.glob("*/hosts/*/host.json") for layer in json.loads(meta.read_text())["layers"]}
+    used: set[str] = set()
+    for lab in records.recorded():
+        for host in records.listed(records.ROOT / lab / "hosts"):
+            # A host that just went, or is half made, uses none.
+            with contextlib.suppress(FileNotFoundError):
+                used |= {*json.loads((records.ROOT / lab / "hosts" / host / "host.json").read_text())["layers"]}
     for layer in found():
-        idle = time.time() - (layer.path / _MARK).stat().st_mtime
-        if layer.path.name not in wanted and str(layer.rootfs) not in used and idle > _IDLE_SECONDS:
-            (layer.path / _MARK).unlink()  # first, so that a layer half removed counts as none
+        mark = layer.path / _MARK
+        if layer.path.name not in wanted and str(layer.rootfs) not in used and time.time() - mark.stat().st_mtime > _IDLE_SECONDS:
+            mark.unlink()  # first, so that a layer half removed counts as none
             _clear(layer.path)
 
 

@@ -17,6 +17,7 @@ from yiwang.messages import t
 
 PACKAGES = ("mmdebstrap", "systemd-container", "nftables", "iproute2", "openssh-client", "netcat-openbsd")
 _PROGRAMS = ("mmdebstrap", "systemd-nspawn", "nft", "ip", "ssh", "nc", "setpriv", "unshare", "nsenter", "setsid")
+_SYSTEM = ("debian", "12")
 _UNSHARED_MOUNT = ("unshare", "--mount", "--propagation", "private")
 _NAT_HOOK = "{ type nat hook postrouting priority 100; }"
 _MIB = 1 << 20
@@ -93,7 +94,8 @@ def _system() -> list[Finding]:
         release = platform.freedesktop_os_release()
     except OSError:
         release = {}
-    if not {"debian", "ubuntu"} & {release.get("ID", ""), *release.get("ID_LIKE", "").split()} or not release.get("VERSION_CODENAME"):
+    # Hosts are made of this machine's own release, and the roles are for that one.
+    if (release.get("ID"), release.get("VERSION_ID")) != _SYSTEM:
         return [Finding(t("lab.not_debian", system=release.get("PRETTY_NAME", platform.system())), t("lab.not_debian_fix"))]
     return []
 

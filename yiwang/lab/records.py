@@ -26,7 +26,7 @@ _SPEC = TypeAdapter(LabSpec)
 
 def directory(name: str) -> Path:
     """Where a lab's record and hosts lie: the recorded directory with the same tag, else the one of that name."""
-    return next(iter(sorted(ROOT.glob(f"*-{tag(name)}"))), ROOT / name) if ROOT.is_dir() else ROOT / name
+    return next((ROOT / entry for entry in listed(ROOT) if entry.endswith(f"-{tag(name)}")), ROOT / name)
 
 
 def save(spec: LabSpec) -> None:
@@ -45,11 +45,19 @@ def load(name: str) -> LabSpec | None:
 def recorded() -> list[str]:
     """The names of all labs that have a directory."""
     found: list[str] = []
-    for entry in sorted(ROOT.iterdir()) if ROOT.is_dir() else []:
+    for name in listed(ROOT):
         with contextlib.suppress(UserError):
-            tag(entry.name)
-            found.append(entry.name)
+            tag(name)
+            found.append(name)
     return found
+
+
+def listed(path: Path) -> list[str]:
+    """The names in a directory, sorted; none when it is not there, or just went."""
+    try:
+        return sorted(entry.name for entry in path.iterdir())
+    except FileNotFoundError:
+        return []
 
 
 @contextmanager
@@ -83,18 +91,32 @@ def _locked(place: Callable[[], Path], waiting: Callable[[], None]) -> Iterator[
     deadline = time.monotonic() + _WAIT_SECONDS
     while True:
         path = place()
-        descriptor = os.open(make_private(path), os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            descriptor = os.open(make_private(path), os.O_RDONLY | os.O_DIRECTORY)
+        except FileNotFoundError:
+            # Another command removed it, or one above it, this very moment.
+            if time.monotonic() > deadline:
+                raise
+            continue
         try:
             if not _try(descriptor):
                 waiting()
                 if not wait_until(lambda: _try(descriptor), deadline - time.monotonic(), 0.1):  # noqa: B023 - used in this turn only
                     raise UserError(t("lab.locked", lab=path.name), code=ExitCode.LOCKED, fix=t("lab.locked_fix"))
             # The holder before may have removed the directory: then this lock is on nothing.
-            if path.exists() and path.stat().st_ino == os.fstat(descriptor).st_ino:
+            if _is(path, descriptor):
                 yield
                 return
         finally:
             os.close(descriptor)
+
+
+def _is(path: Path, descriptor: int) -> bool:
+    """Whether the path still leads to what is open."""
+    try:
+        return os.path.samestat(path.stat(), os.fstat(descriptor))
+    except FileNotFoundError:
+        return False
 
 
 def _try(descriptor: int) -> bool:

@@ -1,7 +1,7 @@
 """The way of a lab out to the world: a pair of interfaces to the machine, translated there, and the kernel switches.
 
-The machine's end carries, as its alias, the values the switches had before the first lab. They live exactly as long
-as the change does: a restart of the machine takes both.
+The machine's end carries, as its alias, what the switches were before the first lab (yiwang/lab/switches.py). It lives
+exactly as long as the change does: a restart of the machine takes both.
 """
 
 from __future__ import annotations
@@ -16,14 +16,12 @@ from pathlib import Path
 from typing import Any
 
 from yiwang.errors import ExitCode, UserError
-from yiwang.lab import firewall, namespaces
+from yiwang.lab import firewall, namespaces, switches
 from yiwang.lab.tools import enter_network, run
 from yiwang.messages import t
 
 _INTERFACE = re.compile(r"yw(?P<tag>[0-9a-f]{6})up")
 _POOLS = (IPv4Network("10.254.0.0/16"), IPv4Network("172.30.0.0/16"), IPv4Network("192.168.224.0/19"))
-_IPV4_SWITCH = "net.ipv4.ip_forward"
-_IPV6_SWITCH = "net.ipv6.conf.all.forwarding"
 
 
 @dataclass(frozen=True)
@@ -43,7 +41,7 @@ def interface(tag: str) -> str:
 def current(tag: str) -> Uplink | None:
     """The uplink that stands, if it is whole."""
     link = namespaces.link(None, interface(tag))
-    if link is None or _IPV4_SWITCH not in link.get("ifalias", ""):
+    if link is None or not switches.read(link.get("ifalias", "")):
         return None
     addresses = json.loads(run(["ip", "-j", "address", "show", "dev", interface(tag), "scope", "global"]))[0].get("addr_info", [])
     networks = [ip_network(f"{address['local']}/{address['prefixlen']}", strict=False) for address in addresses if "local" in address]
@@ -70,9 +68,9 @@ def choose(tag: str, avoid: Iterable[IPv4Network]) -> Uplink:
 def make(tag: str, uplink: Uplink) -> None:
     """Connect the router, which must exist without an uplink, to the machine."""
     name, router = interface(tag), namespaces.router(tag)
-    values = _values_before()
+    before = _before()
     run(["ip", "link", "add", name, "mtu", str(uplink.mtu), "type", "veth", "peer", "name", firewall.UPLINK, "netns", router])
-    run(["ip", "link", "set", name, "alias", " ".join(f"{switch}={value}" for switch, value in values.items())])
+    run(["ip", "link", "set", name, "alias", before])
     run(["ip", "-batch", "-"], stdin="".join(f"{line}\n" for line in [*_addresses(uplink, name, 1), f"link set {name} up"]))
     inside = [f"link set {firewall.UPLINK} mtu {uplink.mtu} up", *_addresses(uplink, firewall.UPLINK, 2)]
     inside.append(f"route add default via {uplink.ipv4.network_address + 1}")
@@ -85,10 +83,7 @@ def translate(tag: str, uplink: Uplink) -> None:
     """Switch forwarding on and load the machine's table; both are in place afterwards, whatever was before."""
     networks = [network for network in (uplink.ipv4, uplink.ipv6) if network]
     run(["nft", "-f", "-"], stdin=firewall.replacing(tag, firewall.machine(tag, interface(tag), networks)))
-    for switch in (_IPV4_SWITCH, _IPV6_SWITCH) if uplink.ipv6 else (_IPV4_SWITCH,):
-        # Only a change is written: setting it resets parameters of all interfaces.
-        if _file(switch).read_text().strip() != "1":
-            _file(switch).write_text("1")
+    switches.turn_on(ipv6=uplink.ipv6 is not None)
 
 
 def remove(tag: str) -> None:
@@ -97,9 +92,7 @@ def remove(tag: str) -> None:
     ours = links.pop(interface(tag), None)
     if ours is not None:
         if not links:
-            for switch, value in _settings(ours).items():
-                if _file(switch).read_text().strip() != value:
-                    _file(switch).write_text(value)
+            switches.restore(ours.get("ifalias", ""))
         run(["ip", "link", "delete", interface(tag)])
     if firewall.table(tag) in _tables():
         run(["nft", "delete", "table", "inet", firewall.table(tag)])
@@ -167,22 +160,10 @@ def _addresses(uplink: Uplink, name: str, number: int) -> list[str]:
     return lines
 
 
-def _values_before() -> dict[str, str]:
-    """The switches as they were before the first lab: from another lab's uplink, else as they are now."""
-    for link in _links().values():
-        if settings := _settings(link):
-            return settings
-    return {switch: _file(switch).read_text().strip() for switch in (_IPV4_SWITCH, _IPV6_SWITCH) if _file(switch).exists()}
-
-
-def _settings(link: dict[str, Any]) -> dict[str, str]:
-    """The switches and values that an uplink's alias holds."""
-    pairs = (setting.split("=", 1) for setting in link.get("ifalias", "").split() if "=" in setting)
-    return {switch: value for switch, value in pairs if switch in (_IPV4_SWITCH, _IPV6_SWITCH) and value.isdigit()}
-
-
-def _file(switch: str) -> Path:
-    return Path("/proc/sys") / switch.replace(".", "/")
+def _before() -> str:
+    """What the switches were before the first lab: from another lab's uplink, else what they are now."""
+    aliases = (link.get("ifalias", "") for link in _links().values())
+    return next((alias for alias in aliases if switches.read(alias)), None) or switches.recorded()
 
 
 def _links() -> dict[str, dict[str, Any]]:
@@ -202,7 +183,7 @@ def _routes() -> list[IPv4Network]:
 def _ipv6_way_out() -> bool:
     """Whether the machine has an IPv6 default route that stays when it forwards (one from router advertisements would not)."""
     routes = json.loads(run(["ip", "-j", "-6", "route", "show", "default"]) or "[]")
-    return bool(routes) and all(route.get("protocol") != "ra" for route in routes) and _file(_IPV6_SWITCH).exists()
+    return bool(routes) and all(route.get("protocol") != "ra" for route in routes) and switches.has_ipv6()
 
 
 def _mtu() -> int:
