@@ -93,9 +93,9 @@ def _locked(place: Callable[[], Path], waiting: Callable[[], None]) -> Iterator[
         path = place()
         try:
             descriptor = os.open(make_private(path), os.O_RDONLY | os.O_DIRECTORY)
-        except FileNotFoundError:
+        except (FileNotFoundError, FileExistsError):
             # Another command removed it, or one above it, this very moment.
-            if time.monotonic() > deadline:
+            if time.monotonic() > deadline or path.is_file():
                 raise
             continue
         try:
