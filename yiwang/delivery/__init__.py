@@ -36,7 +36,7 @@ def digest(extra: str) -> str:
 def ensure(extra: str, target: Target) -> Delivery:
     """Make what is missing of the files for ``extra`` on hosts like ``target``; safe to call at the same time from several processes.
 
-    Raises UserError when a wheel cannot be had or built.
+    Raises UserError when a wheel cannot be had.
     """
     archive, archive_built = dependencies.ensure(extra, target)
     own, own_sha256, own_built = wheel.ensure()

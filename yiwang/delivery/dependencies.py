@@ -93,8 +93,9 @@ def ensure(extra: str, target: Target) -> tuple[Path, bool]:
     """The archive for ``extra`` on ``target``, and whether it was made now."""
     wanted = requirements(lock(extra), target)
     key = combine(wanted, target.python, target.machine, target.libc)
-    directory, built = store.ensure(key, lambda fresh: _make(fresh, key, wanted, target))
-    return directory / f"{ARCHIVE}-{key}.tar", built
+    kind = f"{ARCHIVE}-{extra}-python{target.python}-{target.machine}-libc{target.libc}"
+    result = store.ensure(kind, key, lambda fresh: _make(fresh, key, wanted, target))
+    return result.directory / f"{ARCHIVE}-{key}.tar", result.built
 
 
 def _make(fresh: Path, key: str, wanted: str, target: Target) -> None:

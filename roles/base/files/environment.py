@@ -1,14 +1,18 @@
 """Makes the virtual environment /opt/yiwang/<name> from an archive of wheels; an earlier one stays in use until this one is complete.
 
+The last one is kept until the next switch: what still runs from it finds the modules that it has not imported yet.
+
 Arguments: name, digest, file names of the archive and of our wheel, sha256 of our wheel; YIWANG_PREFIX moves all paths (tests).
 """  # noqa: INP001 - sent to hosts
 
 from __future__ import annotations
 
+import ensurepip
 import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 import tarfile
 import tempfile
 from pathlib import Path
@@ -42,6 +46,12 @@ def run(*command: str | Path) -> None:
         sys.exit(f"{' '.join(map(str, command[:4]))}: {done.stdout[-1000:]}{done.stderr[-3000:]}")
 
 
+def installer() -> Path:
+    """The pip that Python brings along, run from its wheel: putting it into the environment takes longer, and nothing there needs it."""
+    wheels = Path(sysconfig.get_config_var("WHEEL_PKG_DIR") or Path(ensurepip.__file__).parent / "_bundled")
+    return max(wheels.glob("pip-*.whl")) / "pip"
+
+
 def make() -> None:
     """Fill the new environment from the archive alone; each file must have its hash."""
     shutil.rmtree(target, ignore_errors=True)
@@ -52,20 +62,27 @@ def make() -> None:
             tar.extractall(unpacked)  # noqa: S202 - our own archive: plain files, and pip checks each one's hash
         own = unpacked / "own.txt"
         own.write_text(f"yiwang @ file://{store / wheel} --hash=sha256:{wheel_sha256}\n", encoding="utf-8")
-        run(sys.executable, "-m", "venv", target)
+        run(sys.executable, "-m", "venv", "--without-pip", target)
         requirements = ("-r", unpacked / "requirements.txt", "-r", own)
-        run(target / "bin/python", "-m", "pip", "install", *PIP, "--find-links", unpacked, *requirements)
+        run(target / "bin/python", installer(), "install", *PIP, "--find-links", unpacked, *requirements)
+    # A power cut must not leave a mark on an environment whose files never reached the disk.
+    run("sync", "--file-system", target)
     mark.touch()
+    run("sync", mark, target, versions)
 
 
 def switch() -> None:
-    """Point the component at the new environment in one step, then drop what nothing uses any more."""
+    """Point the component at the new environment in one step, then drop the versions before the last one."""
+    previous = link.resolve()
+    if previous == target.resolve():
+        return
     fresh = link.with_name(f".{name}.new")
     fresh.unlink(missing_ok=True)
     fresh.symlink_to(target)
     fresh.replace(link)
+    run("sync", link.parent)
     for old in versions.iterdir():
-        if old != target:
+        if old.resolve() not in {target.resolve(), previous}:
             shutil.rmtree(old, ignore_errors=True)
     for file in store.iterdir():
         if file.name not in {archive, wheel}:
