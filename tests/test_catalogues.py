@@ -14,8 +14,7 @@ from inventory.test_texts import WITHOUT_FIX, raised
 
 from yiwang.inventory.facts import _SHAPES
 from yiwang.lab.spec import HostState, LabState
-from yiwang.preflight import checks
-from yiwang.preflight.model import Verdict
+from yiwang.preflight.model import Purpose, Verdict
 from yiwang.ssh import Problem
 
 PACKAGE = Path(__file__).parent.parent / "yiwang"
@@ -64,8 +63,10 @@ FILLED: dict[str, typing.Collection[str]] = {
     "lab.layer_{}": ("base", "sources", "packages"),
     "lab.state_{}": typing.get_args(HostState),
     "preflight.verdict_{}": typing.get_args(Verdict),
-    "preflight.{}": (checks.disk.__name__, checks.memory.__name__),
-    "preflight.{}_fix": (checks.disk.__name__, checks.memory.__name__),
+    "preflight.name_{}": typing.get_args(Purpose),
+    "preflight.no_{}": ("given", "own"),
+    "preflight.no_{}_fix": ("given", "own"),
+    "preflight.source_{}": ("given", "own"),
     "ssh.{}": [problem.value for problem in Problem],
     "ssh.{}_fix": [problem.value for problem in Problem],
 }

@@ -30,8 +30,8 @@ def inventory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def shows(monkeypatch: pytest.MonkeyPatch, lines: list[str]) -> None:
-    async def scan(_self: ssh.Access, _host: str) -> list[str]:
-        return lines
+    async def scan(_self: ssh.Access, host: str) -> list[str]:
+        return [line.replace("p-core", host) for line in lines]
 
     monkeypatch.setattr(ssh.Access, "scan", scan)
 
@@ -48,15 +48,11 @@ def test_nobody_confirms(inventory: Path, capsys: pytest.CaptureFixture[str]) ->
 @pytest.mark.parametrize("options", [["--yes"], ["--fingerprint", ssh.fingerprint(NEW)]])
 def test_confirmed(inventory: Path, options: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.run(["host", "trust", "p-core", "--json", *options]) == ExitCode.OK
-    assert json.loads(capsys.readouterr().out) == {
-        "host": "p-core",
-        "changed": True,
-        "old": [ssh.fingerprint(OLD)],
-        "new": [ssh.fingerprint(NEW)],
-    }
+    row = {"host": "p-core", "changed": True, "old": [ssh.fingerprint(OLD)], "new": [ssh.fingerprint(NEW)]}
+    assert json.loads(capsys.readouterr().out) == {"hosts": [row]}
     assert sorted(inventory.read_text().splitlines()) == sorted([NEW, OLD.replace("p-core", "p-data")])
     assert cli.run(["host", "trust", "p-core", "--json"]) == ExitCode.OK
-    assert json.loads(capsys.readouterr().out)["changed"] is False
+    assert json.loads(capsys.readouterr().out)["hosts"][0]["changed"] is False
 
 
 def test_another_key_than_the_one_named(inventory: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -73,3 +69,62 @@ def test_no_answer_and_no_such_host(inventory: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("YIWANG_INVENTORY", str(inventory.parent.parent.parent))
     assert cli.run(["host", "trust", "p-coer", "--yes"]) == ExitCode.INPUT
     assert "p-coer" in capsys.readouterr().err
+
+
+def test_all_hosts_at_once(inventory: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Those without a pinned key; one that shows another key than its pinned one is refused and stays as it was."""
+    assert cli.run(["host", "trust", "--all"]) == ExitCode.INPUT
+    said = capsys.readouterr().err
+    assert all(f"{host}  pinned: -; shown now: {ssh.fingerprint(NEW)}" in said for host in ("p-edge", "p-ops", "n-core", "c-jinan"))
+    assert "compare each, then add --yes" in said
+    assert cli.run(["host", "trust", "--all", "--yes", "--json"]) == ExitCode.HOST
+    printed = capsys.readouterr()
+    changed = {row["host"]: row["changed"] for row in json.loads(printed.out)["hosts"]}
+    assert changed == {host: host not in ("p-core", "p-data") for host in changed}
+    assert len(changed) == 7
+    refused = [line for line in printed.err.splitlines() if line.startswith("error: ")]
+    assert [host for host in ("p-core", "p-data") if any(f"host {host} " in line for line in refused)] == ["p-core", "p-data"]
+    assert len(refused) == 2
+    assert OLD in inventory.read_text()
+
+
+def test_several_hosts(inventory: Path) -> None:
+    assert cli.run(["host", "trust", "p-core", "p-ops", "--yes"]) == ExitCode.OK
+    pinned = {line.split()[0] for line in inventory.read_text().splitlines() if line.endswith(NEW.split(" ", 1)[1])}
+    assert pinned == {"p-core", "p-ops"}
+
+
+@pytest.mark.parametrize("arguments", [[], ["p-core", "--all"], ["--all", "--fingerprint", "x"], ["p-core", "p-ops", "--fingerprint", "x"]])
+def test_which_hosts_is_said_in_one_way(inventory: Path, arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.run(["host", "trust", *arguments]) == ExitCode.INPUT
+    assert "expected hosts, or --all" in capsys.readouterr().err
+
+
+def test_the_nearest_host_is_named(inventory: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.run(["host", "trust", "p-coer"]) == ExitCode.INPUT
+    assert "did you mean p-core?" in capsys.readouterr().err
+
+
+# --- Our own key ----------------------------------------------------------------------------------------------------
+
+
+def test_the_key_pair_is_made_once(inventory: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    key = inventory.with_name("id_ed25519")
+    assert cli.run(["host", "key", "--json"]) == ExitCode.OK
+    first = json.loads(capsys.readouterr().out)
+    assert first["made"] is True
+    assert key.stat().st_mode & 0o777 == 0o600
+    key.with_suffix(".pub").write_text("of another key\n")
+    assert cli.run(["host", "key", "--json"]) == ExitCode.OK
+    second = json.loads(capsys.readouterr().out)
+    assert (second["made"], second["public_key"]) == (False, first["public_key"])
+    assert key.with_suffix(".pub").read_text().strip() == first["public_key"]
+
+
+def test_a_key_that_cannot_be_used(inventory: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    key = inventory.with_name("id_ed25519")
+    key.write_text("no key\n")
+    key.chmod(0o600)
+    assert cli.run(["host", "key"]) == ExitCode.INPUT
+    assert "id_ed25519 cannot be made or used" in capsys.readouterr().err
+    assert key.read_text() == "no key\n"

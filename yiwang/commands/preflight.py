@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from collections.abc import Iterable
 
 import typer
 
@@ -46,14 +47,26 @@ def register(app: typer.Typer) -> None:
 
 
 def _text(found: list[Finding], counts: Counter[Verdict], hosts: int) -> str:
-    """What is wrong, each with its fix, and one line about the whole."""
+    """What is wrong, each with its fix, what was not looked at and why, and one line about the whole."""
     lines = []
     for finding in found:
         if finding.verdict in {"fail", "warn"}:
             lines.append(f"{t(f'preflight.verdict_{finding.verdict}')}  {finding.site}  {finding.host}  {finding.check}: {finding.text}")
             lines.append(f"      {t('preflight.fix')}: {finding.fix}")
+    lines += _skipped(finding for finding in found if finding.verdict == "skip")
     if counts["fail"] or counts["warn"] or counts["skip"]:
         summary = t("preflight.failed", failed=counts["fail"], warnings=counts["warn"], skipped=counts["skip"], checks=len(found))
     else:
         summary = t("preflight.passed", checks=len(found), hosts=hosts)
     return "\n".join([*lines, summary])
+
+
+def _skipped(found: Iterable[Finding]) -> list[str]:
+    """One line for each reason: the hosts, and the checks that were left out there."""
+    checks: dict[tuple[str, str], list[str]] = {}
+    for finding in found:
+        checks.setdefault((finding.text, finding.host), []).append(finding.check)
+    hosts: dict[tuple[str, str], list[str]] = {}
+    for (text, host), names in checks.items():
+        hosts.setdefault((text, ", ".join(names)), []).append(host)
+    return [f"{t('preflight.verdict_skip')}  {', '.join(where)}  {names}: {text}" for (text, names), where in hosts.items()]

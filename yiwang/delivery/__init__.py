@@ -11,7 +11,7 @@ from pathlib import Path
 from yiwang.delivery import dependencies, wheel
 from yiwang.delivery.dependencies import Target
 
-__all__ = ["Delivery", "Target", "digest", "ensure"]
+__all__ = ["Delivery", "Target", "digest", "ensure", "made", "try_index"]
 
 
 @dataclass(frozen=True)
@@ -41,3 +41,13 @@ def ensure(extra: str, target: Target) -> Delivery:
     archive, archive_built = dependencies.ensure(extra, target)
     own, own_sha256, own_built = wheel.ensure()
     return Delivery(digest(extra), archive, own, own_sha256, archive_built or own_built)
+
+
+def made(extra: str, target: Target) -> bool:
+    """Whether the locked dependencies for hosts like ``target`` are here, so that no package index is needed."""
+    return dependencies.made(extra, target)
+
+
+def try_index(extra: str, target: Target) -> None:
+    """Fetch one small package of ``extra`` and forget it. Raises UserError when the index does not answer as ``ensure`` needs it."""
+    dependencies.try_index(extra, target)

@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import tarfile
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -91,11 +92,29 @@ def requirements(locked: str, target: Target) -> str:
 
 def ensure(extra: str, target: Target) -> tuple[Path, bool]:
     """The archive for ``extra`` on ``target``, and whether it was made now."""
-    wanted = requirements(lock(extra), target)
-    key = combine(wanted, target.python, target.machine, target.libc)
-    kind = f"{ARCHIVE}-{extra}-python{target.python}-{target.machine}-libc{target.libc}"
+    wanted, kind, key = _wanted(extra, target)
     result = store.ensure(kind, key, lambda fresh: _make(fresh, key, wanted, target))
     return result.directory / f"{ARCHIVE}-{key}.tar", result.built
+
+
+def made(extra: str, target: Target) -> bool:
+    """Whether ``ensure`` would find the archive."""
+    return store.has(*_wanted(extra, target)[1:])
+
+
+def try_index(extra: str, target: Target) -> None:
+    """Fetch the first package of ``extra`` from the index, past pip's cache; raises UserError when that fails."""
+    with tempfile.TemporaryDirectory() as directory:
+        first = _wanted(extra, target)[0].partition("\n")[0]
+        Path(directory, "requirements.txt").write_text(f"{first}\n", encoding="utf-8")
+        _download(Path(directory), target, "--no-cache-dir", "--retries=0", "--timeout=8")
+
+
+def _wanted(extra: str, target: Target) -> tuple[str, str, str]:
+    """The requirements of ``extra`` on ``target``, and the kind and the key of their archive."""
+    wanted = requirements(lock(extra), target)
+    key = combine(wanted, target.python, target.machine, target.libc)
+    return wanted, f"{ARCHIVE}-{extra}-python{target.python}-{target.machine}-libc{target.libc}", key
 
 
 def _make(fresh: Path, key: str, wanted: str, target: Target) -> None:
@@ -114,13 +133,13 @@ def _make(fresh: Path, key: str, wanted: str, target: Target) -> None:
     wheels.rmdir()
 
 
-def _download(wheels: Path, target: Target) -> None:
+def _download(wheels: Path, target: Target, *options: str) -> None:
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-input", "--disable-pip-version-check"]
     command += ["--require-hashes", "--only-binary=:all:", "--no-deps", "--dest", str(wheels), "-r", str(wheels / "requirements.txt")]
     command += ["--implementation", "cp", "--python-version", target.python, "--abi", f"cp{target.python.replace('.', '')}"]
     command += ["--abi", "abi3", "--abi", "none"]
     command += [f"--platform={tag}" for tag in target.platforms]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = subprocess.run([*command, *options], capture_output=True, text=True, check=False)
     if done.returncode:
         reason = next((line for line in done.stderr.splitlines() if line.startswith("ERROR")), done.stderr.strip()[-300:])
         raise UserError(t("delivery.download_failed", reason=reason), code=ExitCode.MACHINE, fix=t("delivery.download_failed_fix"))

@@ -61,6 +61,11 @@ def ensure(kind: str, key: str, make: Callable[[Path], None]) -> Result:
     return Result(target, hashes, built=True)
 
 
+def has(kind: str, key: str) -> bool:
+    """Whether ``ensure`` would find the result whole."""
+    return _verified(root() / f"{kind}-{key}") is not None
+
+
 def prune() -> list[str]:
     """Remove what is neither among the newest of its kind nor was asked for lately, and return the names.
 

@@ -192,6 +192,12 @@ class Province:
 
         return passphrase.read(self.passphrase_source, self.state_dir)
 
+    def present_passphrase(self) -> str | None:
+        """As ``passphrase()``, but makes none: ``None`` where the first use would."""
+        from yiwang.inventory import passphrase  # noqa: PLC0415 - reading an inventory must not pay for it
+
+        return passphrase.present(self.passphrase_source, self.state_dir)
+
 
 def _outside4(zones: tuple[IPv4Network, ...]) -> tuple[IPv4Network, ...]:
     rest = [IPv4Network("0.0.0.0/0")]

@@ -18,19 +18,29 @@ MAX_BYTES = 4096
 
 
 def read(source: Passphrase, state_dir: Path) -> str:
-    """The passphrase from ``source``, without the line end. Raises UserError, which never quotes what was read."""
+    """The passphrase from ``source``, without the line end; made where it is to be. Raises UserError, which never quotes what was read."""
+    found = present(source, state_dir)
+    if found is None:
+        _generate(state_dir / "passphrase", state_dir)
+        found = _checked(_from_file(state_dir / "passphrase"), str(state_dir / "passphrase"))
+    return found
+
+
+def present(source: Passphrase, state_dir: Path) -> str | None:
+    """The passphrase that there is; ``None`` where one is still to be made. Changes nothing; raises UserError as ``read`` does."""
     if source.kind == "command":
         return _checked(_from_command(source.command), " ".join(source.command))
     path = source.file if source.file is not None else state_dir / "passphrase"
     if source.kind == "generate" and not path.exists():
-        _generate(path, state_dir)
+        # Never a new one for a state that was encrypted with one that is gone.
+        if any((state_dir / ".pulumi" / "stacks").glob("**/*.json")):
+            raise UserError(t("inventory.passphrase_lost", path=path), code=ExitCode.INPUT, fix=t("inventory.passphrase_lost_fix"))
+        return None
     return _checked(_from_file(path), str(path))
 
 
 def _generate(path: Path, state_dir: Path) -> None:
-    """Make the passphrase; of two that try at once the first wins. Never for a state that was encrypted with one that is gone."""
-    if any((state_dir / ".pulumi" / "stacks").glob("**/*.json")):
-        raise UserError(t("inventory.passphrase_lost", path=path), code=ExitCode.INPUT, fix=t("inventory.passphrase_lost_fix"))
+    """Make the passphrase; of two that try at once the first wins."""
     fresh = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
     try:
         make_private(state_dir)

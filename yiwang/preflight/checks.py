@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from ipaddress import ip_address
+from typing import Literal
 
 from yiwang import ssh
 from yiwang.messages import t
-from yiwang.preflight.model import Finding, Port, Seen
+from yiwang.preflight.model import Finding, Port, Seen, Verdict
 from yiwang.ssh import Problem
 
 MAX_OFFSET = 5.0
@@ -94,22 +96,47 @@ def python(seen: Seen) -> Iterator[Finding]:
         yield seen.finding("python", "ok", found)
 
 
+def operators(seen: Seen) -> Iterator[Finding]:
+    """The address that this machine signs in from is one that the firewall will let in."""
+    client = seen.facts.get("client", "").partition("%")[0]
+    try:
+        address = ip_address(client)
+    except ValueError:
+        yield seen.finding("operators", "warn", t("preflight.no_client"), t("preflight.operators_fix", address="IP"))
+        return
+    if any(address in network for network in seen.needs.operators):
+        yield seen.finding("operators", "ok", client)
+    else:
+        fix = t("preflight.operators_fix", address=client)
+        yield seen.finding("operators", "fail", t("preflight.operators", address=client), fix)
+
+
 def disk(seen: Seen) -> Iterator[Finding]:
-    """The root file system has room."""
-    yield _amount(seen, "disk", "disk_free", seen.needs.disk)
+    """Each file system has room for all that lies on it."""
+    needed: dict[str, int] = {}
+    has: dict[str, int] = {}
+    for place, amount in seen.needs.disk.items():
+        free, _, mounted = seen.facts.get(f"room {place}", "0").partition(" ")
+        mounted = mounted or place
+        needed[mounted] = needed.get(mounted, 0) + amount
+        has[mounted] = min(has.get(mounted, int(free or 0)), int(free or 0))
+    for mounted, amount in needed.items():
+        text = t("preflight.disk", place=mounted, has=_gib(has[mounted]), needed=_gib(amount))
+        if has[mounted] >= amount:
+            yield seen.finding("disk", "ok", text)
+        else:
+            fix = t("preflight.disk_fix", place=mounted, missing=_gib(amount - has[mounted]))
+            yield seen.finding("disk", "fail", text, fix)
 
 
 def memory(seen: Seen) -> Iterator[Finding]:
     """The host has the memory its components need."""
-    yield _amount(seen, "memory", "memory_total", seen.needs.memory)
-
-
-def _amount(seen: Seen, check: str, fact: str, needed: int) -> Finding:
-    has = int(float(seen.facts.get(fact) or 0))
-    text = t(f"preflight.{check}", has=_gib(has), needed=_gib(needed))
+    has, needed = int(float(seen.facts.get("memory_total") or 0)), seen.needs.memory
+    text = t("preflight.memory", has=_gib(has), needed=_gib(needed))
     if has >= needed:
-        return seen.finding(check, "ok", text)
-    return seen.finding(check, "fail", text, t(f"preflight.{check}_fix", missing=_gib(needed - has)))
+        yield seen.finding("memory", "ok", text)
+    else:
+        yield seen.finding("memory", "fail", text, t("preflight.memory_fix", missing=_gib(needed - has)))
 
 
 def _gib(amount: int) -> str:
@@ -132,11 +159,20 @@ def clock(seen: Seen) -> Iterator[Finding]:
 
 
 def names(seen: Seen) -> Iterator[Finding]:
-    """What must resolve on the host does."""
-    missing = [name for name in seen.needs.names if not seen.facts.get(f"resolve {name}")]
-    if missing:
-        yield seen.finding("names", "fail", t("preflight.names_missing", names=", ".join(missing)), t("preflight.names_fix"))
-    else:
+    """What must resolve on the host does: the names that the inventory gives it."""
+    if not seen.needs.names:
+        yield seen.finding("names", "skip", t("preflight.no_names"))
+        return
+    # A server that apt reached through a proxy needs no name here.
+    reached = {key.partition(" ")[2].partition(":")[0] for key, value in seen.facts.items() if key.startswith("given ") and value == "ok"}
+    missing = [name for name in seen.needs.names if not seen.facts.get(f"resolve {name}") and name not in reached]
+    for name in missing:
+        purpose = seen.needs.names[name]
+        # No component of this release calls the national platform yet.
+        verdict: Verdict = "warn" if purpose == "national" else "fail"
+        text = t("preflight.name_missing", name=name, purpose=t(f"preflight.name_{purpose}"))
+        yield seen.finding("names", verdict, text, t("preflight.names_fix"))
+    if not missing:
         yield seen.finding("names", "ok", ", ".join(seen.needs.names))
 
 
@@ -164,24 +200,37 @@ def _holders(seen: Seen, port: Port) -> frozenset[str] | None:
 
 
 def packages(seen: Seen) -> Iterator[Finding]:
-    """The package sources that the host is set up with answer."""
+    """The package sources answer: those that the inventory gives, and those that the host is set up with."""
     if seen.facts.get("packages") != "apt":
         yield seen.finding("packages", "warn", t("preflight.no_apt"), t("preflight.no_apt_fix"))
         return
-    if "source_none" in seen.facts:
-        yield seen.finding("packages", "fail", t("preflight.no_sources", detail=seen.facts["source_none"]), t("preflight.no_sources_fix"))
+    given = bool(seen.needs.apt_sources)
+    if given:
+        yield from _sources(seen, "given", "fail")
+    # The inventory's sources come beside the host's own, which nobody has to need then.
+    yield from _sources(seen, "own", "warn" if given else "fail")
+
+
+def _sources(seen: Seen, kind: Literal["given", "own"], verdict: Verdict) -> Iterator[Finding]:
+    none = seen.facts.get(f"{kind}_none")
+    if none is not None:
+        if kind == "given" or verdict == "fail":
+            yield seen.finding("packages", verdict, t(f"preflight.no_{kind}", detail=none), t(f"preflight.no_{kind}_fix"))
         return
-    sources = {key.partition(" ")[2]: value for key, value in seen.facts.items() if key.startswith("source ")}
-    for server, answer in sources.items():
+    for key, answer in seen.facts.items():
+        called, _, server = key.partition(" ")
+        # Once applied, the inventory's sources are among the host's own.
+        if called != kind or (kind == "own" and f"given {server}" in seen.facts):
+            continue
         if answer == "ok":
-            yield seen.finding("packages", "ok", server or "file")
+            yield seen.finding("packages", "ok", server)
         else:
-            yield seen.finding("packages", "fail", t("preflight.source", server=server, answer=answer), t("preflight.source_fix"))
+            yield seen.finding("packages", verdict, t(f"preflight.source_{kind}", server=server, answer=answer), t("preflight.source_fix"))
 
 
 # Those that need no shell on the host come first; the others are skipped where there was none.
 FROM_OUTSIDE: tuple[Check, ...] = (reachable, host_key, login)
-FROM_INSIDE: tuple[Check, ...] = (privilege, system, architecture, python, disk, memory, clock, names, ports, packages)
+FROM_INSIDE: tuple[Check, ...] = (operators, privilege, system, architecture, python, disk, memory, clock, names, ports, packages)
 
 
 def judge(seen: Seen) -> list[Finding]:

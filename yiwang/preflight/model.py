@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from ipaddress import IPv4Network, IPv6Network
 from typing import Literal
 
 from yiwang.ssh import Endpoint, Problem
 
 Verdict = Literal["ok", "warn", "fail", "skip"]
+Purpose = Literal["time", "packages", "national"]
 
 
 @dataclass(frozen=True)
@@ -34,17 +36,24 @@ class Port:
 
 @dataclass(frozen=True)
 class Needs:
-    """What the components of a host need. ``disk`` (free on the root file system) and ``memory`` (of the host) in bytes.
+    """What the components of a host need. ``disk`` (free, by path) and ``memory`` (of the host) in bytes.
 
-    ``systems``: versions by ID of ``/etc/os-release``. ``names``: what must resolve on the host.
+    ``systems``: versions by ID of ``/etc/os-release``. ``names``: what must resolve on the host, and what for. ``operators``: the
+    networks that may sign in. ``apt_sources``, ``apt_conf``, ``authorities`` (PEM): what the inventory says of package sources, empty
+    where it says nothing. ``environment``: the file that is there once the kit is delivered, empty for a host without the kit.
     """
 
     ports: tuple[Port, ...] = ()
-    disk: int = 2 << 30
+    disk: Mapping[str, int] = field(default_factory=dict)
     memory: int = 1 << 30
     systems: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     architectures: tuple[str, ...] = ("x86_64", "aarch64")
-    names: tuple[str, ...] = ("localhost",)
+    names: Mapping[str, Purpose] = field(default_factory=dict)
+    operators: tuple[IPv4Network | IPv6Network, ...] = ()
+    apt_sources: str = ""
+    apt_conf: str = ""
+    authorities: str = ""
+    environment: str = ""
 
 
 @dataclass(frozen=True)

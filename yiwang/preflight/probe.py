@@ -33,10 +33,24 @@ async def look(access: Access, site: str, host: str, needs: Needs) -> Seen:
 
 
 async def _ask(access: Access, host: str, user: str, needs: Needs) -> tuple[float, Completed, float]:
-    command = shlex.join(["sh", "-s", "--", str(_DOWNLOAD_SECONDS), *needs.names])
+    command = shlex.join(["sh", "-s", "--", *needs.names])
+    script = _variables(needs).encode() + _SCRIPT.read_bytes()
     began = time.time()
-    answer = await access.run(host, command, user=user, stdin=_SCRIPT.read_bytes(), timeout=_PROBE_SECONDS)
+    answer = await access.run(host, command, user=user, stdin=script, timeout=_PROBE_SECONDS)
     return began, answer, time.time()
+
+
+def _variables(needs: Needs) -> str:
+    """The variables that the script begins with."""
+    values = {
+        "seconds": str(_DOWNLOAD_SECONDS),
+        "places": " ".join(needs.disk),
+        "environment": needs.environment,
+        "apt_sources": needs.apt_sources,
+        "apt_conf": needs.apt_conf,
+        "authorities": needs.authorities,
+    }
+    return "".join(f"{name}={shlex.quote(value)}\n" for name, value in values.items())
 
 
 def _offset(facts: dict[str, str], began: float, ended: float) -> tuple[float, float] | None:

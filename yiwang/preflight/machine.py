@@ -1,0 +1,167 @@
+"""The checks of the operator's machine: the programs, key, passphrase and state that a run needs, and the package index."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from yiwang import delivery, engine
+from yiwang.errors import UserError
+from yiwang.inventory.model import Province
+from yiwang.messages import t
+from yiwang.paths import data
+from yiwang.preflight.model import Finding, Seen, Verdict
+
+KIT = "kit"
+
+
+def before(province: Province) -> list[Finding]:
+    """All findings that need no host."""
+    checks = (programs(), keys(Path(province.access.key_file).expanduser()), state(province), passphrase(province))
+    return [finding for check in checks for finding in check]
+
+
+def ready(findings: Iterable[Finding]) -> bool:
+    """Whether hosts can be looked at from here."""
+    return not any(finding.verdict == "fail" and finding.check in {"ssh", "state_dir"} for finding in findings)
+
+
+async def after(seen: Iterable[Seen]) -> list[Finding]:
+    """The findings that need to know the hosts: what has to be fetched for them."""
+    targets = sorted({_target(each) for each in seen if _owed(each)}, key=str)
+    return [await asyncio.to_thread(index, target) for target in targets]
+
+
+def here(check: str, verdict: Verdict, text: str, fix: str = "") -> Finding:
+    """A finding about this machine."""
+    return Finding("-", "-", check, verdict, text, fix)
+
+
+def programs() -> Iterator[Finding]:
+    """SSH and Ansible are installed."""
+    missing = [name for name in ("ssh", "ssh-keygen") if shutil.which(name) is None]
+    if missing:
+        yield here("ssh", "fail", t("preflight.ssh", programs=", ".join(missing)), t("preflight.ssh_fix"))
+    else:
+        yield here("ssh", "ok", shutil.which("ssh") or "")
+    playbook = Path(sys.executable).parent / "ansible-playbook"
+    if playbook.is_file():
+        yield here("ansible", "ok", str(playbook))
+    else:
+        yield here("ansible", "fail", t("preflight.ansible", path=playbook), t("preflight.ansible_fix"))
+
+
+def keys(path: Path) -> Iterator[Finding]:
+    """The private key can be used without a person, and the public one beside it is its other half."""
+    public = path.with_name(f"{path.name}.pub")
+    derived, reason = _public_half(path)
+    if derived:
+        yield here("key_file", "ok", str(path))
+    else:
+        yield here("key_file", "fail", t("preflight.key_file", path=path, reason=reason), t("preflight.key_file_fix"))
+    try:
+        written = public.read_text(encoding="utf-8").split()[:2]
+    except (OSError, UnicodeDecodeError):
+        yield here("public_key", "fail", t("preflight.no_public_key", path=public), t("preflight.public_key_fix", path=public))
+        return
+    if derived and written != derived:
+        text = t("preflight.other_public_key", path=public, key=path)
+        yield here("public_key", "fail", text, t("preflight.public_key_fix", path=public))
+    else:
+        yield here("public_key", "ok", str(public))
+
+
+def _public_half(path: Path) -> tuple[list[str], str]:
+    """Kind and text of the key's public half; or nothing and the reason."""
+    try:
+        with path.open("rb"):
+            pass
+    except OSError as error:
+        return [], error.strerror or str(error)
+    if shutil.which("ssh-keygen") is None:
+        return [], t("preflight.ssh", programs="ssh-keygen")
+    command = ["ssh-keygen", "-y", "-P", "", "-f", str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+    said = done.stderr.strip().splitlines()
+    return (done.stdout.split()[:2], "") if done.returncode == 0 else ([], said[-1] if said else str(done.returncode))
+
+
+def state(province: Province) -> Iterator[Finding]:
+    """The state can be written, and nobody holds it."""
+    directory = province.state_dir
+    reason = _not_writable(directory)
+    if reason:
+        yield here("state_dir", "fail", t("preflight.state_dir", path=directory, reason=reason), t("preflight.state_dir_fix"))
+        return
+    yield here("state_dir", "ok", str(directory))
+    try:
+        held = [(stack.stack, stack.lock) for stack in engine.state.stacks(directory) if stack.lock is not None]
+    except (UserError, OSError, ValueError) as error:
+        text = t("preflight.state_unreadable", reason=error)
+        yield here("lock", "fail", text, t("preflight.state_unreadable_fix"))
+        return
+    # The lock of a process that has ended is taken over by the next run.
+    held = [(site, lock) for site, lock in held if lock.alive is not False]
+    for site, lock in held:
+        yield here("lock", "fail", t("preflight.locked", site=site, holder=lock.describe()), t("preflight.locked_fix", site=site))
+    if not held:
+        yield here("lock", "ok", "-")
+
+
+def _not_writable(directory: Path) -> str:
+    """Why nothing can be written to ``directory`` (which need not be there yet), or nothing."""
+    existing = next(path for path in (directory, *directory.parents) if os.path.lexists(path))
+    if not existing.is_dir():
+        return os.strerror(20)
+    return "" if os.access(existing, os.W_OK | os.X_OK) else os.strerror(13)
+
+
+def passphrase(province: Province) -> Iterator[Finding]:
+    """The passphrase can be read from its source, and opens what is recorded."""
+    try:
+        found = province.present_passphrase()
+        if found is None:
+            yield here("passphrase", "ok", t("preflight.passphrase_later"))
+            return
+        fits = _opens(province, found)
+    except UserError as error:
+        yield here("passphrase", "fail", error.text, error.fix or t("preflight.passphrase_fix"))
+        return
+    yield here("passphrase", "ok", t("preflight.passphrase_fits" if fits else "preflight.passphrase_read"))
+
+
+def _opens(province: Province, found: str) -> bool:
+    """Whether ``found`` opens the recorded state; false when nothing is recorded. Raises UserError when it does not fit."""
+    for site in province.sites.values():
+        stack = engine.Stack(project_dir=data("stacks") / site.stack, name=site.name, backend=province.state_dir, passphrase=found)
+        if engine.state.outputs(stack):
+            # All stacks of a backend have one key.
+            return True
+    return False
+
+
+def _owed(seen: Seen) -> bool:
+    """Whether packages of the kit have to be brought to the host."""
+    return bool(seen.needs.environment and seen.facts and "environment" not in seen.facts and seen.facts.get("libc"))
+
+
+def _target(seen: Seen) -> delivery.Target:
+    python = ".".join(seen.facts.get("python", "").split(".")[:2])
+    return delivery.Target(python, seen.facts.get("architecture", ""), seen.facts["libc"])
+
+
+def index(target: delivery.Target) -> Finding:
+    """The packages for hosts of a kind are here, or the index that they come from answers."""
+    if delivery.made(KIT, target):
+        kind = f"Python {target.python} {target.machine} glibc {target.libc}"
+        return here("package_index", "ok", t("preflight.index_kept", target=kind))
+    try:
+        delivery.try_index(KIT, target)
+    except UserError as error:
+        return here("package_index", "fail", error.text, error.fix)
+    return here("package_index", "ok", t("preflight.index_answers"))
