@@ -115,7 +115,7 @@ class Registry:
         return bool(self._pending.get(resource.urn, set()) & redo)
 
     def half_done(self, new: Resource, old: Resource) -> bool:
-        """Whether the object of ``old``, which is to be ``new``, may be other than recorded, because an earlier run was killed in an operation on it."""
+        """Whether the object of ``old``, which is to be ``new``, may be other than recorded: a run was killed in an operation on it."""
         # One that was deleted to be replaced is made again, whatever is there.
         return self._interrupted(new) and not old.external and not old.pending_replacement
 
