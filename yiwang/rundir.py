@@ -2,33 +2,29 @@
 
 from __future__ import annotations
 
-import os
+import json
 import shutil
 import tempfile
+import time
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from yiwang import processes
 from yiwang.files import private_tmpfs
 
 VARIABLE = "YIWANG_RUN_DIR"
 EVENTS = "events.jsonl"
-
-
-def _start_time(pid: int) -> str:
-    """The start time of a process in clock ticks since boot; empty when there is no such process."""
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text()
-    except OSError:
-        return ""
-    return stat.rpartition(")")[2].split()[19]
+_OWNER = "owner"
+_UNOWNED_SECONDS = 60.0
 
 
 class RunDir:
     """A context manager that makes the directory (0700, in memory) and removes it at the end.
 
     Directories whose owner is gone (a run ended by ``kill -9``) are removed on entry, so that nothing of a
-    dead run stays. The owner is recorded as pid and start time, so that a reused pid is not mistaken for it.
+    dead run stays. The owner is recorded as ``processes.me`` says, so that neither a reused pid nor one of another
+    container is mistaken for it.
     """
 
     def __init__(self) -> None:
@@ -38,7 +34,7 @@ class RunDir:
         base = private_tmpfs()
         sweep(base)
         self.path = Path(tempfile.mkdtemp(prefix="run-", dir=base))
-        (self.path / "owner").write_text(f"{os.getpid()} {_start_time(os.getpid())}")
+        (self.path / _OWNER).write_text(json.dumps(processes.me()), encoding="utf-8")
         (self.path / EVENTS).touch(mode=0o600)
         return self
 
@@ -52,12 +48,23 @@ class RunDir:
 
 
 def sweep(base: Path) -> None:
-    """Remove the run directories under ``base`` whose owner is no longer alive."""
+    """Remove the run directories under ``base`` whose owner is known to be dead."""
     for directory in base.glob("run-*"):
+        owner = directory / _OWNER
         try:
-            pid, start = (directory / "owner").read_text().split()
-        except (OSError, ValueError):
-            # Not yet written, or already going: another run is just making or removing it.
+            text = owner.read_text(encoding="utf-8") if owner.exists() else ""
+            # The owner is written right after the directory is made: one that has none for long was killed between.
+            dead = _is_dead(text) if text else time.time() - directory.stat().st_mtime > _UNOWNED_SECONDS
+        except OSError:
+            # Already going: another run is just removing it.
             continue
-        if _start_time(int(pid)) != start:
+        if dead:
             shutil.rmtree(directory, ignore_errors=True)
+
+
+def _is_dead(owner: str) -> bool:
+    try:
+        entry = json.loads(owner)
+    except ValueError:
+        return False
+    return isinstance(entry, dict) and processes.alive(entry) is False

@@ -111,12 +111,12 @@ def test_a_killed_run_is_folded(tmp_path: Path, secrets: Manager) -> None:
     assert not store.path.exists()
     assert "s3cret" not in store.journal_path.read_text()
     before = journal.load(store, PHRASE).deployment
-    assert journal.recover(store, PHRASE)
+    assert journal.recover(store)
     after = journal.load(store, PHRASE).deployment
     assert not store.journal_path.exists()
     assert [state.name for state in before.resources] == [state.name for state in after.resources] == ["a"]
     assert [entry.describe() for entry in after.pending] == [f"creating {urn('b')}"]
-    assert not journal.recover(store, PHRASE)
+    assert not journal.recover(store)
 
 
 def test_a_torn_last_line_is_left_out(tmp_path: Path, secrets: Manager) -> None:
@@ -129,7 +129,7 @@ def test_a_torn_last_line_is_left_out(tmp_path: Path, secrets: Manager) -> None:
         assert [state.name for state in found.resources] in ([], ["a"])
         assert len(found.resources) + len(found.pending) <= 2
     store.journal_path.write_bytes(whole[:-5])
-    assert journal.recover(store, PHRASE)
+    assert journal.recover(store)
     assert names(store) == ["a"]
 
 
@@ -141,7 +141,7 @@ def test_killed_between_checkpoint_and_journal_removal(tmp_path: Path, secrets: 
     journal_of_the_fold = kept + json.dumps({"folded": store.digest()}).encode() + b"\n"
     content = store.path.read_bytes()
     store.journal_path.write_bytes(journal_of_the_fold)
-    assert journal.recover(store, PHRASE)
+    assert journal.recover(store)
     assert store.path.read_bytes() == content, "what was folded is not applied a second time"
 
 
@@ -155,7 +155,7 @@ def test_a_journal_of_another_checkpoint_is_refused(tmp_path: Path, secrets: Man
     asyncio.run(_run(store, secrets, fold=False))
     store.write(checkpoint.dump(Deployment([resource("x")]), secrets, store.full_name))
     with pytest.raises(UserError, match="journal"):
-        journal.recover(store, PHRASE)
+        journal.recover(store)
     assert store.journal_path.exists()
     assert names(store) == ["x"]
 
@@ -196,7 +196,7 @@ def test_settled_operations_are_forgotten_and_others_stay(tmp_path: Path, secret
         state.close()
 
     asyncio.run(settle())
-    journal.recover(store, PHRASE)
+    journal.recover(store)
     assert [entry.resource.name for entry in journal.load(store, PHRASE).deployment.pending] == ["b"]
 
 

@@ -8,15 +8,18 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from yiwang.engine import shape
 from yiwang.engine import urn as urns
-from yiwang.engine.passphrase import Manager
+from yiwang.engine.passphrase import Secrets
 from yiwang.engine.resource import Resource, now
 from yiwang.errors import ExitCode, UserError
 from yiwang.messages import t
 
 # The version of the SDK whose protocol this engine speaks, as the manifest names the engine that wrote it.
 VERSION = "v3.272.0"
-_NEWEST = 4
+_VERSIONS = (3, 4)
+# Features of version 4 that mean nothing else in version 3, which is what is written.
+_FEATURES = frozenset({"taint"})
 
 # JSON key -> attribute, in the order in which the CLI writes them.
 _FIELDS = {
@@ -76,7 +79,7 @@ class Deployment:
     extra: dict[str, Any] = field(default_factory=dict)
 
 
-def encode_resource(resource: Resource, secrets: Manager) -> dict[str, Any]:
+def encode_resource(resource: Resource, secrets: Secrets) -> dict[str, Any]:
     """A resource as the checkpoint has it: empty and false fields left out, secrets encrypted."""
     found: dict[str, Any] = {}
     for key, attribute in _FIELDS.items():
@@ -88,8 +91,8 @@ def encode_resource(resource: Resource, secrets: Manager) -> dict[str, Any]:
     return {**found, **resource.extra}
 
 
-def decode_resource(data: dict[str, Any], secrets: Manager) -> Resource:
-    """The reverse of ``encode_resource``."""
+def decode_resource(data: dict[str, Any], secrets: Secrets) -> Resource:
+    """The reverse of ``encode_resource``. Raises ValueError for a secret that cannot be decrypted."""
     values: dict[str, Any] = {}
     extra: dict[str, Any] = {}
     for key, value in data.items():
@@ -105,20 +108,47 @@ def decode_resource(data: dict[str, Any], secrets: Manager) -> Resource:
     return Resource(**cleaned, extra=extra)
 
 
-def parse(text: bytes) -> dict[str, Any]:
+def decoded(data: dict[str, Any], secrets: Secrets, where: str, key: str) -> Resource:
+    """``decode_resource`` for ``key`` of the file ``where``, which a UserError names when a secret cannot be decrypted."""
+    try:
+        return decode_resource(data, secrets)
+    except ValueError:
+        raise _damaged(where, f"{key} ({data['urn']})", t("engine.expected_secret")) from None
+
+
+def _damaged(where: str, key: str, expected: str) -> UserError:
+    text = t("engine.damaged", path=where, key=key, expected=expected)
+    return UserError(text, code=ExitCode.INPUT, fix=t("engine.no_checkpoint_fix"))
+
+
+def parse(text: bytes, where: str = "") -> dict[str, Any]:
     """The ``latest`` deployment of a checkpoint file, still encrypted; empty when there is none.
 
-    Raises UserError for a file that is no checkpoint, or one written by a newer engine.
+    Raises UserError naming the file (``where``) and the key, for what is no checkpoint or damaged, and for one of an engine
+    that knows more.
     """
     try:
         loaded = json.loads(text)
-        version = loaded["version"]
-        latest: dict[str, Any] = loaded["checkpoint"].get("latest") or {}
-    except (ValueError, KeyError, TypeError, AttributeError):
-        raise UserError(t("engine.no_checkpoint"), code=ExitCode.INPUT, fix=t("engine.no_checkpoint_fix")) from None
-    if version > _NEWEST or not isinstance(version, int):
-        raise UserError(t("engine.newer_checkpoint", version=version), code=ExitCode.INPUT)
-    return latest
+    except ValueError:
+        loaded = None
+    if not isinstance(loaded, dict) or not {"version", "checkpoint"} <= set(loaded):
+        raise UserError(t("engine.no_checkpoint", path=where), code=ExitCode.INPUT, fix=t("engine.no_checkpoint_fix"))
+    version, features = loaded["version"], loaded.get("features") or []
+    if not isinstance(version, int) or isinstance(version, bool) or version < min(_VERSIONS):
+        raise _damaged(where, "version", " / ".join(map(str, _VERSIONS)))
+    if version > max(_VERSIONS):
+        raise UserError(t("engine.newer_checkpoint", path=where, version=version), code=ExitCode.INPUT, fix=t("engine.use_cli"))
+    unknown = sorted({str(feature) for feature in features} - _FEATURES) if isinstance(features, list) else [str(features)]
+    if unknown:
+        text_ = t("engine.unknown_features", path=where, features=", ".join(unknown))
+        raise UserError(text_, code=ExitCode.INPUT, fix=t("engine.use_cli"))
+    checkpoint = loaded["checkpoint"]
+    latest = checkpoint.get("latest") or {} if isinstance(checkpoint, dict) else None
+    wrong = shape.of_checkpoint(latest)
+    if wrong is not None:
+        raise _damaged(where, *wrong)
+    found: dict[str, Any] = latest or {}
+    return found
 
 
 def secrets_state(latest: dict[str, Any]) -> str:
@@ -129,18 +159,22 @@ def secrets_state(latest: dict[str, Any]) -> str:
     return str((provider.get("state") or {}).get("salt") or "")
 
 
-def load(latest: dict[str, Any], secrets: Manager) -> Deployment:
-    """A parsed deployment with its secrets in clear."""
+def load(latest: dict[str, Any], secrets: Secrets, where: str = "") -> Deployment:
+    """A parsed deployment with its secrets in clear. Raises UserError naming the file and the key for a damaged secret."""
     known = {"manifest", "secrets_providers", "resources", "pending_operations"}
+    resources = enumerate(latest.get("resources") or [])
+    pending = enumerate(latest.get("pending_operations") or [])
     return Deployment(
-        resources=[decode_resource(entry, secrets) for entry in latest.get("resources") or []],
-        pending=[Pending(entry["type"], decode_resource(entry["resource"], secrets)) for entry in latest.get("pending_operations") or []],
+        resources=[decoded(entry, secrets, where, f"resources[{number}]") for number, entry in resources],
+        pending=[
+            Pending(entry["type"], decoded(entry["resource"], secrets, where, f"pending_operations[{number}]")) for number, entry in pending
+        ],
         secrets_state=secrets.state,
         extra={key: value for key, value in latest.items() if key not in known},
     )
 
 
-def dump(deployment: Deployment, secrets: Manager, stack: str) -> str:
+def dump(deployment: Deployment, secrets: Secrets, stack: str) -> str:
     """The checkpoint file's text. ``stack`` is the full name, ``organization/<project>/<stack>``."""
     latest: dict[str, Any] = {
         "manifest": {"time": now(), "magic": hashlib.sha256(VERSION.encode()).hexdigest(), "version": VERSION},

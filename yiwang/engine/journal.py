@@ -3,7 +3,7 @@
 Lines are JSON. The first names the checkpoint they apply to. Then, with ``h`` the number of a resource state (the first
 states are those of the checkpoint, in its order):
 ``{"put": h, "resource": ...}``, ``{"drop": h}``, ``{"begin": n, "type": ..., "resource": ...}``, ``{"done": n}``, ``{"forget": i}``
-(the i-th recorded pending operation is settled), ``{"rename": {...}}`` and at last ``{"folded": sha256}``.
+(the i-th recorded pending operation is settled) and at last ``{"folded": sha256}``.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Any
 
 from yiwang.engine import checkpoint
 from yiwang.engine.checkpoint import Deployment, Pending
-from yiwang.engine.passphrase import Manager, compact_json
+from yiwang.engine.passphrase import Manager, Sealed, Secrets, compact_json
 from yiwang.engine.resource import now
 from yiwang.engine.store import Store
 from yiwang.errors import ExitCode, UserError
@@ -27,7 +27,10 @@ from yiwang.messages import t
 
 
 class Journal:
-    """An append-only file that is made at its first line. ``flush`` makes all lines so far durable; callers share one fsync."""
+    """An append-only file that is made at its first line. ``flush`` makes all lines so far durable; callers share one fsync.
+
+    After a failed write nothing more is written: what would come behind a torn line could not be read back.
+    """
 
     def __init__(self, path: Path, header: dict[str, Any]) -> None:
         self._path = path
@@ -35,6 +38,7 @@ class Journal:
         self._file: Any = None
         self._waiting: list[asyncio.Future[None]] = []
         self._writer: asyncio.Task[None] | None = None
+        self._broken: Exception | None = None
         self.used = False
 
     def append(self, line: dict[str, Any]) -> None:
@@ -43,7 +47,9 @@ class Journal:
         self._lines.append(compact_json(line))
 
     async def flush(self) -> None:
-        """Wait until all lines appended so far are on the disk."""
+        """Wait until all lines appended so far are on the disk. Raises UserError (exit 4) when they, or earlier ones, cannot be."""
+        if self._broken is not None:
+            raise self._broken
         if not self.used or (not self._lines and self._writer is None):
             return
         waiter = asyncio.get_running_loop().create_future()
@@ -57,26 +63,34 @@ class Journal:
             while self._waiting:
                 waiting, self._waiting = self._waiting, []
                 lines, self._lines = self._lines, []
-                try:
-                    await asyncio.to_thread(self._write, lines)
-                except OSError as error:
-                    for waiter in waiting:
-                        waiter.set_exception(error)
-                    continue
-                for waiter in waiting:
-                    if not waiter.done():
-                        waiter.set_result(None)
+                if self._broken is None:
+                    try:
+                        await asyncio.to_thread(self._write, lines)
+                    except OSError as error:
+                        text = t("engine.journal_write", path=self._path, error=error.strerror or error)
+                        self._broken = UserError(text, code=ExitCode.MACHINE, fix=t("engine.journal_write_fix"))
+                    except Exception as error:  # noqa: BLE001 - those who wait have to know
+                        self._broken = error
+                self._tell(waiting)
         finally:
             self._writer = None
+
+    def _tell(self, waiting: list[asyncio.Future[None]]) -> None:
+        for waiter in waiting:
+            # One that is done was cancelled meanwhile.
+            if not waiter.done() and self._broken is not None:
+                waiter.set_exception(self._broken)
+            elif not waiter.done():
+                waiter.set_result(None)
 
     def _write(self, lines: list[str]) -> None:
         if self._file is None:
             descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-            self._file = os.fdopen(descriptor, "a", encoding="utf-8")
-        if lines:
-            self._file.write("".join(f"{line}\n" for line in lines))
-            self._file.flush()
-            os.fsync(self._file.fileno())
+            self._file = os.fdopen(descriptor, "ab", buffering=0)
+        rest = memoryview("".join(f"{line}\n" for line in lines).encode())
+        while rest:
+            rest = rest[self._file.write(rest) :]
+        os.fsync(self._file.fileno())
 
     def close(self) -> None:
         """Close the file; lines that were not flushed are lost."""
@@ -99,7 +113,8 @@ def _lines(path: Path) -> list[dict[str, Any]]:
 def unfinished(store: Store) -> tuple[str, ...]:
     """What a running or killed run has under way (``creating <urn>``), as far as it is not in the checkpoint yet."""
     running: dict[int, str] = {}
-    for line in _lines(store.journal_path) if store.journal_path.is_file() else ():
+    lines = _lines(store.journal_path) if store.journal_path.is_file() else []
+    for line in () if lines and lines[-1].get("folded") == store.digest() else lines:
         if "begin" in line:
             running[line["begin"]] = f"{line['type']} {line['resource']['urn']}"
         elif "done" in line:
@@ -107,11 +122,11 @@ def unfinished(store: Store) -> tuple[str, ...]:
     return tuple(running.values())
 
 
-def recover(store: Store, passphrase: str) -> bool:
-    """Fold what a killed run left into the checkpoint. Returns whether there was anything.
+def recover(store: Store) -> bool:
+    """Fold what a killed run left into the checkpoint. Returns whether there was anything. Needs no passphrase.
 
     Operations that had begun become the checkpoint's pending operations. Raises UserError when the checkpoint is not the
-    one the journal was written for.
+    one the journal was written for, or is damaged.
     """
     if not store.journal_path.is_file():
         return False
@@ -125,8 +140,11 @@ def recover(store: Store, passphrase: str) -> bool:
         return True
     if lines[0]["base"] != present:
         raise UserError(t("engine.journal_foreign", path=store.journal_path), code=ExitCode.INPUT, fix=t("engine.journal_foreign_fix"))
-    loaded = load(store, passphrase)
-    store.write(checkpoint.dump(loaded.deployment, loaded.secrets, store.full_name))
+    latest, _ = _latest(store)
+    secrets = Sealed(checkpoint.secrets_state(latest) or lines[0]["secrets"])
+    where = str(store.journal_path)
+    deployment = replay(checkpoint.load(latest, secrets, str(store.path)), lines[1:], secrets, where)
+    store.write(checkpoint.dump(deployment, secrets, store.full_name))
     store.remove_journal()
     return True
 
@@ -143,18 +161,25 @@ class Loaded:
 def load(store: Store, passphrase: str, salt: str = "") -> Loaded:
     """What is recorded of a stack, with what a running or killed run has in its journal.
 
-    ``salt``: the secrets state of a stack that has none yet. Raises UserError when the passphrase does not fit.
+    ``salt``: the secrets state of a stack that has none yet. Raises UserError when the passphrase does not fit, and for
+    damaged files.
     """
-    content = store.read()
-    latest = checkpoint.parse(content) if content is not None else {}
-    digest = hashlib.sha256(content).hexdigest() if content is not None else ""
+    latest, digest = _latest(store)
     lines = _lines(store.journal_path) if store.journal_path.is_file() else []
     if lines and (lines[0]["base"] != digest or lines[-1].get("folded") == digest):
         lines = []
     state = checkpoint.secrets_state(latest) or (lines[0]["secrets"] if lines else "") or salt
     secrets = Manager(passphrase, state) if state else _new_secrets(store, passphrase)
-    deployment = checkpoint.load(latest, secrets)
-    return Loaded(replay(deployment, lines[1:], secrets) if lines else deployment, secrets, digest)
+    deployment = checkpoint.load(latest, secrets, str(store.path))
+    return Loaded(replay(deployment, lines[1:], secrets, str(store.journal_path)) if lines else deployment, secrets, digest)
+
+
+def _latest(store: Store) -> tuple[dict[str, Any], str]:
+    """The recorded deployment and the digest of its file; both empty when there is none."""
+    content = store.read()
+    if content is None:
+        return {}, ""
+    return checkpoint.parse(content, str(store.path)), hashlib.sha256(content).hexdigest()
 
 
 # Stacks of one backend that are made at the same time get one salt too: backend and passphrase -> secrets state.
@@ -171,18 +196,22 @@ def _new_secrets(store: Store, passphrase: str) -> Manager:
     return secrets
 
 
-def replay(base: Deployment, lines: list[dict[str, Any]], secrets: Manager) -> Deployment:
-    """The deployment after the journal's lines; what began and did not end is pending."""
+def replay(base: Deployment, lines: list[dict[str, Any]], secrets: Secrets, where: str = "") -> Deployment:
+    """The deployment after the journal's lines; what began and did not end is pending.
+
+    Raises UserError naming the file (``where``) and the line for what cannot be decrypted.
+    """
     states = dict(enumerate(base.resources))
     recorded: dict[int, Pending] = dict(enumerate(base.pending))
     running: dict[int, Pending] = {}
-    for line in lines:
-        if "put" in line:
-            states[line["put"]] = checkpoint.decode_resource(line["resource"], secrets)
+    for number, line in enumerate(lines, 2):
+        resource = checkpoint.decoded(line["resource"], secrets, where, f"line {number}") if "resource" in line else None
+        if "put" in line and resource is not None:
+            states[line["put"]] = resource
         elif "drop" in line:
             states.pop(line["drop"], None)
-        elif "begin" in line:
-            running[line["begin"]] = Pending(line["type"], checkpoint.decode_resource(line["resource"], secrets))
+        elif "begin" in line and resource is not None:
+            running[line["begin"]] = Pending(line["type"], resource)
         elif "done" in line:
             running.pop(line["done"], None)
         elif "forget" in line:

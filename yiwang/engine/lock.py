@@ -7,13 +7,12 @@ import fcntl
 import getpass
 import json
 import os
-import socket
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from yiwang import processes
 from yiwang.engine.resource import now
 from yiwang.errors import ExitCode, UserError
 from yiwang.files import write_atomic
@@ -37,46 +36,12 @@ class Lock:
         return t("engine.lock_holder", user=self.user, host=self.host, pid=self.pid, since=self.since, verb=self.verb or "?")
 
 
-def _machine() -> dict[str, Any]:
-    """What tells this process from one of the same number: another boot, another pid namespace, a later start."""
-    boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
-    return {"boot": boot, "namespace": str(Path("/proc/self/ns/pid").readlink()), "start": _start(os.getpid())}
-
-
-def _start(pid: int) -> str | None:
-    """When a process started, in clock ticks since boot; None when it is gone or has ended."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
-    except (FileNotFoundError, ProcessLookupError):
-        return None
-    return None if fields[0] in {"Z", "X"} else fields[19]
-
-
-def _alive(entry: dict[str, Any]) -> bool | None:
-    """Whether the holder lives. Only locks that name their boot and namespace can be judged, never those of the CLI."""
-    if not entry.get("boot") or not entry.get("start"):
-        return None
-    here = _machine()
-    if entry["boot"] != here["boot"]:
-        # The same machine after a restart ran none of the old processes; another machine cannot be judged.
-        return False if entry.get("hostname") == socket.gethostname() and entry.get("machine") == _machine_id() else None
-    if entry["namespace"] != here["namespace"]:
-        return None
-    return bool(_start(int(entry["pid"])) == entry["start"])
-
-
 def _user() -> str:
     """Who runs this; the number where the machine has no name for it."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):
         return str(os.getuid())
-
-
-def _machine_id() -> str:
-    with contextlib.suppress(OSError):
-        return Path("/etc/machine-id").read_text(encoding="ascii").strip()
-    return ""
 
 
 def read(directory: Path) -> list[Lock]:
@@ -89,15 +54,17 @@ def read(directory: Path) -> list[Lock]:
             continue
         except ValueError:
             entry = {}
+        entry = entry if isinstance(entry, dict) else {}
+        pid = entry.get("pid")
         found.append(
             Lock(
                 path=path,
                 user=str(entry.get("username", "?")),
                 host=str(entry.get("hostname", "?")),
-                pid=int(entry.get("pid", 0)),
+                pid=pid if isinstance(pid, int) else 0,
                 since=str(entry.get("timestamp", "?")),
                 verb=str(entry.get("verb", "")),
-                alive=_alive(entry),
+                alive=processes.alive(entry),
             )
         )
     return sorted(found, key=lambda lock: lock.since)
@@ -117,15 +84,7 @@ def held(directory: Path, verb: str) -> Iterator[list[Lock]]:
             if other.alive is not False:
                 raise UserError(t("engine.locked", holder=other.describe()), code=ExitCode.LOCKED, fix=t("engine.locked_fix"))
             dead.append(other)
-        entry = {
-            "pid": os.getpid(),
-            "username": _user(),
-            "hostname": socket.gethostname(),
-            "timestamp": now(),
-            "verb": verb,
-            "machine": _machine_id(),
-            **_machine(),
-        }
+        entry = {**processes.me(), "username": _user(), "timestamp": now(), "verb": verb}
         write_atomic(mine, json.dumps(entry))
         for other in dead:
             other.path.unlink(missing_ok=True)

@@ -8,7 +8,7 @@ import hashlib
 import json
 import os
 import threading
-from typing import Any
+from typing import Any, Protocol
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -33,6 +33,35 @@ def _key(passphrase: str, salt: bytes) -> bytes:
 @functools.lru_cache(maxsize=256)
 def _derive(passphrase: str, salt: bytes) -> bytes:
     return hashlib.pbkdf2_hmac("sha256", passphrase.encode(), salt, _ROUNDS, 32)
+
+
+class Secrets(Protocol):
+    """What writes and reads the secrets of a state. ``state``: see ``Manager``."""
+
+    state: str
+
+    def seal(self, value: Value, owner: str) -> Value:
+        """See ``Manager``."""
+
+    def open(self, value: Value, owner: str) -> Value:
+        """See ``Manager``."""
+
+
+class Sealed:
+    """Stands in for a ``Manager`` where a state is copied: its secrets stay encrypted."""
+
+    def __init__(self, state: str) -> None:
+        self.state = state
+
+    def seal(self, value: Value, owner: str) -> Value:
+        """As it is."""
+        del owner
+        return value
+
+    def open(self, value: Value, owner: str) -> Value:
+        """As it is."""
+        del owner
+        return value
 
 
 class Manager:
@@ -84,7 +113,7 @@ class Manager:
         return {SIGNATURE: SECRET, "ciphertext": self._known[owner, plaintext]}
 
     def open(self, value: Value, owner: str) -> Value:
-        """The reverse of ``seal``; takes ``plaintext`` too (exports with secrets shown)."""
+        """The reverse of ``seal``; takes ``plaintext`` too (exports with secrets shown). Raises ValueError for what was damaged."""
         if isinstance(value, list):
             return [self.open(item, owner) for item in value]
         if not isinstance(value, dict):
@@ -92,10 +121,15 @@ class Manager:
         if value.get(SIGNATURE) != SECRET:
             return {key: self.open(item, owner) for key, item in value.items()}
         sealed = value.get("ciphertext")
-        plaintext = value["plaintext"] if sealed is None else self.decrypt(sealed)
+        try:
+            plaintext = value["plaintext"] if sealed is None else self.decrypt(sealed)
+            opened = json.loads(plaintext)
+        except (InvalidTag, KeyError, TypeError, AttributeError, ValueError):
+            # The cause may hold the text: it is not passed on.
+            raise ValueError("a secret that cannot be decrypted") from None
         if sealed is not None:
             self._known[owner, plaintext] = sealed
-        return {SIGNATURE: SECRET, "value": json.loads(plaintext)}
+        return {SIGNATURE: SECRET, "value": opened}
 
 
 def _salt(state: str) -> bytes:

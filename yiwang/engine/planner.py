@@ -1,7 +1,7 @@
 """What to do about one registration, and in which order to delete: pure functions, no I/O.
 
 A registration goes ``prepare_inputs`` → (provider: Check) → (provider: Diff) → ``difference`` → ``decide``. Deletions go
-``candidates`` (who could be forced into a delete-before-replace) and ``waits`` (who has to be gone first).
+``affected`` (who could be forced into a delete-before-replace) and ``waits`` (who has to be gone first).
 """
 
 from __future__ import annotations

@@ -61,11 +61,6 @@ class Plugin:
             asyncio.create_task(forward(process.stderr, "stderr", on_line)),
         ]
 
-    @property
-    def ended(self) -> int | None:
-        """The process's exit code once it has ended."""
-        return self._process.returncode
-
     async def stop(self, *, at_once: bool = False) -> None:
         """End the process: asked first, then killed after 3 s (``at_once``: killed)."""
         if self._process.returncode is None:

@@ -74,7 +74,7 @@ class _Run:
     async def execute(self) -> Result:
         with contextlib.nullcontext([]) if self.dry else self.store.locked(self.options.verb) as dead, _directory() as directory:
             if not self.dry:
-                await asyncio.to_thread(journal.recover, self.store, self.stack.passphrase)
+                await asyncio.to_thread(journal.recover, self.store)
             context = await self._context(directory)
             operations = tuple(entry.describe() for entry in context.snapshot.pending)
             self._tell_of_earlier(dead, operations)

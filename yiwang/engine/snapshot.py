@@ -6,6 +6,7 @@ Every change goes through here and into the journal. A dry run has no journal an
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 from collections.abc import Iterator
 from typing import Any
@@ -16,6 +17,7 @@ from yiwang.engine.journal import Journal
 from yiwang.engine.passphrase import Manager
 from yiwang.engine.resource import Resource
 from yiwang.engine.store import Store
+from yiwang.errors import UserError
 
 
 class Snapshot:
@@ -32,8 +34,6 @@ class Snapshot:
         self._running: dict[int, Pending] = {}
         self._began = 0
         self._journal = None if dry else Journal(store.journal_path, {"base": digest, "secrets": secrets.state})
-        # Removed states are kept, so that the number of one is never taken for another's.
-        self._gone: list[Resource] = []
         if not dry:
             store.prepare()
 
@@ -43,17 +43,12 @@ class Snapshot:
 
     def __contains__(self, resource: object) -> bool:
         """Whether this very state is still part of the deployment."""
-        return self._numbers.get(id(resource)) in self._states
+        return id(resource) in self._numbers
 
     @property
     def pending(self) -> list[Pending]:
         """Operations an earlier run left unfinished and this one has not settled."""
         return list(self._recorded.values())
-
-    @property
-    def changed(self) -> bool:
-        """Whether anything would have to be written."""
-        return self._journal is not None and self._journal.used
 
     def put(self, resource: Resource) -> None:
         """Add a state, or record the change of one."""
@@ -65,26 +60,22 @@ class Snapshot:
         self._log({"put": number}, resource)
 
     def replace(self, old: Resource, new: Resource) -> None:
-        """Put ``new`` in the place of ``old``."""
-        number = self._numbers[id(old)]
-        self._gone.append(old)
-        self._numbers[id(new)] = number
-        self._states[number] = new
-        self._log({"put": number}, new)
+        """Put ``new`` in the place of ``old``, which is no part of the deployment any more."""
+        self.adopt(old, new)
+        self._log({"put": self._numbers[id(new)]}, new)
 
     def adopt(self, old: Resource, new: Resource) -> None:
         """As ``replace``, for a new state that says the same: nothing is written."""
-        number = self._numbers[id(old)]
-        self._gone.append(old)
+        # Only living states have numbers: Python gives the identity of a dead object to another.
+        number = self._numbers.pop(id(old))
         self._numbers[id(new)] = number
         self._states[number] = new
 
     def drop(self, resource: Resource) -> None:
-        """Remove a state."""
-        number = self._numbers[id(resource)]
-        if number in self._states:
+        """Remove a state, where it is there."""
+        number = self._numbers.pop(id(resource), None)
+        if number is not None:
             del self._states[number]
-            self._gone.append(resource)
             self._log({"drop": number})
 
     async def begin(self, kind: str, resource: Resource) -> int:
@@ -93,7 +84,12 @@ class Snapshot:
         number = self._began
         self._running[number] = Pending(kind, resource)
         self._log({"begin": number, "type": kind}, resource)
-        await self.flush()
+        try:
+            await self.flush()
+        except Exception:
+            # It does not begin.
+            del self._running[number]
+            raise
         return number
 
     def done(self, number: int) -> None:
@@ -120,9 +116,11 @@ class Snapshot:
         pending = [*self._recorded.values(), *self._running.values()]
         deployment = Deployment(list(self._states.values()), pending, self._secrets.state, self._base.extra)
         text = checkpoint.dump(deployment, self._secrets, self._store.full_name)
-        # A kill after the rename below is told from one before it by this line.
+        # A kill after the rename below is told from one before it by this line. Where the journal cannot be written, the
+        # checkpoint may still be: what happened is known only here.
         self._journal.append({"folded": hashlib.sha256(text.encode()).hexdigest()})
-        await self._journal.flush()
+        with contextlib.suppress(UserError):
+            await self._journal.flush()
         await asyncio.to_thread(self._store.write, text)
         self._journal.close()
         self._store.remove_journal()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import json
 import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -46,13 +45,14 @@ class Recorded:
 
 @dataclass(frozen=True)
 class Summary:
-    """One stack of a backend, as far as it can be told without its passphrase."""
+    """One stack of a backend, as far as it can be told without its passphrase. ``lock``: as ``lock_holder`` says."""
 
     project: str
     stack: str
     resources: int
     in_flight: tuple[str, ...]
     lock: Lock | None
+    locks: tuple[Lock, ...] = ()
 
 
 def _store(stack: Stack) -> Store:
@@ -62,13 +62,26 @@ def _store(stack: Stack) -> Store:
     return Store(stack.backend.absolute(), load_project(stack.project_dir).name, stack.name)
 
 
+def locks(stack: Stack) -> list[Lock]:
+    """All locks on the stack, oldest first; ``alive`` of each: True, False, or None when it cannot be told from here."""
+    return _store(stack).locks()
+
+
 def lock_holder(stack: Stack) -> Lock | None:
-    """The first lock on the stack, or None."""
-    return next(iter(_store(stack).locks()), None)
+    """Who keeps others off the stack: the first lock whose holder is not known to be dead, else the first; None without locks."""
+    return _holder(_store(stack))
+
+
+def _holder(store: Store) -> Lock | None:
+    found = store.locks()
+    return next((lock for lock in found if lock.alive is not False), next(iter(found), None))
 
 
 def unlock(stack: Stack) -> list[Lock]:
-    """Remove the locks of the stack, whoever holds them, and return them."""
+    """Remove the locks of the stack, whoever holds them, and return them. Look at ``locks`` first.
+
+    Only a lock with ``alive`` False may go without a person's word: None is another machine, or the CLI, perhaps at work.
+    """
     found = _store(stack).locks()
     for lock in found:
         lock.path.unlink(missing_ok=True)
@@ -83,18 +96,19 @@ def stacks(backend: Path) -> list[Summary]:
     found = []
     for store in neighbours(backend.absolute()):
         content = store.read()
-        latest = checkpoint.parse(content) if content is not None else {}
+        latest = checkpoint.parse(content, str(store.path)) if content is not None else {}
         pending = tuple(f"{entry['type']} {entry['resource']['urn']}" for entry in latest.get("pending_operations") or [])
         count = len(latest.get("resources") or [])
         under_way = (*pending, *journal.unfinished(store))
-        found.append(Summary(store.project, store.name, count, under_way, next(iter(store.locks()), None)))
+        found.append(Summary(store.project, store.name, count, under_way, _holder(store), tuple(store.locks())))
     return found
 
 
 def backup(backend: Path, target: Path) -> Path:
     """Write the state of all stacks of a backend to the archive ``target`` (tar.gz, mode 0600); secrets stay encrypted.
 
-    The passphrase is not in it. Raises UserError when a stack is locked, or holds the journal of an unfinished run.
+    The passphrase is not in it. The journal of a killed run that had nothing under way is folded. Raises UserError when a
+    stack is locked, or when the journal of a run has an operation that did not end.
     """
     root = backend.absolute() / ".pulumi"
     if not (root / "stacks").is_dir():
@@ -123,7 +137,7 @@ def restore(backend: Path, source: Path) -> list[str]:
     """Put the state of an archive made by ``backup`` in place of the present one; returns the stacks (``project/stack``).
 
     A stack that the archive does not have is removed. All is checked before anything is changed. Raises UserError for
-    what is no such archive, or when a stack is locked.
+    what is no such archive, a checkpoint in it that is damaged, or when a stack is locked.
     """
     files = _members(source)
     backend = backend.absolute()
@@ -144,7 +158,9 @@ def restore(backend: Path, source: Path) -> list[str]:
 
 
 def _members(source: Path) -> dict[str, bytes]:
-    """The files of a backup by name; nothing but checkpoints and the marker is taken."""
+    """The files of a backup by name; nothing but checkpoints and the marker is taken. Raises UserError for anything else."""
+    from yiwang.engine import checkpoint  # noqa: PLC0415
+
     found: dict[str, bytes] = {}
     try:
         with tarfile.open(source, mode="r:gz") as archive:
@@ -156,11 +172,11 @@ def _members(source: Path) -> dict[str, bytes]:
                 file = archive.extractfile(member) if member.isfile() else None
                 if file is not None:
                     found[member.name] = file.read()
-        for name, content in found.items():
-            if name.endswith(".json"):
-                json.loads(content)
     except (tarfile.TarError, OSError, EOFError, ValueError):
         raise UserError(t("engine.no_backup", path=source), code=ExitCode.INPUT) from None
+    for name, content in found.items():
+        if name.endswith(".json"):
+            checkpoint.parse(content, f"{source}: {name}")
     if not any(name.endswith(".json") for name in found):
         raise UserError(t("engine.no_backup", path=source), code=ExitCode.INPUT)
     return found
@@ -168,13 +184,16 @@ def _members(source: Path) -> dict[str, bytes]:
 
 @contextlib.contextmanager
 def _all_locked(backend: Path, verb: str) -> Iterator[None]:
+    from yiwang.engine import journal  # noqa: PLC0415
     from yiwang.engine.store import neighbours  # noqa: PLC0415
 
     with contextlib.ExitStack() as held:
         for store in neighbours(backend.absolute()):
             held.enter_context(store.locked(verb))
-            if verb == "backup" and store.journal_path.exists():
-                raise UserError(t("engine.unfinished", stack=store.full_name), fix=t("engine.unfinished_fix"))
+            if verb == "backup":
+                if journal.unfinished(store):
+                    raise UserError(t("engine.unfinished", stack=store.full_name), fix=t("engine.unfinished_fix"))
+                journal.recover(store)
         yield
 
 
@@ -244,7 +263,7 @@ def taint(stack: Stack, urn: str) -> None:
 
     store = _store(stack)
     with store.locked("taint"):
-        journal.recover(store, stack.passphrase)
+        journal.recover(store)
         loaded = journal.load(store, stack.passphrase)
         found = [state for state in loaded.deployment.resources if state.urn == urn and not state.delete]
         if not found:

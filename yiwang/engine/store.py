@@ -94,7 +94,7 @@ class Store:
         for other in neighbours(self.root):
             content = other.read()
             if content is not None:
-                found = checkpoint.secrets_state(checkpoint.parse(content))
+                found = checkpoint.secrets_state(checkpoint.parse(content, str(other.path)))
                 if found:
                     return found
         return ""
