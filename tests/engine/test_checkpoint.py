@@ -204,3 +204,156 @@ def test_a_new_stack_takes_its_neighbours_salt(tmp_path: Path, secrets: Manager)
     first = Store(tmp_path, "p", "s")
     first.write(checkpoint.dump(Deployment(), secrets, first.full_name))
     assert journal.load(Store(tmp_path, "p", "other"), PHRASE).secrets.state == secrets.state
+
+
+# -- damaged files --------------------------------------------------------------------------------------------------
+
+GOOD = {"urn": urn("a"), "type": "t:i:T", "custom": True, "id": "a"}
+
+
+def document(resource_: Any = None, **more: Any) -> bytes:
+    latest = {"resources": [GOOD if resource_ is None else resource_]}
+    return json.dumps({"version": 3, "checkpoint": {"latest": latest}, **more}).encode()
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        (document(version="3"), "version"),
+        (document(version=True), "version"),
+        (document(version=2), "version"),
+        (document(checkpoint=[]), "checkpoint.latest"),
+        (document(checkpoint={"latest": {"resources": {"x": 1}}}), "resources"),
+        (document(checkpoint={"latest": {"secrets_providers": "x"}}), "secrets_providers"),
+        (document(checkpoint={"latest": {"pending_operations": [{"resource": GOOD}]}}), "pending_operations[0].type"),
+        (
+            document(checkpoint={"latest": {"pending_operations": [{"type": "creating", "resource": {}}]}}),
+            "pending_operations[0].resource.urn",
+        ),
+        (document("x"), "resources[0]"),
+        (document({"type": "t:i:T"}), "resources[0].urn"),
+        (document({**GOOD, "urn": "a"}), "resources[0].urn"),
+        (document({**GOOD, "inputs": []}), "resources[0].inputs"),
+        (document({**GOOD, "delete": "no"}), "resources[0].delete"),
+        (document({**GOOD, "dependencies": [1]}), "resources[0].dependencies"),
+    ],
+)
+def test_a_damaged_checkpoint_is_told_by_file_and_key(text: bytes, key: str) -> None:
+    with pytest.raises(UserError) as caught:
+        checkpoint.parse(text, "/there/s.json")
+    assert caught.value.code == ExitCode.INPUT
+    assert f"/there/s.json is damaged: {key} " in caught.value.text
+
+
+def test_features_this_engine_has_not_are_refused() -> None:
+    assert checkpoint.parse(document(version=4, features=["taint"]))["resources"] == [GOOD]
+    with pytest.raises(UserError, match="views"):
+        checkpoint.parse(document(version=4, features=["taint", "views"]))
+
+
+def test_a_tampered_secret_is_told_by_its_resource(tmp_path: Path, secrets: Manager) -> None:
+    store = Store(tmp_path, "p", "s")
+    text = checkpoint.dump(Deployment([resource("a", outputs={"pw": secret("s3cret")})]), secrets, store.full_name)
+    sealed = json.loads(text)["checkpoint"]["latest"]["resources"][0]["outputs"]["pw"]["ciphertext"]
+    store.write(text.replace(sealed, sealed[:-8] + "AAAAAAA="))
+    with pytest.raises(UserError) as caught:
+        journal.load(store, PHRASE)
+    assert caught.value.code == ExitCode.INPUT
+    assert str(store.path) in caught.value.text
+    assert urn("a") in caught.value.text
+
+
+# -- the journal ----------------------------------------------------------------------------------------------------
+
+
+class _FullDisk:
+    """A file on a disk that becomes full: the first write is torn, later ones would fit again."""
+
+    def __init__(self, file: Any) -> None:
+        self._file = file
+        self.full = True
+
+    def fileno(self) -> int:
+        number: int = self._file.fileno()
+        return number
+
+    def write(self, data: bytes) -> int:
+        if not self.full:
+            written: int = self._file.write(data)
+            return written
+        self.full = False
+        self._file.write(bytes(data)[:-3])
+        raise OSError(28, "No space left on device")
+
+    def close(self) -> None:
+        self._file.close()
+
+
+async def _on_a_full_disk(store: Store, secrets: Manager) -> list[BaseException | int]:
+    state = snapshot(store, secrets)
+    await state.begin("creating", resource("a"))
+    state._journal._file = _FullDisk(state._journal._file)  # type: ignore[union-attr]
+    waiting = [asyncio.create_task(state.begin("creating", resource(name))) for name in "bcd"]
+    waiting[0].cancel()
+    found = list(await asyncio.wait_for(asyncio.gather(*waiting, return_exceptions=True), 10))
+    found += await asyncio.gather(state.begin("creating", resource("e")), return_exceptions=True)
+    state.put(resource("a"))
+    state.done(1)
+    return found if state.close() is None else []
+
+
+def test_after_a_failed_write_nothing_begins_and_nothing_is_written(tmp_path: Path, secrets: Manager) -> None:
+    store = Store(tmp_path, "p", "s")
+    found = asyncio.run(_on_a_full_disk(store, secrets))
+    told = [error for error in found if isinstance(error, UserError)]
+    assert len(told) == len(found) - 1, "all but the cancelled one are told, and none hangs"
+    assert {error.code for error in told} == {ExitCode.MACHINE}
+    assert str(store.journal_path) in told[0].text
+    assert not store.journal_path.read_bytes().endswith(b"\n"), "nothing comes behind the torn line"
+
+
+def test_what_happened_reaches_the_checkpoint_when_the_journal_cannot_be_written(tmp_path: Path, secrets: Manager) -> None:
+    store = Store(tmp_path, "p", "s")
+
+    async def run() -> None:
+        state = snapshot(store, secrets)
+        number = await state.begin("creating", resource("a"))
+        state._journal._file = _FullDisk(state._journal._file)  # type: ignore[union-attr]
+        state.put(resource("a"))
+        state.done(number)
+        with pytest.raises(UserError):
+            await state.flush()
+        with pytest.raises(UserError):
+            await state.begin("creating", resource("b"))
+        await state.fold()
+        state.close()
+
+    asyncio.run(run())
+    found = journal.load(store, PHRASE).deployment
+    assert [state.name for state in found.resources] == ["a"]
+    assert found.pending == []
+    assert not store.journal_path.exists()
+
+
+def test_a_journal_is_folded_without_the_passphrase(tmp_path: Path, secrets: Manager) -> None:
+    store = Store(tmp_path, "p", "s")
+    asyncio.run(_run(store, secrets, fold=False))
+    assert journal.recover(store)
+    (found,) = journal.load(store, PHRASE).deployment.resources
+    assert found.outputs == {"pw": secret("s3cret")}
+
+
+@pytest.mark.parametrize("verb", ["replace", "adopt"])
+def test_what_was_replaced_is_gone(verb: str, tmp_path: Path, secrets: Manager) -> None:
+    old, new = resource("a"), resource("a")
+
+    async def run() -> None:
+        state = snapshot(Store(tmp_path, "p", "s"), secrets, Deployment([old]))
+        getattr(state, verb)(old, new)
+        assert old not in state
+        state.drop(old)
+        assert list(state) == [new]
+        state.drop(new)
+        assert (new in state, list(state)) == (False, [])
+
+    asyncio.run(run())

@@ -15,7 +15,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from box_case import Box, wait_for
 
-from yiwang import engine
+from yiwang import engine, processes
 from yiwang.engine import checkpoint, lock
 from yiwang.engine.values import UNKNOWN, is_secret
 from yiwang.errors import ExitCode, UserError
@@ -368,6 +368,18 @@ def test_a_reused_process_number_is_not_taken_for_the_holder(tmp_path: Path) -> 
         assert [found.alive for found in lock.read(tmp_path)] == [False]
         path.write_text(json.dumps({**entry, "namespace": "pid:[1]"}))
         assert [found.alive for found in lock.read(tmp_path)] == [None]
+
+
+@pytest.mark.parametrize(("machine", "judged"), [("", None), ("abc", False)])
+def test_a_machine_without_a_number_is_not_taken_for_another(machine: str, judged: bool | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("yiwang.processes._machine_id", lambda: machine)
+    assert processes.alive({**processes.me(), "boot": "earlier"}) is judged
+
+
+@pytest.mark.parametrize("text", ["[]", "{", '{"pid": "x", "boot": "b", "start": "1"}'])
+def test_a_damaged_lock_cannot_be_judged(text: str, tmp_path: Path) -> None:
+    (tmp_path / "x.json").write_text(text)
+    assert [(found.pid, found.alive) for found in lock.read(tmp_path)] == [(0, None)]
 
 
 def test_a_wrong_passphrase_is_told_before_anything_runs(tmp_path: Path) -> None:

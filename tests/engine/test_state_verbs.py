@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from tests_support import Yiwang
 
+from yiwang import engine, processes
 from yiwang.engine import checkpoint, lock
 from yiwang.engine.checkpoint import Deployment
 from yiwang.engine.passphrase import Manager
@@ -108,4 +109,51 @@ def test_a_damaged_state_is_told(yiwang: Yiwang) -> None:
     store_of(yiwang).path.write_text(json.dumps({"version": 3})[:-3])
     done = yiwang("state", "list", check=False)
     assert done.returncode == ExitCode.INPUT
-    assert "no valid Pulumi checkpoint" in done.stderr
+    assert f"{store_of(yiwang).path} is no valid Pulumi checkpoint" in done.stderr
+
+
+def test_a_damaged_checkpoint_in_a_backup_changes_nothing(yiwang: Yiwang, tmp_path: Path) -> None:
+    store = store_of(yiwang)
+    kept = store.path.read_text()
+    store.path.write_text(kept.replace('"urn":"urn:', '"urn":"'))
+    archive = tmp_path / "state.tar.gz"
+    yiwang("state", "backup", str(archive))
+    store.path.write_text(kept)
+    done = yiwang("state", "restore", str(archive), "--yes", check=False)
+    assert done.returncode == ExitCode.INPUT
+    assert f"{archive}: .pulumi/stacks/province/province.json is damaged: resources[0].urn" in done.stderr
+    assert store.path.read_text() == kept
+
+
+@pytest.mark.parametrize("ended", [True, False])
+def test_a_backup_after_a_kill(ended: bool, yiwang: Yiwang, tmp_path: Path) -> None:
+    """What a killed run had finished is folded, and is in the backup; what it had under way needs an `up` first."""
+    store = store_of(yiwang)
+    one = {"urn": "urn:pulumi:province::province::t:i:T::two", "type": "t:i:T", "custom": True, "id": "2"}
+    lines = [
+        {"journal": 1, "base": store.digest(), "secrets": checkpoint.secrets_state(checkpoint.parse(store.path.read_bytes()))},
+        {"begin": 1, "type": "creating", "resource": one},
+        {"put": 1, "resource": one},
+        *([{"done": 1}] if ended else []),
+    ]
+    store.prepare()
+    store.journal_path.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    done = yiwang("state", "backup", str(tmp_path / "state.tar.gz"), check=False)
+    assert (done.returncode == 0) == ended, done.stderr
+    assert store.journal_path.exists() != ended
+    assert len(checkpoint.parse(store.path.read_bytes())["resources"]) == 1 + ended
+
+
+def test_all_locks_are_looked_at(yiwang: Yiwang) -> None:
+    store = store_of(yiwang)
+    dead = {**processes.me(), "timestamp": "1", "start": "1"}
+    away = {**processes.me(), "timestamp": "2", "boot": "another", "machine": ""}
+    store.lock_directory.mkdir(parents=True)
+    for number, entry in enumerate((dead, away)):
+        (store.lock_directory / f"{number}.json").write_text(json.dumps(entry))
+    stack = engine.Stack(REPOSITORY / "stacks" / "province", "province", store.root, "")
+    assert [found.alive for found in engine.state.locks(stack)] == [False, None]
+    holder = engine.state.lock_holder(stack)
+    assert holder is not None
+    assert holder.since == "2"
+    assert [[found.alive for found in entry.locks] for entry in engine.state.stacks(store.root)] == [[False, None]]
