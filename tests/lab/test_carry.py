@@ -57,6 +57,25 @@ def test_credentials_never_enter_a_cached_layer(apt: Path) -> None:
     assert {apt / "auth.conf.d/mirror.conf", Path("/root/.m2/settings.xml")} <= set(found.private)
 
 
+@pytest.mark.parametrize("userinfo", ["robot:hunter2", "hunter2", ":hunter2"])
+def test_credentials_in_an_address_are_private(apt: Path, userinfo: str) -> None:
+    before = carry.collect()
+    source, proxy = apt / "sources.list.d/mirror.sources", apt / "apt.conf.d/90proxy"
+    source.write_text(source.read_text().replace("https://", f"https://{userinfo}@"))
+    found = carry.collect()
+    assert not [path for path, data in {**found.public, **found.sources}.items() if b"hunter2" in data]
+    assert found.private_sources == {source: source.read_bytes()}
+    assert found.all_sources == found.private_sources
+    assert found.endpoints() == [("mirror.example", 8443)]
+    assert found.public[apt.parent / "mirror.gpg"] == b"key", "the key it names comes along"
+    assert found.digest == before.digest, "a layer does not depend on who asks for it"
+    proxy.write_text(f'Acquire::http::Proxy "http://{userinfo}@proxy.example:3128";\n')
+    found = carry.collect()
+    assert proxy in found.private
+    assert found.endpoints() == [("proxy.example", 3128)]
+    assert "hunter2" not in repr(found.endpoints())
+
+
 def test_a_disc_is_not_carried(apt: Path) -> None:
     (apt / "sources.list").write_text("deb cdrom:[Debian 12]/ bookworm main\ndeb http://deb.example/debian bookworm main\n")
     assert carry.collect().sources[apt / "sources.list"] == b"deb http://deb.example/debian bookworm main\n"

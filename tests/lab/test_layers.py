@@ -14,6 +14,7 @@ import pytest
 from lab_support import silent, spec_of
 
 from yiwang import lab
+from yiwang.errors import UserError
 from yiwang.lab import LabSpec, carry, layers, records
 from yiwang.lab.tools import wait_until
 
@@ -58,6 +59,32 @@ def test_layers_nobody_uses_go_after_a_while(tmp_path: Path, monkeypatch: pytest
     (host / "host.json").write_text(json.dumps({"layers": [str(layers.directory() / "used" / "rootfs")]}))
     layers._prune({"wanted"})
     assert sorted(path.name for path in layers.directory().iterdir()) == ["used", "wanted", "young"]
+
+
+def test_a_build_keeps_credentials_apart_from_what_stays(tmp_path: Path) -> None:
+    listed = Path("/etc/apt/sources.list.d/mirror.list")
+    settings = {Path("/etc/apt/apt.conf.d/90proxy"): b'Acquire::http::Proxy "http://robot:hunter2@proxy.example";\n'}
+    carried = carry.Carried({}, {}, {listed: b"deb http://robot:hunter2@mirror.example/debian bookworm main\n", **settings})
+    stage = tmp_path / "stage"
+    stage.mkdir()
+    layers._stage(stage, carried)
+    kept = [path for path in stage.rglob("*") if path.is_file() and b"hunter2" in path.read_bytes()]
+    assert {path.relative_to(stage).parts[0] for path in kept} == {"private", "bootstrap"}
+    assert all(path.stat().st_mode & 0o777 == 0o600 for path in kept)
+    assert not (stage / "bootstrap" / listed.relative_to("/")).exists(), "apt would read the source twice"
+    command = layers._bootstrap(tmp_path, carried)
+    assert command[-1] == str(stage / "private" / listed.relative_to("/"))
+    hook = next(word for word in command if word.startswith("--customize-hook="))
+    for path in ("/etc/apt/sources.list", "/etc/apt/sources.list.d/*", "/etc/apt/apt.conf.d/90proxy"):
+        assert f'"$1"{path}' in hook
+
+
+def test_a_build_that_fails_tells_no_password(tmp_path: Path) -> None:
+    (tmp_path / "output").write_text("E: Failed to fetch http://robot:hunter2@mirror.example/x\n")
+    with pytest.raises(UserError) as caught:
+        layers._run_build(["sh", "-c", 'cat "$0"; exit 1', str(tmp_path / "output")], print)
+    assert "http://mirror.example/x" in caught.value.report()
+    assert "hunter2" not in caught.value.report()
 
 
 def test_what_another_lab_removes_meanwhile_is_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

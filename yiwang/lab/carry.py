@@ -28,32 +28,47 @@ _VARIABLES = re.compile(
 _APT_PROXY = re.compile(r"""Acquire::https?::Proxy\s+"(https?://[^"]+)";""", re.IGNORECASE)
 _SIGNED_BY = re.compile(rb"signed-by[:=]\s*(/[^\s\]]+)", re.IGNORECASE)
 _URI = re.compile(r"https?://[^\s\]]+")
+# A name and a password, or a token alone, in an address.
+_USERINFO = re.compile(rb"""(?<=://)[^/\s"'@]*@""")
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 @dataclass(frozen=True)
 class Carried:
-    """Files by their absolute path on a host. ``public`` ones may lie in a cached layer, ``private`` ones only on a host."""
+    """Files by their absolute path on a host. ``private`` ones may lie on a host only, the others in a cached layer too.
+
+    ``sources`` are the package sources without credentials; those with any are among the private files.
+    """
 
     sources: Mapping[Path, bytes]
     public: Mapping[Path, bytes]
     private: Mapping[Path, bytes]
 
     @property
+    def private_sources(self) -> dict[Path, bytes]:
+        """The package sources that hold credentials."""
+        return {path: data for path, data in self.private.items() if path.name == "sources.list" or path.parent.name == "sources.list.d"}
+
+    @property
+    def all_sources(self) -> dict[Path, bytes]:
+        """Every package source, in the order apt reads them."""
+        return dict(sorted({**self.sources, **self.private_sources}.items()))
+
+    @property
     def digest(self) -> str:
         """SHA-256 over the public files and sources: equal configuration, equal layer."""
-        return _digest({**self.sources, **self.public})
+        return _digest({**self.all_sources, **self.public})
 
     @property
     def sources_digest(self) -> str:
-        """SHA-256 over the package sources alone."""
-        return _digest(self.sources)
+        """SHA-256 over the package sources alone, whatever the credentials in them."""
+        return _digest(self.all_sources)
 
     def endpoints(self) -> list[tuple[str, int]]:
         """Host and port of every package source, or of the proxies when there are any."""
-        text = b"\n".join(self.public.values()).decode(errors="replace")
+        text = b"\n".join([*self.public.values(), *self.private.values()]).decode(errors="replace")
         proxies = _APT_PROXY.findall(text) + [os.environ[name] for name in ("http_proxy", "https_proxy") if os.environ.get(name)]
-        lines = b"\n".join(self.sources.values()).decode(errors="replace").splitlines()
+        lines = b"\n".join(self.all_sources.values()).decode(errors="replace").splitlines()
         uris = proxies or _URI.findall("\n".join(line for line in lines if not line.lstrip().startswith("#")))
         return sorted({endpoint for uri in uris if (endpoint := _endpoint(uri))})
 
@@ -62,15 +77,16 @@ def collect() -> Carried:
     """Read this machine's configuration. Files that cannot be read are left out."""
     sources = {path: _without_cdrom(data) for path, data in _read(_source_files()).items() if data.strip()}
     keyrings = [Path(name.decode()) for name in _SIGNED_BY.findall(b"\n".join(sources.values()))]
-    candidates = [
-        *_files(_APT, "apt.conf", "apt.conf.d/*", "preferences", "preferences.d/*", "trusted.gpg", "trusted.gpg.d/*", "keyrings/*"),
-        *keyrings,
-    ]
-    public = _read([*_unowned(path for path in candidates if not path.name.startswith("docker-")), *sorted(_CA_DIRECTORY.rglob("*.crt"))])
+    settings = _files(_APT, "apt.conf", "apt.conf.d/*", "preferences", "preferences.d/*")
+    keys = [*_files(_APT, "trusted.gpg", "trusted.gpg.d/*", "keyrings/*"), *keyrings]
+    sources, private = _parted(sources)
+    public, guarded = _parted(_read(_unowned(path for path in settings if not path.name.startswith("docker-"))))
+    private |= guarded
+    public |= _read([*_unowned(keys), *sorted(_CA_DIRECTORY.rglob("*.crt"))])
     # Bundles that variables name come along at the same path; the system's own is made on the host.
     named = [Path(os.environ[name]) for name in _CA_VARIABLES if os.environ.get(name)]
     public |= _read(path for path in named if path.is_absolute() and path.is_file() and path != CA_BUNDLE)
-    private = _read(_unowned(_files(_APT, "auth.conf", "auth.conf.d/*")))
+    private |= _read(_unowned(_files(_APT, "auth.conf", "auth.conf.d/*")))
     private |= _first(Path("/etc/pip.conf"), (Path("/etc/pip.conf"), Path.home() / ".config/pip/pip.conf", Path.home() / ".pip/pip.conf"))
     private |= _first(Path("/root/.m2/settings.xml"), (Path.home() / ".m2/settings.xml",))
     private[Path("/etc/environment")] = _variables().encode()
@@ -87,10 +103,22 @@ def place(files: Mapping[Path, bytes], root: Path, mode: int) -> None:
         target.chmod(mode)
 
 
+def without_credentials(text: bytes) -> bytes:
+    """The text with every name and password taken out of its addresses."""
+    return _USERINFO.sub(b"", text)
+
+
+def _parted(files: Mapping[Path, bytes]) -> tuple[dict[Path, bytes], dict[Path, bytes]]:
+    """The files without credentials in an address, and those with any."""
+    private = {path: data for path, data in files.items() if _USERINFO.search(data)}
+    return {path: data for path, data in files.items() if path not in private}, private
+
+
 def _digest(files: Mapping[Path, bytes]) -> str:
     total = hashlib.sha256()
     for path in sorted(files):
-        total.update(f"{path} {len(files[path])}\n".encode() + files[path])
+        data = without_credentials(files[path])
+        total.update(f"{path} {len(data)}\n".encode() + data)
     return total.hexdigest()
 
 

@@ -171,7 +171,8 @@ def _stage(stage: Path, carried: Carried) -> None:
     carry.place({Path("/etc/apt/apt.conf.d/90small"): settings}, stage / "public", 0o644)
     carry.place(carried.private, stage / "private", 0o600)
     # While the first packages come, apt works with the machine's own settings and certificates.
-    carry.place({**carried.public, **carried.private}, stage / "bootstrap", 0o600)
+    settings_of_apt = {path: data for path, data in carried.private.items() if path not in carried.private_sources}
+    carry.place({**carried.public, **settings_of_apt}, stage / "bootstrap", 0o600)
     if carry.CA_BUNDLE.is_file():
         carry.place({carry.CA_BUNDLE: carry.CA_BUNDLE.read_bytes()}, stage / "bootstrap", 0o644)
 
@@ -181,6 +182,9 @@ def _bootstrap(place: Path, carried: Carried) -> list[str]:
     stage = place / "stage"
     # Each carried file is taken out again: the layer above brings the public ones, hosts get the private ones.
     unwanted = [f'"$1"{path}' for path in (*carried.public, *carried.private)]
+    # So are the sources, which the program writes under names of its own.
+    unwanted += ['"$1"/etc/apt/sources.list', '"$1"/etc/apt/sources.list.d/*']
+    private = carried.private_sources
     return [
         "mmdebstrap",
         "--mode=root",
@@ -192,7 +196,7 @@ def _bootstrap(place: Path, carried: Carried) -> list[str]:
         f"--customize-hook=rm -f {' '.join(unwanted)}",
         platform.freedesktop_os_release()["VERSION_CODENAME"],
         str(place / "rootfs"),
-        *(str(stage / "public" / path.relative_to("/")) for path in carried.sources),
+        *(str(stage / ("private" if path in private else "public") / path.relative_to("/")) for path in carried.all_sources),
     ]
 
 
@@ -200,7 +204,8 @@ def _run_build(argv: list[str], say: Say) -> None:
     """Run a build to its end, passing on the lines that tell how far it is. Raises UserError with its last line."""
     lines: list[str] = []
     with killed_with_us(argv) as process:
-        for line in process.stdout or ():
+        for printed in process.stdout or ():
+            line = carry.without_credentials(printed.encode()).decode()
             lines.append(line)
             if line.startswith("I: "):
                 say(t("lab.layer_step", step=line[3:].strip()))
