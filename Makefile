@@ -3,6 +3,7 @@
 SHELL := /bin/bash
 BIN := .venv/bin
 PYTEST := $(BIN)/pytest
+# What .ci/setup makes ready: `full`, or `python` for what needs no lab.
 MACHINE ?= full
 
 .PHONY: lab test check soak bench lock wheel clean setup
@@ -23,6 +24,7 @@ check: setup lint
 	@$(PYTEST) -q -m "not lab and not cluster and not browser and not soak and not bench" -n 2
 
 .PHONY: lint
+lint: MACHINE = python
 lint: setup
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/ruff format --check --quiet .
@@ -42,6 +44,7 @@ setup:
 	@.ci/setup $(MACHINE)
 
 # Pins with hashes, for every extra, from the exact versions in pyproject.toml.
+lock: MACHINE = python
 lock: setup
 	@for extra in dev kit portal exchange; do \
 	  $(BIN)/uv pip compile -q pyproject.toml --extra $$extra --universal --python-version 3.11 --generate-hashes \
@@ -49,10 +52,11 @@ lock: setup
 	    $$([ $$extra = dev ] || echo -c requirements/dev.txt) -o requirements/$$extra.txt; \
 	done
 
+wheel: MACHINE = python
 wheel: setup
 	@$(BIN)/pip wheel -q --no-deps --no-build-isolation -w dist .
 
 # Ends the lab and removes what the project made in this checkout; the caches in ~/.cache/yiwang stay.
 clean:
 	@if [ -x $(BIN)/yiwang ]; then $(BIN)/yiwang lab down; fi
-	@rm -rf .venv dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .ansible
+	@rm -rf .venv .setup.log dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .ansible

@@ -92,3 +92,9 @@ def test_hosts_that_run_already_need_nothing_more(monkeypatch: pytest.MonkeyPatc
 def test_what_the_kernel_cannot_do_is_found_by_trying(monkeypatch: pytest.MonkeyPatch, step: str, expected: str) -> None:
     monkeypatch.setattr(machine, "succeeds", lambda argv: step not in argv)
     assert expected in refused()
+
+
+def test_what_a_killed_look_left_goes_with_the_next(tmp_path: Path) -> None:
+    (tmp_path / ".yiwang-probe/work").mkdir(parents=True)
+    machine.require(7)
+    assert list(tmp_path.iterdir()) == []

@@ -6,7 +6,8 @@ import os
 import platform
 import shutil
 import subprocess
-import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -134,12 +135,22 @@ def _kernel() -> list[Finding]:
     place = records.ROOT
     while not place.exists():
         place = place.parent
-    with tempfile.TemporaryDirectory(prefix=".yiwang-probe-", dir=place) as probe:
+    with _probe(place / ".yiwang-probe") as probe:
         for name in ("lower", "upper", "work", "root"):
-            (Path(probe) / name).mkdir()
+            (probe / name).mkdir(exist_ok=True)
         options = f"lowerdir={probe}/lower,upperdir={probe}/upper,workdir={probe}/work"
         if not succeeds([*_UNSHARED_MOUNT, "mount", "-t", "overlay", "probe", "-o", options, f"{probe}/root"]):
             return [Finding(t("lab.no_overlay", path=place), t("lab.no_overlay_fix"))]
     if not succeeds(["unshare", "--net", "nft", f"add table inet probe; add chain inet probe post {_NAT_HOOK}"]):
         return [Finding(t("lab.no_nft"), t("lab.no_nft_fix"))]
     return []
+
+
+@contextmanager
+def _probe(path: Path) -> Iterator[Path]:
+    """A directory to try things in, for one process at a time. Its name is fixed, so that a killed one's goes with the next."""
+    with records.locked(lambda: path):
+        try:
+            yield path
+        finally:
+            shutil.rmtree(path)

@@ -66,14 +66,14 @@ def lab_locked(name: str, waiting: Callable[[], None]) -> Iterator[None]:
 
     Raises UserError (exit 5) after ten minutes of waiting.
     """
-    with _locked(lambda: directory(name), waiting):
+    with locked(lambda: directory(name), waiting):
         yield
 
 
 @contextmanager
 def machine_locked() -> Iterator[None]:
     """Hold the lock of what labs share on this machine: interfaces, address ranges, kernel switches."""
-    with _locked(lambda: ROOT, lambda: None):
+    with locked(lambda: ROOT):
         yield
 
 
@@ -86,8 +86,11 @@ def forget(name: str) -> None:
 
 
 @contextmanager
-def _locked(place: Callable[[], Path], waiting: Callable[[], None]) -> Iterator[None]:
-    """Lock a directory. The kernel lets go when the holder dies, so there is no stale lock and no lock file."""
+def locked(place: Callable[[], Path], waiting: Callable[[], None] = lambda: None) -> Iterator[None]:
+    """Lock a directory, which is made when it is missing and may be removed by its holder.
+
+    The kernel lets go when the holder dies, so there is no stale lock and no lock file.
+    """
     deadline = time.monotonic() + _WAIT_SECONDS
     while True:
         path = place()
