@@ -109,22 +109,6 @@ def test_every_text_has_both_languages_with_the_same_placeholders() -> None:
     assert wrong == []
 
 
-def test_readme_lists_the_exit_codes() -> None:
-    rows = re.findall(r"^\| (\d+) \| `(\w+)` \|", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
-    assert {int(number): name for number, name in rows} == {code.value: code.name for code in ExitCode}
-
-
-def test_readme_lists_the_verbs() -> None:
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert [verb for verb in VERBS if f"`yiwang {verb}" not in text] == []
-
-
-def test_readme_lists_the_licences_of_what_the_kit_installs() -> None:
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    pins = re.findall(r'^    "([a-z-]+)(?:\[[^]]*\])?==', (ROOT / "pyproject.toml").read_text(encoding="utf-8"), re.MULTILINE)
-    assert [name for name in pins if f"| {name} |" not in text] == []
-
-
 def test_paths_named_in_the_readme_exist() -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     named = re.findall(r"\]\(([^)#:]+)\)", text) + re.findall(r"`((?:yiwang|roles|stacks|inventories|tests)/[\w./-]+)`", text)
