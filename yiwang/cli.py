@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import importlib
 import sys
+import tempfile
 import traceback
+from pathlib import Path
 from typing import Any
 
 import typer
 from typer import exceptions
 from typer.core import TyperGroup
 
-from yiwang.errors import ExitCode, UserError
+from yiwang.errors import ExitCode, UserError, machine_error
 from yiwang.files import make_private, write_atomic
 from yiwang.messages import t
 from yiwang.output import Console
@@ -68,33 +71,70 @@ def _root(ctx: typer.Context) -> None:
         raise typer.Exit(ExitCode.INPUT)
 
 
-def _report_bug(error: BaseException) -> int:
-    directory = make_private(cache() / "bugs")
-    path = directory / f"{datetime.datetime.now(datetime.UTC):%Y%m%dT%H%M%S}.log"
-    write_atomic(path, "".join(traceback.format_exception(error)))
-    Console().error(t("core.bug", error=f"{type(error).__name__}: {error}", path=path))
+def _wants_json(arguments: list[str]) -> bool:
+    """Whether the command line asks for one JSON document; known before it is parsed, as that may be what fails."""
+    ours = arguments[: arguments.index("--")] if "--" in arguments else arguments
+    return "--json" in ours
+
+
+def _refuse(console: Console, error: UserError) -> int:
+    """Say an error: its lines on stderr, and with ``--json`` the document of a verb that has no result."""
+    # Where nothing can be written (a full disk), the exit code has to do.
+    with contextlib.suppress(OSError):
+        console.error(error.report())
+    with contextlib.suppress(OSError):
+        console.result({"ok": False, "code": error.code, "error": error.text, "fix": error.fix, "more": error.lines})
+    return error.code
+
+
+def _bug_log(text: str) -> Path | None:
+    """Keep the traceback of a bug where the caches are, else where temporary files are; None where neither can be written."""
+    name = f"{datetime.datetime.now(datetime.UTC):%Y%m%dT%H%M%S}.log"
+    with contextlib.suppress(OSError, RuntimeError):  # no home directory is a RuntimeError
+        path = make_private(cache() / "bugs") / name
+        write_atomic(path, text)
+        return path
+    with contextlib.suppress(OSError):
+        path = Path(tempfile.mkdtemp(prefix="yiwang-bug-")) / name
+        write_atomic(path, text)
+        return path
+    return None
+
+
+def _report_bug(console: Console, error: Exception) -> int:
+    trace = "".join(traceback.format_exception(error))
+    what = f"{type(error).__name__}: {error}"
+    path = _bug_log(trace)
+    with contextlib.suppress(OSError):
+        console.error(t("core.bug", error=what, path=path) if path else f"{t('core.bug_unwritten', error=what)}\n{trace}")
+    with contextlib.suppress(OSError):
+        console.result({"ok": False, "code": ExitCode.BUG, "error": what, "log": path})
     return ExitCode.BUG
 
 
 def run(arguments: list[str] | None = None) -> int:
     """Run one command line and return its exit code; no exception leaves it."""
+    given = sys.argv[1:] if arguments is None else arguments
+    console = Console(json_output=_wants_json(given))
     try:
-        code = typer.main.get_command(app).main(args=arguments, prog_name="yiwang", standalone_mode=False)
+        code = typer.main.get_command(app).main(args=given, prog_name="yiwang", standalone_mode=False)
     except exceptions.TyperException as error:
         context = getattr(error, "ctx", None)
         command = context.command_path if context else "yiwang"
-        Console().error(t("core.usage", message=error.format_message().rstrip("."), command=command))
-        return ExitCode.INPUT
+        text = t("core.usage", message=error.format_message().rstrip("."), command=command)
+        return _refuse(console, UserError(text, code=ExitCode.INPUT))
     except (exceptions.Abort, KeyboardInterrupt):
-        Console().error(t("core.interrupted"))
-        return ExitCode.INTERRUPTED
+        return _refuse(console, UserError(t("core.interrupted"), code=ExitCode.INTERRUPTED))
     except UserError as error:
-        Console().error(error.report())
-        return error.code
-    except BrokenPipeError:
+        return _refuse(console, error)
+    except OSError as error:
+        found = machine_error(error)
+        return _report_bug(console, error) if found is None else _refuse(console, found)
+    except SystemExit:
+        # Typer's answer to a reader of its help that went away.
         return ExitCode.OK
     except Exception as error:  # noqa: BLE001 - the boundary: everything else is a bug, kept with its traceback
-        return _report_bug(error)
+        return _report_bug(console, error)
     return code if isinstance(code, int) else ExitCode.OK
 
 

@@ -6,9 +6,11 @@ command line prints it without a traceback. Anything else is a bug: its tracebac
 
 from __future__ import annotations
 
+import errno
+import os
 from enum import IntEnum
 
-from yiwang.messages import language
+from yiwang.messages import language, t
 
 
 class ExitCode(IntEnum):
@@ -49,3 +51,18 @@ class UserError(Exception):
     def report(self) -> str:
         """The text to print: one line for each finding, the fix behind the first where there is one."""
         return "\n".join((with_fix(self.text, self.fix), *self.lines))
+
+
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+_FORBIDDEN = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
+_OF_THE_MACHINE = _FULL | _FORBIDDEN | {errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM}
+
+
+def machine_error(error: OSError) -> UserError | None:
+    """The error for a person (exit 4) when ``error`` is about the machine (disk full, not writable), else None: it is a bug."""
+    if error.errno not in _OF_THE_MACHINE:
+        return None
+    reason = os.strerror(error.errno)
+    text = t("core.machine_at", path=error.filename, reason=reason) if error.filename else t("core.machine", reason=reason)
+    kind = "full" if error.errno in _FULL else "forbidden" if error.errno in _FORBIDDEN else "other"
+    return UserError(text, code=ExitCode.MACHINE, fix=t(f"core.machine_{kind}_fix"))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
+import os
 import sys
 import time
 from pathlib import Path
@@ -29,6 +31,29 @@ def plain(value: Any) -> Any:
     return str(value)
 
 
+def say(stream: TextIO, text: str, end: str = "\n") -> None:
+    """Print ``text`` on ``stream``. A reader that went away (``| head``) is no reason to stop what is under way.
+
+    Raises OSError where the text cannot be kept for another reason (a full disk).
+    """
+    try:
+        print(text, file=stream, end=end, flush=True)
+    except BrokenPipeError:
+        _discard(stream)
+    except OSError as error:
+        _discard(stream)
+        error.filename = error.filename or getattr(stream, "name", None)
+        raise
+
+
+def _discard(stream: TextIO) -> None:
+    """Send what is left in ``stream``, and what will be written to it, nowhere: else the end of the process fails on it."""
+    with contextlib.suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)
+
+
 class Console:
     """One verb's way to the person, or to the program, that started it.
 
@@ -50,28 +75,28 @@ class Console:
     def info(self, text: str) -> None:
         """A note for a person; silent with ``--quiet``."""
         if not self.quiet:
-            print(text, file=self._err, flush=True)
+            say(self._err, text)
 
     def progress(self, text: str) -> None:
         """A line of progress with the time since the start; silent with ``--quiet``."""
         if not self.quiet:
-            print(f"[{self.elapsed():6.1f}s] {text}", file=self._err, flush=True)
+            say(self._err, f"[{self.elapsed():6.1f}s] {text}")
 
     def warn(self, text: str) -> None:
         """A warning; shown always."""
-        print(f"{t('core.warning')}: {text}", file=self._err, flush=True)
+        say(self._err, f"{t('core.warning')}: {text}")
 
     def error(self, text: str) -> None:
         """An error, one line for each finding; shown always."""
         for line in text.splitlines():
-            print(f"{t('core.error')}: {line}", file=self._err, flush=True)
+            say(self._err, f"{t('core.error')}: {line}")
 
     def result(self, value: Any, text: str = "") -> None:
         """The verb's result: ``value`` as JSON with ``--json``, else ``text``."""
         if self.json_output:
-            print(json.dumps(plain(value), ensure_ascii=False, indent=2), file=self._out, flush=True)
+            say(self._out, json.dumps(plain(value), ensure_ascii=False, indent=2))
         elif text:
-            print(text, file=self._out, flush=True)
+            say(self._out, text)
 
 
 def table(rows: list[list[str]], header: list[str]) -> str:
