@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from yiwang.deployment import progress
+from yiwang.engine import Diagnostic, InFlight
+from yiwang.inventory.model import Name, Site
 from yiwang.output import Console
 
 
@@ -67,3 +69,66 @@ def test_a_failure_shows_host_task_message_journal_and_the_way_on(tmp_path: Path
         "error:   | chronyd: bad line",
         "error:   to go on: yiwang up --site jinan",
     ]
+
+
+JINAN = Site("jinan", "city", "370100", Name("", ""), "", {}, (), "province")
+ROLE_URN = "urn:pulumi:jinan::city::yiwang:components:Base$yiwang:index:Role::base"
+SECRET_URN = "urn:pulumi:jinan::city::yiwang:index:Secret::rescue"
+
+
+def told(stage: Stage, *events: object) -> list[str]:
+    before = len(stage.text.getvalue())
+    for event in events:
+        stage.progress.engine_event(JINAN, event)
+    return stage.text.getvalue()[before:].splitlines()
+
+
+def test_an_error_of_the_engine_is_said_once(tmp_path: Path, clock: list[float]) -> None:
+    stage = Stage(tmp_path / "events")
+    error = Diagnostic("error", "no key", SECRET_URN)
+    assert told(stage, error, error, Diagnostic("error", "update failed")) == ["error: jinan: no key"]
+
+
+def test_an_error_about_the_run_is_said_where_nothing_else_was(tmp_path: Path, clock: list[float]) -> None:
+    assert told(Stage(tmp_path / "events"), Diagnostic("error", "the program ended")) == ["error: jinan: the program ended"]
+
+
+def test_errors_of_a_preview_are_for_its_summary(tmp_path: Path, clock: list[float]) -> None:
+    stage = Stage(tmp_path / "events")
+    stage.progress.previewing = True
+    assert told(stage, Diagnostic("error", "no key", SECRET_URN)) == []
+
+
+def test_a_role_that_failed_on_hosts_is_not_told_again_by_the_engine(tmp_path: Path, clock: list[float]) -> None:
+    stage = Stage(tmp_path / "events")
+    stage.say(event="host_failed", host="c-jinan", task="Clock", message="no such unit", journal=[], resume="")
+    assert told(stage, Diagnostic("error", "role base failed: c-jinan", ROLE_URN)) == []
+    assert told(stage, Diagnostic("error", "no key", SECRET_URN)) == ["error: jinan: no key"]
+
+
+def test_hosts_of_a_site_share_one_way_on(tmp_path: Path, clock: list[float]) -> None:
+    stage = Stage(tmp_path / "events")
+    for host in ("a", "b"):
+        stage.say(event="host_failed", host=host, task="Clock", message="no", journal=[], resume="yiwang up --site jinan")
+    assert stage.text.getvalue().count("to go on") == 1
+
+
+def test_a_host_that_could_not_be_looked_at_is_a_warning_without_a_way_on(tmp_path: Path, clock: list[float]) -> None:
+    stage = Stage(tmp_path / "events")
+    event = {"event": "host_unread", "host": "c-jinan", "task": "", "message": "no answer"}
+    assert stage.say(**event) == ["warning: jinan · could not look at c-jinan: no answer"]
+    assert stage.say(**event) == [], "the plan of an up and the up itself meet the same host"
+
+
+def test_a_preview_does_not_claim_to_finish_what_was_in_flight(tmp_path: Path, clock: list[float]) -> None:
+    stage = Stage(tmp_path / "events")
+    stage.progress.previewing = True
+    (line,) = told(stage, InFlight(("creating x",)))
+    assert line.endswith("working on creating x; an up reads it back and finishes it")
+    stage.progress.previewing = False
+    assert told(stage, InFlight(("creating x",))) == []
+
+
+def test_a_role_that_failed_is_not_called_done(tmp_path: Path, clock: list[float]) -> None:
+    (line,) = Stage(tmp_path / "events").say(event="role_finished", ok=False, changed={"a": 0}, seconds=1.0)
+    assert line.endswith("role base failed after 1.0 s; changed: a 0")

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from yiwang.errors import ExitCode
 from yiwang.messages import t
 from yiwang.paths import data
 
@@ -28,6 +29,8 @@ def inventory_directory(given: Path | None) -> Path:
     return chosen.absolute()
 
 
-def example(command: str) -> str:
-    """The last line of a verb's help."""
-    return f"{t('cli.example')}: {command}"
+def example(command: str, *codes: int) -> str:
+    """The end of a verb's help: an example, and the codes it exits with besides those that every verb may."""
+    every = sorted({ExitCode(code) for code in (*codes, ExitCode.BUG, ExitCode.INTERRUPTED)})
+    meanings = "; ".join(f"{code.value} {t(f'cli.exit_{code.name.lower()}')}" for code in every)
+    return f"{t('cli.example')}: {command}\n\n{t('cli.exit_codes')}: {meanings}"

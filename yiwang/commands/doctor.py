@@ -66,7 +66,7 @@ class Report:
 def register(app: typer.Typer) -> None:
     """Add the verb to the command line."""
 
-    @app.command(help=t("lab.help_doctor"), epilog=example("yiwang doctor --json"))
+    @app.command(help=t("lab.help_doctor"), epilog=example("yiwang doctor --json", 0, 7))
     def doctor(json_output: JsonOption = False, quiet: QuietOption = False) -> int:
         """Exit 0: this machine can hold a lab; 7: it cannot, or something is left over."""
         report = examine()

@@ -50,7 +50,7 @@ def register(app: typer.Typer) -> None:
 
 
 def _register_key(group: typer.Typer) -> None:
-    @group.command(help=t("ssh.key_help"), epilog=example("yiwang host key -i inventories/shandong"))
+    @group.command(help=t("ssh.key_help"), epilog=example("yiwang host key -i inventories/shandong", 0, 3))
     def key(inventory: InventoryOption = None, json_output: JsonOption = False, quiet: QuietOption = False) -> int:
         """Exit 0: the pair is there; 3: it cannot be made, or the private key cannot be used."""
         from yiwang import inventory as inventories  # noqa: PLC0415 - help needs none of it
@@ -95,7 +95,7 @@ def _no_key(path: Path, reason: str) -> UserError:
 
 
 def _register_trust(group: typer.Typer) -> None:
-    @group.command(help=t("ssh.trust_help"), epilog=example("yiwang host trust --all"))
+    @group.command(help=t("ssh.trust_help"), epilog=example("yiwang host trust --all", 0, 3, 6))
     def trust(
         hosts: Annotated[list[str] | None, typer.Argument(metavar="[HOST]…", help=t("ssh.trust_host"), show_default=False)] = None,
         every: Annotated[bool, typer.Option("--all", help=t("ssh.trust_all"))] = False,

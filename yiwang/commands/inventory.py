@@ -22,7 +22,7 @@ def register(app: typer.Typer) -> None:
     group = typer.Typer(help=t("inventory.help_group"), no_args_is_help=True, rich_markup_mode=None)
     app.add_typer(group, name="inventory")
 
-    @group.command(help=t("inventory.help_check"), epilog=example("yiwang inventory check inventories/lab"))
+    @group.command(help=t("inventory.help_check"), epilog=example("yiwang inventory check inventories/lab", 0, 3))
     def check(
         directory: DirectoryArgument = None, inventory: InventoryOption = None, json_output: JsonOption = False, quiet: QuietOption = False
     ) -> None:
@@ -39,7 +39,7 @@ def register(app: typer.Typer) -> None:
         counts = {"directory": province.directory, "ok": True, "sites": len(province.sites), "hosts": len(province.hosts), "findings": []}
         console.result(counts, t("inventory.right", directory=display(chosen), sites=len(province.sites), hosts=len(province.hosts)))
 
-    @group.command(help=t("inventory.help_show"), epilog=example("yiwang inventory show -i inventories/lab --json"))
+    @group.command(help=t("inventory.help_show"), epilog=example("yiwang inventory show -i inventories/lab --json", 0, 3))
     def show(
         directory: DirectoryArgument = None, inventory: InventoryOption = None, json_output: JsonOption = False, quiet: QuietOption = False
     ) -> None:

@@ -28,7 +28,7 @@ def register(app: typer.Typer) -> None:
 
 
 def _register_up(group: typer.Typer) -> None:
-    @group.command(help=t("lab.help_up"), epilog=example("yiwang lab up"))
+    @group.command(help=t("lab.help_up"), epilog=example("yiwang lab up", 0, 1, 3, 4))
     def up(inventory: InventoryOption = None, host: HostOption = None, json_output: JsonOption = False, quiet: QuietOption = False) -> None:
         """Exit 0: every host answers; 3: the inventory; 4: this machine cannot do it; 6: a host does not answer."""
         console = Console(json_output=json_output, quiet=quiet)
@@ -52,7 +52,7 @@ def _register_up(group: typer.Typer) -> None:
 
 
 def _register_down(group: typer.Typer) -> None:
-    @group.command(help=t("lab.help_down"), epilog=example("yiwang lab down --host c-jinan"))
+    @group.command(help=t("lab.help_down"), epilog=example("yiwang lab down --host c-jinan", 0, 1, 3, 4))
     def down(
         inventory: InventoryOption = None,
         host: HostOption = None,
@@ -85,7 +85,7 @@ def _register_down(group: typer.Typer) -> None:
 
 
 def _register_status(group: typer.Typer) -> None:
-    @group.command(help=t("lab.help_status"), epilog=example("yiwang lab status --json"))
+    @group.command(help=t("lab.help_status"), epilog=example("yiwang lab status --json", 0, 3, 4, 7))
     def status(inventory: InventoryOption = None, json_output: JsonOption = False, quiet: QuietOption = False) -> int:
         """Exit 0: every host answers; 7: not all of them do."""
         directory = inventory_directory(inventory)
@@ -99,7 +99,7 @@ def _register_ssh(group: typer.Typer) -> None:
     # What follows the host's name belongs to the command there, its options too.
     settings = {"ignore_unknown_options": True, "allow_interspersed_args": False}
 
-    @group.command("ssh", help=t("lab.help_ssh"), epilog=example("yiwang lab ssh p-core"), context_settings=settings)
+    @group.command("ssh", help=t("lab.help_ssh"), epilog=example("yiwang lab ssh p-core", 3, 4, 6), context_settings=settings)
     def shell(
         host: Annotated[str, typer.Argument(metavar="HOST", help=t("lab.help_ssh_host"))],
         command: Annotated[list[str] | None, typer.Argument(metavar="[COMMAND]...", help=t("lab.help_ssh_command"))] = None,

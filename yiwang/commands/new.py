@@ -17,7 +17,7 @@ from yiwang.output import Console
 def register(app: typer.Typer) -> None:
     """Add the verb to the command line."""
 
-    @app.command(help=t("inventory.help_new"), epilog=example("yiwang new inventories/shandong --province 370000 --city 370100"))
+    @app.command(help=t("inventory.help_new"), epilog=example("yiwang new inventories/shandong --province 370000 --city 370100", 0, 3, 4))
     def new(
         directory: Annotated[Path, typer.Argument(metavar="DIR", help=t("inventory.help_dir"), show_default=False)],
         province: Annotated[str, typer.Option("--province", metavar="CODE", help=t("inventory.help_province"), show_default=False)],

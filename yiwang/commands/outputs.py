@@ -19,7 +19,7 @@ from yiwang.output import Console, plain
 def register(app: typer.Typer) -> None:
     """Add the verb to the command line."""
 
-    @app.command(help=t("cli.outputs"), epilog=example("yiwang outputs --site province --json"))
+    @app.command(help=t("cli.outputs"), epilog=example("yiwang outputs --site province --json", 0, 3))
     def outputs(
         inventory: InventoryOption = None,
         site: SiteOption = None,

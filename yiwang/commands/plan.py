@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from yiwang.commands._options import HostOption, InventoryOption, JsonOption, QuietOption, SiteOption, example, inventory_directory
-from yiwang.deployment import changes
+from yiwang.deployment import changes, summary
 from yiwang.deployment.session import session
 from yiwang.errors import ExitCode
 from yiwang.messages import t
@@ -15,7 +15,7 @@ from yiwang.output import Console
 def register(app: typer.Typer) -> None:
     """Add the verb to the command line."""
 
-    @app.command(help=t("cli.plan"), epilog=example("yiwang plan --site jinan --json"))
+    @app.command(help=t("cli.plan"), epilog=example("yiwang plan --site jinan --json", 0, 1, 2, 3, 4))
     def plan(
         inventory: InventoryOption = None,
         site: SiteOption = None,
@@ -23,14 +23,20 @@ def register(app: typer.Typer) -> None:
         json_output: JsonOption = False,
         quiet: QuietOption = False,
     ) -> int:
-        """Exit 0: nothing to do; 2: changes; 1: it could not be told."""
+        """Exit 0: nothing to do; 2: changes; 1: it could not be told, or not for every host."""
         console = Console(json_output=json_output, quiet=quiet)
         with session("plan", inventory_directory(inventory), console, site, host) as work:
             run = work.run(detail=True)
             console.progress(t("deployment.planning", sites=len(work.selection.sites)))
-            results = work.preview(run)
-            found = changes.collect(results, work.progress.events)
-            console.result({"sites": found}, changes.describe(found, planned=True))
-        if not all(result.ok for result in results.values()):
+            found = work.preview(run)
+            for gone in work.departed:
+                console.warn(gone.describe())
+            departed = [{"site": gone.site.name, "resources": gone.resources} for gone in work.departed]
+            console.result({"sites": found, "departed": departed}, summary.describe(found, planned=True))
+        if run.control.cancelled:
+            return ExitCode.INTERRUPTED
+        if any(part.error for part in found):
+            return changes.exit_code(found)
+        if not all(part.complete for part in found):
             return ExitCode.FAILED
         return ExitCode.CHANGES if any(part.changes for part in found) else ExitCode.OK

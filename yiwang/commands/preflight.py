@@ -18,7 +18,7 @@ from yiwang.preflight.model import Finding, Verdict
 def register(app: typer.Typer) -> None:
     """Add the verb to the command line."""
 
-    @app.command(help=t("preflight.help"), epilog=example("yiwang preflight -i inventories/shandong"))
+    @app.command(help=t("preflight.help"), epilog=example("yiwang preflight -i inventories/shandong", 0, 3, 4, 7))
     def preflight(
         inventory: InventoryOption = None,
         site: SiteOption = None,

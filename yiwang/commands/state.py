@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from yiwang import engine
 from yiwang import inventory as inventories
 from yiwang.commands._options import InventoryOption, JsonOption, QuietOption, SiteOption, YesOption, example, inventory_directory
+from yiwang.deployment import recorded
 from yiwang.deployment.engines import stack_of
 from yiwang.deployment.selection import select
 from yiwang.deployment.session import confirm
@@ -29,7 +30,7 @@ def register(app: typer.Typer) -> None:
 
 
 def _register_list(group: typer.Typer) -> None:
-    @group.command("list", help=t("engine.help_list"), epilog=example("yiwang state list --json"))
+    @group.command("list", help=t("engine.help_list"), epilog=example("yiwang state list --json", 0, 3))
     def list_(inventory: InventoryOption = None, json_output: JsonOption = False, quiet: QuietOption = False) -> None:
         """Needs no passphrase."""
         console = Console(json_output=json_output, quiet=quiet)
@@ -44,7 +45,7 @@ def _register_list(group: typer.Typer) -> None:
 
 
 def _register_unlock(group: typer.Typer) -> None:
-    @group.command(help=t("engine.help_unlock"), epilog=example("yiwang state unlock --site province"))
+    @group.command(help=t("engine.help_unlock"), epilog=example("yiwang state unlock --site province", 0, 3, 5))
     def unlock(
         inventory: InventoryOption = None,
         site: SiteOption = None,
@@ -52,21 +53,30 @@ def _register_unlock(group: typer.Typer) -> None:
         json_output: JsonOption = False,
         quiet: QuietOption = False,
     ) -> None:
-        """A lock whose holder is alive stays, unless --force."""
+        """A lock stays unless its holder is known to be gone, or --force is given."""
         console = Console(json_output=json_output, quiet=quiet)
         province = inventories.load(inventory_directory(inventory))
-        stacks = {chosen.name: stack_of(province, chosen, "") for chosen in select(province, site).sites}
-        for stack in stacks.values():
-            holder = engine.state.lock_holder(stack)
-            if holder is not None and holder.alive and not force:
-                raise UserError(t("engine.locked", holder=holder.describe()), code=ExitCode.LOCKED, fix=t("engine.alive_fix"))
-        found = {name: engine.state.unlock(stack) for name, stack in stacks.items()}
-        removed = [t("engine.unlocked", site=name, holder=lock.describe()) for name, locks in found.items() for lock in locks]
+        departed = [gone.site for gone in recorded.departed(province)]
+        chosen = select(province, site, departed=departed, with_departed=True).sites
+        stacks = {each.name: stack_of(province, each, "") for each in chosen}
+        locks = {name: engine.state.locks(stack) for name, stack in stacks.items()}
+        for name, held in locks.items():
+            for lock in held if not force else ():
+                if lock.alive is not False:
+                    raise UserError(_still_held(name, lock), code=ExitCode.LOCKED, fix=t("engine.alive_fix"))
+        found = {name: engine.state.unlock(stack, locks[name]) for name, stack in stacks.items()}
+        removed = [t("engine.unlocked", site=name, holder=lock.describe()) for name, held in found.items() for lock in held]
         console.result(found, "\n".join(removed) or t("engine.not_locked"))
 
 
+def _still_held(site: str, lock: Any) -> str:
+    if lock.alive is None:
+        return t("deployment.unlock_unsure", site=site, holder=lock.describe())
+    return t("deployment.locked", site=site, reason=t("engine.locked", holder=lock.describe()))
+
+
 def _register_backup(group: typer.Typer) -> None:
-    @group.command(help=t("engine.help_backup"), epilog=example("yiwang state backup state.tar.gz"))
+    @group.command(help=t("engine.help_backup"), epilog=example("yiwang state backup state.tar.gz", 0, 1, 3, 4, 5))
     def backup(
         file: Annotated[Path, typer.Argument(metavar="FILE", help=t("engine.help_backup_file"))],
         inventory: InventoryOption = None,
@@ -83,7 +93,7 @@ def _register_backup(group: typer.Typer) -> None:
 
 
 def _register_restore(group: typer.Typer) -> None:
-    @group.command(help=t("engine.help_restore"), epilog=example("yiwang state restore state.tar.gz --yes"))
+    @group.command(help=t("engine.help_restore"), epilog=example("yiwang state restore state.tar.gz --yes", 0, 3, 4, 5))
     def restore(
         file: Annotated[Path, typer.Argument(metavar="FILE", help=t("engine.help_restore_file"))],
         inventory: InventoryOption = None,

@@ -7,10 +7,8 @@ from typing import Annotated
 
 import typer
 
-from yiwang import engine
 from yiwang.commands._options import InventoryOption, JsonOption, QuietOption, SiteOption, example, inventory_directory
-from yiwang.deployment import health
-from yiwang.deployment.engines import stack_of
+from yiwang.deployment import health, runner
 from yiwang.deployment.session import Session, session
 from yiwang.errors import ExitCode
 from yiwang.messages import t
@@ -20,7 +18,7 @@ from yiwang.output import Console, table
 def register(app: typer.Typer) -> None:
     """Add the verb to the command line."""
 
-    @app.command(help=t("cli.status"), epilog=example("yiwang status --json"))
+    @app.command(help=t("cli.status"), epilog=example("yiwang status --json", 0, 3, 4, 7))
     def status(
         inventory: InventoryOption = None,
         site: SiteOption = None,
@@ -32,25 +30,45 @@ def register(app: typer.Typer) -> None:
         console = Console(json_output=json_output, quiet=quiet)
         with session("status", inventory_directory(inventory), console, site) as work:
             run = work.run()
-            previews = work.preview(run)
-            found = _collect(work, previews)
-            if not no_hosts:
-                work.do(run, lambda: health.visit(work.province, work.run_dir, found))
-            console.result({"components": found}, _text(found))
-        return ExitCode.OK if all(part.ok for part in found) else ExitCode.FINDINGS
+            found = _collect(work, work.previews(run))
+            if not no_hosts and not run.control.cancelled:
+                parts = [part for status in found for part in status.components]
+                work.do(run, lambda: health.visit(work.province, work.run_dir, parts))
+            console.result(_record(work, found), _text(work, found))
+        if run.control.cancelled:
+            return ExitCode.INTERRUPTED
+        return ExitCode.OK if all(status.ok for status in found) and not work.departed else ExitCode.FINDINGS
 
 
-def _collect(work: Session, previews: dict[str, engine.Result]) -> list[health.ComponentStatus]:
+def _collect(work: Session, previews: runner.Results) -> list[health.SiteStatus]:
     now = datetime.datetime.now(datetime.UTC)
+    errors = {part.site: part.error for part in work.record(previews, (), work.unplanned(previews))}
     found = []
     for site in work.selection.sites:
-        found += health.components(site.name, stack_of(work.province, site, work.passphrase), previews[site.name], now)
+        preview = previews.get(site.name)
+        parts = health.components(site.name, work.stack(site), preview, now)
+        found.append(health.SiteStatus(site.name, parts, errors[site.name]))
     return found
 
 
-def _text(found: list[health.ComponentStatus]) -> str:
+def _record(work: Session, found: list[health.SiteStatus]) -> dict[str, object]:
+    return {
+        "components": [part for status in found for part in status.components],
+        "sites": [{"site": status.site, "ok": status.ok, "error": status.error} for status in found],
+        "departed": [{"site": gone.site.name, "resources": gone.resources} for gone in work.departed],
+    }
+
+
+def _text(work: Session, found: list[health.SiteStatus]) -> str:
+    """The table, and below it everything that is not well, one line each."""
     header = [t(f"deployment.column_{name}") for name in ("site", "component", "host", "desired", "applied", "health", "days", "skipped")]
-    return table([_row(part, host) for part in found for host in part.hosts or [health.HostHealth("-", applied=False)]], header)
+    parts = [part for status in found for part in status.components]
+    rows = [_row(part, host) for part in parts for host in part.hosts or [health.HostHealth("-", applied=False)]]
+    lines = [table(rows, header)] if rows else []
+    lines += dict.fromkeys(host.detail for part in parts for host in part.hosts if host.detail)
+    lines += [f"{status.site}: {line}" for status in found for line in status.error.splitlines()]
+    lines += [f"{status.site}: {t('deployment.never_applied')}" for status in found if not status.error and not status.components]
+    return "\n".join([*lines, *(gone.describe() for gone in work.departed)])
 
 
 def _row(part: health.ComponentStatus, host: health.HostHealth) -> list[str]:

@@ -16,7 +16,7 @@ from yiwang.commands._options import (
     example,
     inventory_directory,
 )
-from yiwang.deployment import changes, runner
+from yiwang.deployment import changes, runner, summary
 from yiwang.deployment.session import Session, confirm, session
 from yiwang.errors import ExitCode
 from yiwang.messages import t
@@ -26,7 +26,7 @@ from yiwang.output import Console
 def register(app: typer.Typer) -> None:
     """Add the verb to the command line."""
 
-    @app.command(help=t("cli.up"), epilog=example("yiwang up --site jinan --yes"))
+    @app.command(help=t("cli.up"), epilog=example("yiwang up --site jinan --yes", 0, 1, 3, 4, 5, 6))
     def up(
         inventory: InventoryOption = None,
         site: SiteOption = None,
@@ -45,26 +45,27 @@ def register(app: typer.Typer) -> None:
 
 
 def apply_plan(console: Console, work: Session, run: runner.Run, *, yes: bool) -> int:
-    """Plan, ask, apply; returns the exit code. A run that refreshes reads the hosts first and re-applies where they differ."""
+    """Plan, ask, apply; returns the exit code. A run that refreshes reads the hosts for the plan and again when it applies."""
     console.progress(t("deployment.planning", sites=len(work.selection.sites)))
-    planned = work.preview(run)
-    found = changes.collect(planned, ())
-    if not all(result.ok for result in planned.values()):
-        console.result({"sites": found}, changes.describe(found, planned=True))
-        return ExitCode.INTERRUPTED if run.control.cancelled else ExitCode.FAILED
+    found = work.preview(run)
+    if run.control.cancelled or any(part.error for part in found):
+        console.result({"sites": found}, summary.describe(found, planned=True))
+        return ExitCode.INTERRUPTED if run.control.cancelled else changes.exit_code(found)
     # An interrupted run left something to finish even where inputs are equal.
-    todo = [part.site for part in found if part.changes or part.in_flight or run.refresh]
+    todo = [part.site for part in found if part.changes or part.in_flight]
     if todo:
-        console.info(changes.describe(found, planned=True))
+        console.info(summary.describe(found, planned=True, tasks=False))
         confirm(t("deployment.confirm_up"), yes=yes)
-        planning = len(work.progress.events)
-        results = work.do(run, lambda: runner.apply(run, todo))
-        found = changes.collect({**planned, **results}, work.progress.events[planning:])
-        ok = all(result.ok for result in results.values())
-    else:
-        ok = True
-    console.result({"sites": found, "seconds": round(console.elapsed(), 1)}, changes.headline(found, planned=False))
+    return apply(console, work, run, found, todo)
+
+
+def apply(console: Console, work: Session, run: runner.Run, planned: list[changes.SiteChanges], todo: list[str]) -> int:
+    """Apply the sites ``todo`` and say what came of it; returns the exit code."""
+    planning = len(work.progress.events)
+    results = work.do(run, lambda: runner.apply(run, todo)) if todo else {}
+    done = work.record(results, work.progress.events[planning:], work.not_started(results, todo))
+    known = {part.site: part for part in done}
+    found = [known.get(part.site, part) for part in planned]
+    console.result({"sites": found, "seconds": round(console.elapsed(), 1)}, summary.outcome(found))
     console.info(t("deployment.elapsed", seconds=round(console.elapsed(), 1)))
-    if run.control.cancelled:
-        return ExitCode.INTERRUPTED
-    return ExitCode.OK if ok else ExitCode.FAILED
+    return ExitCode.INTERRUPTED if run.control.cancelled else changes.exit_code(found)

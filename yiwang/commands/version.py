@@ -18,7 +18,7 @@ _PARTS = ("pulumi", "ansible-core", "cryptography", "pydantic")
 def register(app: typer.Typer) -> None:
     """Add the verb to the command line."""
 
-    @app.command(help=t("cli.version"), epilog=example("yiwang version --json"))
+    @app.command(help=t("cli.version"), epilog=example("yiwang version --json", 0))
     def version(json_output: JsonOption = False, quiet: QuietOption = False) -> None:
         """Print the versions."""
         parts = {part: metadata.version(part) for part in _PARTS}

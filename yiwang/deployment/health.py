@@ -11,23 +11,27 @@ from pathlib import Path
 from typing import Any
 
 from yiwang import engine
-from yiwang.deployment.changes import UNCHANGED
+from yiwang.deployment.changes import ROLE, UNCHANGED
 from yiwang.inventory.model import Province
-from yiwang.ssh import Access
+from yiwang.messages import t
+from yiwang.ssh import Access, Completed
 
-ROLE = "yiwang:index:Role"
 CERTIFICATE = "yiwang:index:Certificate"
 TIMEOUT_SECONDS = 10.0
-SSH_FAILED = 255  # ssh's own exit code when the connection failed
 
 
 @dataclass
 class HostHealth:
-    """One host under one component: ``health`` is ``ok``, ``failed``, ``unreachable`` or ``unknown`` (not visited or never applied)."""
+    """One host under one component.
+
+    ``health``: ``ok``, ``failed``, a problem of SSH (``unreachable``, ``denied``, ``key_unknown``, ``key_changed``), or
+    ``unknown`` (not visited). ``detail``: what a person has to know about it, in one line.
+    """
 
     host: str
     applied: bool
     health: str = "unknown"
+    detail: str = ""
     units: list[str] = field(default_factory=list)
     failed_units: list[str] = field(default_factory=list)
     skipped: list[dict[str, str]] = field(default_factory=list)
@@ -50,21 +54,36 @@ class ComponentStatus:
         return self.desired == "applied" and all(host.health in ("ok", "unknown") and host.applied for host in self.hosts)
 
 
-def components(site: str, stack: engine.Stack, preview: engine.Result, now: datetime.datetime) -> list[ComponentStatus]:
-    """The recorded components of one site, compared with a preview of its program; hosts are not visited."""
+@dataclass
+class SiteStatus:
+    """One site. ``error``: why its program could not be compared with what is recorded, or nothing."""
+
+    site: str
+    components: list[ComponentStatus]
+    error: str = ""
+
+    @property
+    def ok(self) -> bool:
+        """Whether there is something deployed, and all of it is as it should be."""
+        return not self.error and bool(self.components) and all(component.ok for component in self.components)
+
+
+def components(site: str, stack: engine.Stack, preview: engine.Result | None, now: datetime.datetime) -> list[ComponentStatus]:
+    """The recorded components of one site, compared with a preview of its program where there is one; hosts are not visited."""
     resources = engine.state.resources(stack)
-    changing = {step.urn for step in preview.steps if step.op not in UNCHANGED}
+    steps = preview.steps if preview is not None else ()
+    changing = {step.urn for step in steps if step.op not in UNCHANGED}
     days = _certificate_days(resources, now)
     found = []
     for resource in resources:
         if resource.type != ROLE:
             continue
         results: Mapping[str, Any] = resource.outputs.get("results") or {}
-        desired = "changes" if resource.urn in changing or not preview.ok else "applied"
+        desired = "changes" if resource.urn in changing or preview is None or not preview.ok else "applied"
         hosts = [_host(name, results.get(name) or {}) for name in resource.inputs.get("hosts") or {}]
         found.append(ComponentStatus(site, resource.inputs["role"], desired, resource.modified, hosts, days))
     recorded = {status.component for status in found}
-    planned = [step for step in preview.steps if step.type == ROLE and step.op == "create"]
+    planned = [step for step in steps if step.type == ROLE and step.op == "create"]
     found += [ComponentStatus(site, step.name, "absent", None, [], None) for step in planned if step.name not in recorded]
     return found
 
@@ -85,15 +104,24 @@ async def visit(province: Province, run_dir: Path, statuses: Iterable[ComponentS
     access = Access(province, run_dir)
 
     async def ask(health: HostHealth) -> None:
-        if health.host not in province.hosts:
-            return
-        done = await access.run(
-            health.host, f"systemctl is-active {shlex.join(health.units)}" if health.units else "true", timeout=TIMEOUT_SECONDS
-        )
-        if done.code == SSH_FAILED:
-            health.health = "unreachable"
-            return
-        health.failed_units = [unit for unit, line in zip(health.units, done.out.split(), strict=False) if line != "active"]
-        health.health = "failed" if health.failed_units else "ok"
+        if health.host in province.hosts:
+            command = f"systemctl is-active {shlex.join(health.units)}" if health.units else "true"
+            judge(health, await access.run(health.host, command, timeout=TIMEOUT_SECONDS), access)
 
     await asyncio.gather(*(ask(health) for status in statuses for health in status.hosts))
+
+
+def judge(health: HostHealth, done: Completed, access: Access) -> None:
+    """Fill in what a host's answer to ``systemctl is-active`` says: one line a unit, and nothing is well that said nothing."""
+    if done.problem is not None:
+        health.health = done.problem.value
+        health.detail = access.explain(health.host, done).report()
+        return
+    lines = done.out.split()
+    if len(lines) != len(health.units) or (not health.units and done.code):
+        said = done.err.strip().splitlines()
+        reason = said[-1] if said else t("deployment.exit_code", code=done.code)
+        health.failed_units = health.units[len(lines) :]
+        health.detail = t("deployment.no_answer", host=health.host, units=", ".join(health.failed_units) or "-", reason=reason)
+    health.failed_units = [unit for unit, line in zip(health.units, lines, strict=False) if line != "active"] + health.failed_units
+    health.health = "failed" if health.failed_units or health.detail else "ok"

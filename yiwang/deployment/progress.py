@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from yiwang.deployment.changes import operation
+from yiwang.deployment.changes import ROLE, operation
 from yiwang.deployment.events import Event, EventTail
 from yiwang.inventory.model import Site
 from yiwang.messages import t
@@ -44,21 +44,44 @@ class Progress:
         self._console = console
         self._tail = EventTail(events)
         self._running: dict[tuple[str, str], _Running] = {}
+        self._said: set[tuple[str, ...]] = set()
+        self._failed_roles: set[tuple[str, str]] = set()
         self.previewing = False
-        """Steps of a preview have not happened: they belong into the summary, not among the progress."""
+        """Steps of a preview have not happened: they, and its errors, belong into the summary, not among the progress."""
         self.events: list[Event] = []
 
     def engine_event(self, site: Site, event: Any) -> None:
         """One event of the engine: a step that began or ended, or a diagnostic."""
         kind = type(event).__name__
-        if kind == "InFlight":
-            self._console.warn(t("deployment.in_flight", site=site.name, what=", ".join(event.operations)))
+        if kind == "InFlight" and self._first("in flight", site.name):
+            key = "deployment.in_flight_planned" if self.previewing else "deployment.in_flight"
+            self._console.warn(t(key, site=site.name, what=", ".join(event.operations)))
         elif kind == "StepFinished" and not self.previewing and event.op != "same" and not event.error:
             if event.type.startswith("yiwang:index:") or event.op.startswith("delete"):
                 what = f"{event.type.rpartition(':')[2]} {event.name}"
                 self._console.progress(t("deployment.step_done", site=site.name, what=what, op=operation(event.op)))
-        elif kind == "Diagnostic" and event.severity == "warning":
+        elif kind == "Diagnostic" and event.severity == "warning" and self._first("warning", site.name, event.message):
             self._console.warn(f"{site.name}: {event.message}")
+        elif kind == "Diagnostic" and event.severity == "error" and not self.previewing:
+            self._error(site.name, event.urn, event.message)
+
+    def _first(self, *what: str) -> bool:
+        """Whether this was not said before; a preview and the run after it meet the same things."""
+        if what in self._said:
+            return False
+        self._said.add(what)
+        return True
+
+    def _error(self, site: str, urn: str, message: str) -> None:
+        """An error is said once: by what the provider tells of the hosts, else by the engine's words.
+
+        One about the whole run ("update failed") is only worth its line where no resource has said more.
+        """
+        self.poll()
+        told = (site, urn.rpartition("::")[2]) in self._failed_roles and f"{ROLE}::" in urn
+        about_all = not urn and any(what[:2] == ("error", site) for what in self._said)
+        if self._first("error", site, message) and not told and not about_all:
+            self._console.error("\n".join(f"{site}: {line}" for line in message.strip().splitlines()))
 
     def poll(self) -> None:
         """Take what the provider has said since the last call."""
@@ -89,11 +112,17 @@ class Progress:
             running.total = max(running.total, running.index)
 
     def _on_host_failed(self, event: Event) -> None:
+        self._failed_roles.add((event["site"], event["role"]))
         heading = t("deployment.host_failed", site=event["site"], role=event["role"], host=event["host"], task=event["task"])
         lines = [heading, f"  {event['message']}", *(f"  | {line}" for line in event.get("journal", ()))]
-        if event.get("resume"):
+        # All hosts of a site go on by one command.
+        if event.get("resume") and self._first("resume", event["resume"]):
             lines.append("  " + t("deployment.resume", command=event["resume"]))
         self._console.error("\n".join(lines))
+
+    def _on_host_unread(self, event: Event) -> None:
+        if self._first("unread", event["host"], event["message"]):
+            self._console.warn(f"{event['site']} · " + t("deployment.host_unread", host=event["host"], message=event["message"]))
 
     def _on_host_gone(self, event: Event) -> None:
         self._console.warn(t("deployment.host_gone", site=event["site"], role=event["role"], host=event["host"], message=event["message"]))
@@ -102,7 +131,8 @@ class Progress:
         self._running.pop((event["site"], event["role"]), None)
         changed = ", ".join(f"{host} {number}" for host, number in sorted(event["changed"].items()))
         seconds = round(event["seconds"], 1)
-        self._console.progress(t("deployment.role_finished", site=event["site"], role=event["role"], changed=changed, seconds=seconds))
+        key = "deployment.role_finished" if event["ok"] else "deployment.role_ended"
+        self._console.progress(t(key, site=event["site"], role=event["role"], changed=changed, seconds=seconds))
 
     def _on_other(self, event: Event) -> None:
         """Host results, diffs and the like are for the summary."""

@@ -1,20 +1,49 @@
-"""Runs one operation over the selected sites: waves in order, the sites of a wave side by side."""
+"""Runs one operation over the selected sites: waves in order, the sites of a wave side by side.
+
+A site that fails, by its engine's result or by an error for people, never ends the others: it has a failed result like any.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from yiwang import engine
 from yiwang.deployment.engines import full_name, stack_of
 from yiwang.deployment.selection import Selection
+from yiwang.errors import ExitCode, UserError, machine_error
 from yiwang.inventory.model import Province, Site
+from yiwang.messages import t
 
 T = TypeVar("T")
 Observer = Callable[[Site, Any], None]
+Results = dict[str, engine.Result]
+
+
+class Driver(Protocol):
+    """What runs the stacks: the module ``yiwang.engine`` is one."""
+
+    async def preview(self, stack: engine.Stack, options: engine.Options, on_event: Callable[[Any], None]) -> engine.Result:
+        """What ``up`` would do."""
+
+    async def up(self, stack: engine.Stack, options: engine.Options, on_event: Callable[[Any], None]) -> engine.Result:
+        """Bring a stack to what its program says."""
+
+    async def destroy(self, stack: engine.Stack, options: engine.Options, on_event: Callable[[Any], None]) -> engine.Result:
+        """Take a stack's resources away."""
+
+
+def side_by_side() -> int:
+    """How many sites run at once.
+
+    Each is a program and a provider, two Pythons that keep a core busy while they start: more than two sites a core make all
+    of them slower, and each takes some hundred MiB.
+    """
+    return max(2, 2 * len(os.sched_getaffinity(0)))
 
 
 @dataclass
@@ -29,6 +58,7 @@ class Run:
     observer: Observer
     refresh: bool = False
     control: engine.Control = field(default_factory=engine.Control)
+    driver: Driver = engine
 
     def options(self, *, refresh: bool = False, references: Mapping[str, dict[str, Any]] | None = None) -> engine.Options:
         """The engine's options for one operation of this run."""
@@ -41,67 +71,135 @@ class Run:
             providers=frozenset({"yiwang"}),
         )
 
-    def _observe(self, site: Site) -> Callable[[Any], None]:
+    def observe(self, site: Site) -> Callable[[Any], None]:
+        """The observer of one site's events."""
         return lambda event: self.observer(site, event)
+
+    def stack(self, site: Site) -> engine.Stack:
+        """The stack of one site."""
+        return stack_of(self.province, site, self.passphrase)
 
     async def preview(self, site: Site, references: Mapping[str, dict[str, Any]]) -> engine.Result:
         """What an ``up`` of one site would do; nothing is changed."""
-        stack = stack_of(self.province, site, self.passphrase)
-        return await engine.preview(stack, self.options(references=references), self._observe(site))
+        options = self.options(refresh=self.refresh, references=references)
+        return await self.driver.preview(self.stack(site), options, self.observe(site))
 
     async def apply(self, site: Site) -> engine.Result:
         """Bring one site to what its program says."""
-        stack = stack_of(self.province, site, self.passphrase)
-        return await engine.up(stack, self.options(refresh=self.refresh), self._observe(site))
+        return await self.driver.up(self.stack(site), self.options(refresh=self.refresh), self.observe(site))
 
     async def destroy(self, site: Site) -> engine.Result:
         """Take one site's resources away."""
-        return await engine.destroy(stack_of(self.province, site, self.passphrase), self.options(), self._observe(site))
+        return await self.driver.destroy(self.stack(site), self.options(), self.observe(site))
 
 
-async def previews(run: Run) -> dict[str, engine.Result]:
-    """Preview all selected sites; a site sees what the preview of its parent would make, so this works before anything exists."""
-    results: dict[str, engine.Result] = {}
+def refused(error: UserError) -> engine.Result:
+    """The result of a site whose operation ended with an error for people before or instead of one of its own."""
+    diagnostic = engine.Diagnostic("error", error.report())
+    return engine.Result(False, {}, 0, (), {}, (diagnostic,), (), code=error.code)
+
+
+def for_site(site: str, error: UserError) -> UserError:
+    """``error`` as it reads when it is about one site of many: a lock is named by its site, and so is the way out."""
+    if error.code is not ExitCode.LOCKED:
+        return error
+    return UserError(t("deployment.locked", site=site, reason=error.text), code=error.code, fix=t("deployment.locked_fix", site=site))
+
+
+async def _guarded(run: Run, site: Site, work: Coroutine[Any, Any, engine.Result]) -> engine.Result:
+    """The result of one site. Bugs leave as they are; what a person can mend becomes a failed result."""
+    try:
+        return await work
+    except UserError as error:
+        told = for_site(site.name, error)
+    except OSError as error:
+        found = machine_error(error)
+        if found is None:
+            raise
+        told = found
+    result = refused(told)
+    run.observer(site, result.diagnostics[0])
+    return result
+
+
+async def _wave(run: Run, sites: Iterable[Site], work: Callable[[Site], Coroutine[Any, Any, engine.Result]]) -> Results:
+    """The result of each site, done side by side. A bug in one is raised when all have ended: none is cut off in its work."""
+    slots = asyncio.Semaphore(side_by_side())
+
+    async def one(site: Site) -> engine.Result | None:
+        async with slots:
+            # Ctrl-C: what has not begun does not begin.
+            return None if run.control.cancelled else await _guarded(run, site, work(site))
+
+    sites = list(sites)
+    found = await asyncio.gather(*(one(site) for site in sites), return_exceptions=True)
+    for each in found:
+        if isinstance(each, BaseException):
+            raise each
+    return {site.name: each for site, each in zip(sites, found, strict=True) if isinstance(each, engine.Result)}
+
+
+async def previews(run: Run) -> Results:
+    """Preview all selected sites; a site sees what the preview of its parent would make, so this works before anything exists.
+
+    Below a site whose preview failed, only sites are looked at whose parent has exports on record: others have nothing to go by.
+    """
+    results: Results = {}
     references: dict[str, dict[str, Any]] = {}
+    failed: set[str] = set()
     for wave in run.selection.waves():
-        found = await asyncio.gather(*(run.preview(site, references) for site in wave))
-        for site, result in zip(wave, found, strict=True):
-            results[site.name] = result
-            if result.ok:
-                references[full_name(site)] = result.outputs
+        ready = [site for site in wave if site.parent not in failed or _exports(run, site.parent)]
+        failed |= {site.name for site in wave if site not in ready}
+        found = await _wave(run, ready, lambda site: _preview(run, site, references))
+        results |= found
+        references.update({full_name(site): found[site.name].outputs for site in ready if site.name in found and found[site.name].ok})
+        failed |= {name for name, result in found.items() if not result.ok}
     return results
 
 
-async def apply(run: Run, changing: Iterable[str]) -> dict[str, engine.Result]:
+async def _preview(run: Run, site: Site, references: Mapping[str, dict[str, Any]]) -> engine.Result:
+    parent = run.province.sites.get(site.parent or "")
+    if parent is not None and parent not in run.selection.sites and not _exports(run, parent.name):
+        raise UserError(
+            t("deployment.parent_not_up", site=site.name, parent=parent.name),
+            code=ExitCode.INPUT,
+            fix=t("deployment.parent_not_up_fix", parent=parent.name),
+        )
+    return await run.preview(site, references)
+
+
+def _exports(run: Run, name: str | None) -> bool:
+    """Whether a site has exports on record, for the sites below it."""
+    site = run.province.sites.get(name or "")
+    return site is not None and bool(engine.state.outputs(run.stack(site)))
+
+
+async def apply(run: Run, changing: Iterable[str]) -> Results:
     """Bring the sites named in ``changing``, and those below a site that changes, up to date.
 
-    A site that fails stops its own wave's successors below it, not the other sites.
+    A site that fails stops its own wave's successors below it, not the other sites; those have no result.
     """
     todo = set(changing)
-    results: dict[str, engine.Result] = {}
+    results: Results = {}
     failed: set[str] = set()
     for wave in run.selection.waves():
         ready = [site for site in wave if (site.name in todo or site.parent in results) and site.parent not in failed]
         failed |= {site.name for site in wave if site.parent in failed}
-        found = await asyncio.gather(*(run.apply(site) for site in ready))
-        for site, result in zip(ready, found, strict=True):
-            results[site.name] = result
-            if not result.ok:
-                failed.add(site.name)
+        found = await _wave(run, ready, run.apply)
+        results |= found
+        failed |= {site.name for site in ready if site.name not in found or not found[site.name].ok}
     return results
 
 
-async def destroy(run: Run) -> dict[str, engine.Result]:
+async def destroy(run: Run) -> Results:
     """Take the selected sites away, those below first; a parent stays where a site below it could not be removed."""
-    results: dict[str, engine.Result] = {}
+    results: Results = {}
     blocked: set[str] = set()
     for wave in reversed(run.selection.waves()):
         ready = [site for site in wave if site.name not in blocked]
-        found = await asyncio.gather(*(run.destroy(site) for site in ready))
-        for site, result in zip(ready, found, strict=True):
-            results[site.name] = result
-            if not result.ok and site.parent:
-                blocked.add(site.parent)
+        found = await _wave(run, ready, run.destroy)
+        results |= found
+        blocked |= {site.parent for site in wave if site.parent and (site.name not in found or not found[site.name].ok)}
     return results
 
 

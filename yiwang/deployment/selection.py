@@ -42,15 +42,29 @@ def _unknown(kind: str, name: str, known: Iterable[str]) -> UserError:
     return UserError(t(f"deployment.unknown_{kind}", name=name), code=ExitCode.INPUT, fix=fix)
 
 
-def select(province: Province, sites: Iterable[str] | None = None, hosts: Iterable[str] | None = None) -> Selection:
+def _departed(name: str) -> UserError:
+    return UserError(t("deployment.departed_site", name=name), code=ExitCode.INPUT, fix=t("deployment.departed_fix", name=name))
+
+
+def select(
+    province: Province,
+    sites: Iterable[str] | None = None,
+    hosts: Iterable[str] | None = None,
+    *,
+    departed: Iterable[Site] = (),
+    with_departed: bool = False,
+) -> Selection:
     """The selection named by ``--site`` and ``--host``; a host alone selects its site.
 
-    Raises UserError (exit 3) for a name the inventory does not know, with the nearest known one.
+    ``departed``: sites that are recorded and no longer in the inventory; they can be selected only ``with_departed``.
+    Raises UserError (exit 3) for a name that is not known, with the nearest known one.
     """
     wanted, limit = list(sites or ()), list(hosts or ())
+    gone = {site.name: site for site in departed}
+    every = dict(province.sites) | (gone if with_departed else {})
     for name in wanted:
-        if name not in province.sites:
-            raise _unknown("site", name, province.sites)
+        if name not in every:
+            raise _departed(name) if name in gone else _unknown("site", name, every)
     known = province.hosts
     for name in limit:
         if name not in known:
@@ -62,5 +76,5 @@ def select(province: Province, sites: Iterable[str] | None = None, hosts: Iterab
             code=ExitCode.INPUT,
             fix=t("deployment.host_elsewhere_fix", site=known[name].site),
         )
-    names = set(wanted) or {known[name].site for name in limit} or set(province.sites)
-    return Selection(tuple(site for site in province.sites.values() if site.name in names), tuple(dict.fromkeys(limit)))
+    names = set(wanted) or {known[name].site for name in limit} or set(every)
+    return Selection(tuple(site for site in every.values() if site.name in names), tuple(dict.fromkeys(limit)))

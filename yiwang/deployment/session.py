@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from yiwang import inventory
-from yiwang.deployment import runner
-from yiwang.deployment.engines import environment
+from yiwang import engine, inventory
+from yiwang.deployment import changes, recorded, runner
+from yiwang.deployment.engines import environment, stack_of
+from yiwang.deployment.events import Event
 from yiwang.deployment.progress import Progress
 from yiwang.deployment.selection import Selection, select
 from yiwang.errors import ExitCode, UserError
-from yiwang.inventory.model import Province
+from yiwang.inventory.model import Province, Site
 from yiwang.messages import t
-from yiwang.output import Console
+from yiwang.output import Console, say
 from yiwang.rundir import RunDir
 
 T = TypeVar("T")
@@ -35,21 +36,72 @@ class Session:
     passphrase: str
     progress: Progress
     verb: str
+    departed: list[recorded.Departed]
+    """Sites that are recorded and no longer in the inventory; none where the verb was asked for certain sites."""
+    driver: runner.Driver = engine
 
     def run(self, *, refresh: bool = False, detail: bool = False, reapply: bool = False, destroy_data: bool = False) -> runner.Run:
         """A run with this session's sites, hosts and observers."""
         variables: Mapping[str, str] = environment(
             self.province, self.selection, self.run_dir, detail=detail, reapply=reapply, destroy_data=destroy_data
         )
-        return runner.Run(self.province, self.selection, self.passphrase, variables, self.verb, self.progress.engine_event, refresh=refresh)
+        return runner.Run(
+            self.province,
+            self.selection,
+            self.passphrase,
+            variables,
+            self.verb,
+            self.progress.engine_event,
+            refresh=refresh,
+            driver=self.driver,
+        )
 
-    def preview(self, run: runner.Run) -> dict[str, Any]:
-        """Preview the selected sites: the engine's result of each."""
+    def stack(self, site: Site) -> engine.Stack:
+        """The stack of one site."""
+        return stack_of(self.province, site, self.passphrase)
+
+    def preview(self, run: runner.Run) -> list[changes.SiteChanges]:
+        """Preview the selected sites: the record of each. A run with ``refresh`` reads the hosts for it.
+
+        Raises UserError when all fail alike by something a person got wrong.
+        """
+        results = self.previews(run)
+        found = self.record(results, self.progress.events, self.unplanned(results))
+        changes.refuse_common(found)
+        return found
+
+    def previews(self, run: runner.Run) -> runner.Results:
+        """The engine's result of the preview of each selected site that could be looked at."""
         self.progress.previewing = True
         try:
             return self.do(run, lambda: runner.previews(run))
         finally:
             self.progress.previewing = False
+
+    def record(
+        self, results: runner.Results, events: Iterable[Event], not_started: Mapping[str, str] | None = None
+    ) -> list[changes.SiteChanges]:
+        """The record of the selected sites, in the order of the inventory."""
+        ordered = {site.name: results[site.name] for site in self.selection.sites if site.name in results}
+        found = {site.site: site for site in changes.collect(ordered, events, not_started=not_started)}
+        return [found[site.name] for site in self.selection.sites if site.name in found]
+
+    def not_started(self, results: runner.Results, todo: Iterable[str]) -> dict[str, str]:
+        """Of the sites ``todo``, and those below a failed one, which have no result, and why."""
+        wanted, missing = set(todo), dict[str, str]()
+        for site in self.selection.sites:
+            if site.name in results:
+                continue
+            parent = site.parent or ""
+            if parent in missing or (parent in results and not results[parent].ok):
+                missing[site.name] = t("deployment.not_started", site=parent)
+            elif site.name in wanted:
+                missing[site.name] = t("deployment.not_started_stopped")
+        return missing
+
+    def unplanned(self, results: runner.Results) -> dict[str, str]:
+        """The selected sites that were not previewed, and why."""
+        return self.not_started(results, [site.name for site in self.selection.sites])
 
     def do(self, run: runner.Run, work: Callable[[], Awaitable[T]]) -> T:
         """Run ``work`` with progress shown and Ctrl-C handled."""
@@ -68,13 +120,21 @@ def session(
     console: Console,
     sites: list[str] | None = None,
     hosts: list[str] | None = None,
+    *,
+    with_departed: bool = False,
 ) -> Iterator[Session]:
-    """The session of one verb. Raises UserError for a bad inventory or selection, before anything is made."""
+    """The session of one verb. Raises UserError for a bad inventory or selection, before anything is made.
+
+    ``with_departed``: sites that are only recorded can be selected too, and are when nothing is.
+    """
     province = inventory.load(directory)
-    selection = select(province, sites, hosts)
+    departed = recorded.departed(province)
+    selection = select(province, sites, hosts, departed=[gone.site for gone in departed], with_departed=with_departed)
     passphrase = province.passphrase()
     with RunDir() as run_dir:
-        yield Session(console, province, selection, run_dir.path, passphrase, Progress(console, run_dir.events), verb)
+        # Who asks for one site does not want to hear of others.
+        told = [] if sites or hosts else departed
+        yield Session(console, province, selection, run_dir.path, passphrase, Progress(console, run_dir.events), verb, told)
 
 
 def confirm(question: str, *, yes: bool) -> None:
@@ -83,13 +143,6 @@ def confirm(question: str, *, yes: bool) -> None:
         return
     if not sys.stdin.isatty():
         raise UserError(t("deployment.needs_yes"), code=ExitCode.INPUT, fix=t("deployment.needs_yes_fix"))
-    print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
+    say(sys.stderr, f"{question} [y/N] ", end="")
     if sys.stdin.readline().strip().lower() not in ("y", "yes", "是"):
         raise UserError(t("deployment.declined"), code=ExitCode.FAILED)
-
-
-def require_success(results: Mapping[str, Any]) -> None:
-    """Raises UserError naming the sites that failed, if any did."""
-    failed = [name for name, result in results.items() if not result.ok]
-    if failed:
-        raise UserError(t("deployment.sites_failed", sites=", ".join(failed)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
@@ -77,12 +77,12 @@ def _holder(store: Store) -> Lock | None:
     return next((lock for lock in found if lock.alive is not False), next(iter(found), None))
 
 
-def unlock(stack: Stack) -> list[Lock]:
-    """Remove the locks of the stack, whoever holds them, and return them. Look at ``locks`` first.
+def unlock(stack: Stack, only: Iterable[Lock] | None = None) -> list[Lock]:
+    """Remove the locks of the stack, whoever holds them, or ``only`` those that were looked at; returns them.
 
     Only a lock with ``alive`` False may go without a person's word: None is another machine, or the CLI, perhaps at work.
     """
-    found = _store(stack).locks()
+    found = list(locks(stack) if only is None else only)
     for lock in found:
         lock.path.unlink(missing_ok=True)
     return found
@@ -257,8 +257,11 @@ def resources(stack: Stack) -> list[Recorded]:
     ]
 
 
-def taint(stack: Stack, urn: str) -> None:
-    """Mark a resource: the next ``up`` replaces it. Raises UserError when it is not recorded or the stack is locked."""
+def taint(stack: Stack, urn: str, *, tainted: bool = True) -> None:
+    """Mark a resource: the next ``up`` replaces it; or take the mark away.
+
+    Raises UserError when it is not recorded or the stack is locked.
+    """
     from yiwang.engine import checkpoint, journal  # noqa: PLC0415
 
     store = _store(stack)
@@ -268,7 +271,7 @@ def taint(stack: Stack, urn: str) -> None:
         found = [state for state in loaded.deployment.resources if state.urn == urn and not state.delete]
         if not found:
             raise UserError(t("engine.not_recorded", urn=urn), code=ExitCode.INPUT)
-        found[0].taint = True
+        found[0].taint = tainted
         store.write(checkpoint.dump(loaded.deployment, loaded.secrets, store.full_name))
 
 

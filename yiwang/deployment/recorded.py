@@ -1,0 +1,66 @@
+"""Sites as the state knows them: also those that are no longer in the inventory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import get_args
+
+from yiwang import engine
+from yiwang.deployment.selection import Selection
+from yiwang.errors import ExitCode, UserError
+from yiwang.inventory.model import Name, Province, Site, StackKind
+from yiwang.messages import t
+
+
+@dataclass(frozen=True)
+class Departed:
+    """A site that is recorded and no longer in the inventory; ``resources``: how many of them are recorded."""
+
+    site: Site
+    resources: int
+
+    def describe(self) -> str:
+        """One line for people, with the way to take it away."""
+        return t("deployment.departed", site=self.site.name, resources=self.resources)
+
+
+def departed(province: Province) -> list[Departed]:
+    """The recorded sites that the inventory does not have. What they consist of is in their state: they need no program."""
+    kinds: dict[str, StackKind] = {kind: kind for kind in get_args(StackKind)}
+    owner = next((site.name for site in province.sites.values() if site.stack == "province"), None)
+    found = []
+    for stack in engine.state.stacks(province.state_dir):
+        kind = kinds.get(stack.project)
+        if kind is None or stack.stack in province.sites or not (stack.resources or stack.in_flight):
+            continue
+        site = Site(
+            name=stack.stack,
+            stack=kind,
+            code="",
+            title=Name(stack.stack, stack.stack),
+            domain="",
+            placement={},
+            hosts=(),
+            parent=owner if kind == "city" else None,
+        )
+        found.append(Departed(site, stack.resources))
+    return found
+
+
+def require_below_gone(province: Province, selection: Selection) -> None:
+    """Raises UserError (exit 3) when a site is recorded that lives off a selected one and is not selected itself.
+
+    Such a site would be left with certificates of an authority that nobody has any more.
+    """
+    chosen = {site.name for site in selection.sites}
+    recorded = {stack.stack for stack in engine.state.stacks(province.state_dir) if stack.resources or stack.in_flight}
+    every = [*province.sites.values(), *(gone.site for gone in departed(province))]
+    for site in selection.sites:
+        below = [other.name for other in every if other.parent == site.name and other.name in recorded - chosen]
+        if below:
+            options = " ".join(f"--site {name}" for name in (*(each.name for each in selection.sites), *below))
+            raise UserError(
+                t("deployment.still_below", site=site.name, names=", ".join(below)),
+                code=ExitCode.INPUT,
+                fix=t("deployment.still_below_fix", options=options),
+            )
