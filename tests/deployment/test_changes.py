@@ -11,7 +11,6 @@ from yiwang.engine import Diagnostic, Result, StepFinished
 from yiwang.errors import ExitCode, UserError
 from yiwang.output import plain
 
-
 ROLE, SECRET = "yiwang:index:Role", "yiwang:index:Secret"
 
 

@@ -30,6 +30,7 @@ def register(app: typer.Typer) -> None:
         console = Console(json_output=json_output, quiet=quiet)
         with session("status", inventory_directory(inventory), console, site) as work:
             run = work.run()
+            console.progress(t("deployment.planning", sites=len(work.selection.sites)))
             found = _collect(work, work.previews(run))
             if not no_hosts and not run.control.cancelled:
                 parts = [part for status in found for part in status.components]
