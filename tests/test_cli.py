@@ -1,0 +1,154 @@
+"""The boundary of the command line: every error has an exit code, one line for a person, and with --json a document."""
+
+from __future__ import annotations
+
+import errno
+import io
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import typer
+
+from yiwang import cli
+from yiwang.errors import ExitCode, UserError, machine_error
+from yiwang.output import Console
+
+
+@pytest.fixture(autouse=True)
+def english(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("YIWANG_LANG", "en")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
+@pytest.fixture
+def verb(monkeypatch: pytest.MonkeyPatch) -> Callable[[BaseException], None]:
+    """Makes the command line one that ends with an exception."""
+
+    def ends(error: BaseException) -> None:
+        app = typer.Typer(rich_markup_mode=None)
+
+        @app.command()
+        def only(json_output: bool = typer.Option(False, "--json")) -> None:
+            assert json_output in (True, False)
+            raise error
+
+        monkeypatch.setattr(cli, "app", app)
+
+    return ends
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "text"),
+    [
+        (UserError("no key", code=ExitCode.INPUT, fix="make one"), ExitCode.INPUT, "no key; make one"),
+        (typer.Abort(), ExitCode.INTERRUPTED, "interrupted"),
+        (OSError(errno.ENOSPC, "x", "/var/state"), ExitCode.MACHINE, "cannot use /var/state: No space left on device; free some space"),
+        (PermissionError(errno.EACCES, "x", "/var/state"), ExitCode.MACHINE, "cannot use /var/state: Permission denied; make it writable"),
+        (KeyError("surprise"), ExitCode.BUG, "internal error: KeyError: 'surprise'; details in "),
+        (OSError(errno.ENOTDIR, "x", "/var/state"), ExitCode.BUG, "internal error: NotADirectoryError"),
+    ],
+)
+def test_every_error_is_one_line_a_code_and_a_document(
+    error: BaseException, code: ExitCode, text: str, verb: Callable[[BaseException], None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    verb(error)
+    assert cli.run([]) == code
+    plain = capsys.readouterr()
+    assert plain.out == ""
+    assert text in plain.err
+    assert len(plain.err.splitlines()) == 1
+    assert cli.run(["--json"]) == code
+    both = capsys.readouterr()
+    found = json.loads(both.out)
+    assert (found["ok"], found["code"]) == (False, code)
+    assert found["error"] in both.err
+
+
+def test_a_wrong_option_with_json_is_a_document(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.run(["version", "--jsn", "--json"]) == ExitCode.INPUT
+    assert json.loads(capsys.readouterr().out)["code"] == ExitCode.INPUT
+
+
+def test_a_bug_keeps_its_traceback_where_it_can(
+    verb: Callable[[BaseException], None], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    verb(KeyError("surprise"))
+    assert cli.run([]) == ExitCode.BUG
+    (log,) = (tmp_path / "cache" / "yiwang" / "bugs").glob("*.log")
+    assert "Traceback" in log.read_text()
+    # Nobody, root included, makes files there: as on a cache that cannot be written.
+    monkeypatch.setenv("XDG_CACHE_HOME", "/proc/self")
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    assert cli.run([]) == ExitCode.BUG
+    (log,) = tmp_path.glob("yiwang-bug-*/*.log")
+    assert "Traceback" in log.read_text()
+    capsys.readouterr()
+    monkeypatch.setattr(tempfile, "tempdir", "/proc/self")
+    assert cli.run([]) == ExitCode.BUG
+    said = capsys.readouterr().err
+    assert "no log could be written" in said
+    assert "Traceback" in said
+
+
+def test_only_errors_of_the_machine_are_the_machines() -> None:
+    assert machine_error(FileNotFoundError(errno.ENOENT, "x", "y")) is None
+    found = machine_error(OSError(errno.ENOSPC, "x"))
+    assert found is not None
+    assert found.code is ExitCode.MACHINE
+
+
+def test_a_full_disk_below_the_result_exits_4() -> None:
+    command = [sys.executable, "-m", "yiwang", "version"]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == ExitCode.MACHINE
+    assert "No space left on device" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("arguments", [["version"], ["version", "--json"], ["--help"], ["up", "--help"]])
+def test_a_result_that_nobody_reads_is_no_error(arguments: list[str]) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run([sys.executable, "-m", "yiwang", *arguments], stdout=writer, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (ExitCode.OK, "")
+
+
+def test_the_console_goes_on_when_its_reader_went_away() -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "w") as gone:
+        console = Console(out=io.StringIO(), err=gone)
+        for say in (console.info, console.progress, console.warn, console.error):
+            say("anything")
+
+
+VERBS = [
+    *([verb] for verb in ("new", "preflight", "plan", "up", "down", "status", "outputs", "rotate", "doctor", "version")),
+    *(["state", verb] for verb in ("list", "unlock", "backup", "restore")),
+    *(["lab", verb] for verb in ("up", "down", "status", "ssh")),
+    *(["inventory", verb] for verb in ("check", "show")),
+    ["host", "trust"],
+]
+
+
+@pytest.mark.parametrize("words", VERBS, ids=" ".join)
+def test_help_has_an_example_and_the_exit_codes(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.run([*words, "--help"]) == ExitCode.OK
+    text = capsys.readouterr().out
+    assert f"Example: yiwang {' '.join(words)}" in text
+    codes = " ".join(text.partition("Exit codes: ")[2].split())
+    assert codes.endswith("70 an error of ours; 130 stopped by Ctrl-C")
+
+
+def test_the_help_of_no_verb_is_left_out() -> None:
+    groups = {"state", "lab", "inventory", "host"}
+    assert {words[0] for words in VERBS} == set(cli.VERBS)
+    assert {words[0] for words in VERBS if len(words) > 1} == groups
