@@ -135,7 +135,7 @@ VERBS = [
     *(["state", verb] for verb in ("list", "unlock", "backup", "restore")),
     *(["lab", verb] for verb in ("up", "down", "status", "ssh")),
     *(["inventory", verb] for verb in ("check", "show")),
-    ["host", "trust"],
+    *(["host", verb] for verb in ("key", "trust")),
 ]
 
 
