@@ -209,9 +209,13 @@ def step_set(steps: list[dict[str, Any]]) -> Counter[str]:
 
 
 def last_lines(diagnostics: list[tuple[str, str, str]]) -> Counter[tuple[str, str, str]]:
-    """Severity, URN and last line of each; the place of a trace is not the engine's."""
+    """Severity, URN and last line of each; the place of a trace is not the engine's.
+
+    Of a protected resource the first line: the CLI goes on with commands that only it has.
+    """
     found = []
     for severity, urn, message in diagnostics:
         text = message.strip().removeprefix(f"{severity}: ")
-        found.append((severity, urn, text.splitlines()[-1].strip() if text else ""))
+        lines = text.splitlines() or [""]
+        found.append((severity, urn, lines[0 if "protect" in text else -1].strip()))
     return Counter(found)

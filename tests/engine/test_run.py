@@ -508,3 +508,17 @@ def test_a_preview_beside_a_running_up_takes_it_for_no_dead_one(tmp_path: Path) 
         process.wait()
     assert (beside.ok, beside.in_flight) == (True, ())
     assert any("another run is under way" in entry.message for entry in beside.diagnostics)
+
+
+# -- languages ------------------------------------------------------------------------------------------------------
+
+
+def test_what_people_read_is_in_their_language(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("YIWANG_LANG", "zh")
+    protected = 'Box("a", key=f"k{step}", opts=ResourceOptions(protect=True))\nif step == 3:\n    Box("a")'
+    box = Box(tmp_path, program=protected)
+    assert box.run("up", 1).ok
+    texts = [*errors(box.run("up", 2)), *errors(box.run("destroy", 2)), *errors(box.run("preview", 3))]
+    assert len(texts) >= 4
+    assert all(any(character > "\u4e00" for character in text) for text in texts), texts
+    assert not any("pulumi up" in text or "pulumi state" in text for text in texts)

@@ -18,6 +18,7 @@ from yiwang.engine import urn as urns
 from yiwang.engine.planner import DiffAnswer
 from yiwang.engine.resource import Resource
 from yiwang.engine.values import Properties, for_provider, from_struct, normalise, remark, to_struct
+from yiwang.messages import t
 
 MESSAGE_BYTES = 400 * 1024 * 1024
 # The details of a partial failure, all outputs among them, come as metadata. Up to the first is always taken, the second never passed.
@@ -176,7 +177,7 @@ class GrpcProvider:
         request = pb.CreateRequest(properties=self._out(new.inputs), timeout=new.timeout("create"), preview=preview, **_identity(new.urn))
         answer = await _call(self._stub.Create(request))
         if not answer.id and not preview:
-            raise ProviderError("provider unexpectedly returned empty ID from Create")
+            raise ProviderError(t("engine.empty_id"))
         return answer.id, self._in(answer.properties, new.inputs)
 
     async def update(self, old: Resource, new: Resource, *, preview: bool) -> Properties:
@@ -243,8 +244,8 @@ def _identity(urn: str) -> dict[str, Any]:
 def _refuse(urn: str, failures: Sequence[Any]) -> None:
     if failures:
         lines = [f"{failure.property}: {failure.reason}" if failure.property else failure.reason for failure in failures]
-        kind = urns.type_of(urn)
-        raise ProviderError("\n".join(f"{kind} resource '{urns.name_of(urn)}' has a problem: {line}" for line in lines))
+        kind, name = urns.type_of(urn), urns.name_of(urn)
+        raise ProviderError("\n".join(t("engine.has_a_problem", type=kind, name=name, problem=line) for line in lines))
 
 
 def _difference(answer: Any) -> DiffAnswer:
@@ -276,7 +277,7 @@ def _failure(error: grpc.aio.AioRpcError) -> ProviderError:
                 if found is not None:
                     return found
     if error.code() in {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED}:
-        return ProviderGoneError(f"the provider's process ended: {message}")
+        return ProviderGoneError(t("engine.provider_gone", message=message))
     if error.code() == grpc.StatusCode.UNIMPLEMENTED:
         return UnsupportedError(message)
     return ProviderError(message)

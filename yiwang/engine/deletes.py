@@ -15,6 +15,7 @@ from yiwang.engine.project import DYNAMIC
 from yiwang.engine.registry import Registry
 from yiwang.engine.resource import Resource
 from yiwang.engine.steps import Steps
+from yiwang.messages import t
 
 
 async def delete_leftovers(context: Context, registry: Registry) -> None:
@@ -81,18 +82,10 @@ async def _one(context: Context, registry: Registry, steps: Steps, resource: Res
 async def _provider(context: Context, registry: Registry, resource: Resource, going: set[str]) -> Provider | None:
     """The provider to call, None when there is nothing to call. Raises ProviderError for a protected resource."""
     if resource.protect and not resource.delete:
-        raise ProviderError(_protected(resource))
+        raise ProviderError(t("engine.protected", urn=resource.urn))
     if context.dry or planner.without_call(resource, going):
         return None
     return await registry.provider(resource.provider)
-
-
-def _protected(resource: Resource) -> str:
-    return (
-        f'resource "{resource.urn}" cannot be deleted\nbecause it is protected. To unprotect the resource, either remove the '
-        "`protect` flag from the resource in your Pulumi program and run `pulumi up`, or use the command:\n"
-        f"`pulumi state unprotect '{resource.urn}'`"
-    )
 
 
 async def orphans(context: Context, registry: Registry) -> None:

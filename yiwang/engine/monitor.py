@@ -16,6 +16,7 @@ from yiwang.engine.executor import Executor
 from yiwang.engine.resource import Goal
 from yiwang.engine.store import ORGANIZATION
 from yiwang.engine.values import UNKNOWN, from_struct, normalise, to_struct
+from yiwang.messages import t
 
 _FEATURES = (
     pb.RESOURCE_MONITOR_FEATURE_SECRETS,
@@ -84,17 +85,17 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
 
     async def _refuse(self, request: Any, call: Any) -> None:
         asked = {
-            "a component of another language (remote)": request.remote,
-            "import of an existing resource": bool(request.importId),
-            "resource transforms": bool(request.transforms),
-            "resource hooks": request.hooks.ByteSize() > 0,
-            "state migrations": bool(request.state_migrations),
-            "parameterized packages": bool(request.packageRef),
+            "remote": request.remote,
+            "import": bool(request.importId),
+            "transforms": bool(request.transforms),
+            "hooks": request.hooks.ByteSize() > 0,
+            "migrations": bool(request.state_migrations),
+            "parameterized": bool(request.packageRef),
         }
         for what, is_asked in asked.items():
             if is_asked:
                 urn = urns.make(self._context.stack.name, self._context.project.name, request.parent, request.type, request.name)
-                self._context.reporter.error(f"{what} is not available in the embedded engine", urn)
+                self._context.reporter.error(t("engine.unavailable", what=t(f"engine.what_{what}")), urn)
                 await _shut_down(call)
 
     async def RegisterResourceOutputs(self, request: Any, call: Any) -> Any:  # noqa: N802
@@ -132,25 +133,25 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
 
     async def Invoke(self, request: Any, call: Any) -> Any:  # noqa: N802
         """Functions of providers."""
-        await self._unavailable(f"function {request.tok}", call)
+        await self._unavailable(t("engine.what_function", name=request.tok), call)
 
     async def Call(self, request: Any, call: Any) -> Any:  # noqa: N802
         """Methods of resources."""
-        await self._unavailable(f"method {request.tok}", call)
+        await self._unavailable(t("engine.what_method", name=request.tok), call)
 
     async def RegisterPackage(self, request: Any, call: Any) -> Any:  # noqa: N802
         """Packages made of others by parameters."""
-        await self._unavailable(f"parameterized package {request.name}", call)
+        await self._unavailable(t("engine.what_package", name=request.name), call)
 
     async def RegisterStackTransform(self, request: Any, call: Any) -> Any:  # noqa: N802
         """Functions that change every registration."""
         del request
-        await self._unavailable("stack transforms", call)
+        await self._unavailable(t("engine.what_stack_transforms"), call)
 
     async def RegisterStackInvokeTransform(self, request: Any, call: Any) -> Any:  # noqa: N802
         """Functions that change every invoke."""
         del request
-        await self._unavailable("stack transforms", call)
+        await self._unavailable(t("engine.what_stack_transforms"), call)
 
     async def SignalAndWaitForShutdown(self, request: Any, call: Any) -> Any:  # noqa: N802
         """The program is through: it may end."""
@@ -158,7 +159,7 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
         return empty_pb2.Empty()
 
     async def _unavailable(self, what: str, call: Any) -> NoReturn:
-        self._context.reporter.error(f"{what} is not available in the embedded engine")
+        self._context.reporter.error(t("engine.unavailable", what=what))
         await _shut_down(call)
 
 
@@ -212,7 +213,7 @@ def _timeouts(message: Any) -> dict[str, float]:
 def seconds(duration: str) -> float:
     """A duration as Go writes it (``1h2m3.5s``) in seconds. Raises ValueError for anything else."""
     if not _DURATION.fullmatch(duration):
-        raise ValueError(f"{duration!r} is no duration")
+        raise ValueError(t("engine.no_duration", value=duration))
     return sum(float(number) * _SECONDS[unit] for number, unit in _PART.findall(duration))
 
 

@@ -13,6 +13,7 @@ from typing import Literal
 
 from yiwang.engine.resource import Resource
 from yiwang.engine.values import UNKNOWN, PathPart, Properties, parse_path, path_covers, reset_path, reveal
+from yiwang.messages import t
 
 Operation = Literal["create", "same", "update", "replace"]
 
@@ -140,10 +141,7 @@ def decide(new: Resource, old: Resource | None, found: Difference, situation: Si
     )
     if forced or (found.changes and found.replaces):
         if old.protect:
-            raise PlanError(
-                f'unable to replace resource "{new.urn}"\nas it is currently marked for protection. To unprotect the resource, '
-                "remove the `protect` flag from the resource in your Pulumi program and run `pulumi up`"
-            )
+            raise PlanError(t("engine.protected_replace", urn=new.urn))
         wish = situation.delete_before_replace
         delete_first = found.delete_first if wish is None else wish
         return Decision("replace", delete_first=delete_first or old.pending_replacement, difference=found)

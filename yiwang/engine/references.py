@@ -14,6 +14,7 @@ from yiwang.engine.resource import Resource
 from yiwang.engine.store import recorded
 from yiwang.engine.urn import STACK_TYPE
 from yiwang.engine.values import UNKNOWN, Properties, has_secret
+from yiwang.messages import t
 
 
 class Builtin:
@@ -51,12 +52,12 @@ class Builtin:
     async def create(self, new: Resource, *, preview: bool) -> tuple[str, Properties]:
         """References are read, not made."""
         del preview
-        raise ProviderError(f"{new.type} is not available in the embedded engine")
+        raise ProviderError(t("engine.unavailable", what=new.type))
 
     async def update(self, old: Resource, new: Resource, *, preview: bool) -> Properties:
         """References are read, not made."""
         del old, preview
-        raise ProviderError(f"{new.type} is not available in the embedded engine")
+        raise ProviderError(t("engine.unavailable", what=new.type))
 
     async def delete(self, old: Resource) -> None:
         """Nothing of its own exists."""
@@ -71,7 +72,7 @@ class Builtin:
             deployment = (await asyncio.to_thread(journal.load, store, self._passphrase)).deployment
             found = next((state.outputs for state in deployment.resources if state.type == STACK_TYPE), None)
         if found is None and not self._dry:
-            raise ProviderError(f"unknown stack {name!r}")
+            raise ProviderError(t("engine.unknown_stack", name=name))
         if found is None:
             return Reading(id_, {"name": name, "outputs": UNKNOWN, "secretOutputNames": UNKNOWN}, inputs)
         names = sorted(key for key, value in found.items() if has_secret(value))

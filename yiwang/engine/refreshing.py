@@ -12,6 +12,7 @@ from yiwang.engine.reading import record
 from yiwang.engine.registry import Registry
 from yiwang.engine.resource import Resource
 from yiwang.engine.steps import describe
+from yiwang.messages import t
 
 
 async def refresh(context: Context, registry: Registry, *, outcomes: bool) -> None:
@@ -58,7 +59,7 @@ async def _read(context: Context, registry: Registry, resource: Resource) -> str
         await provider.diff(resource.urn, found, resource.inputs, resource.ignore_changes)
     if reading.init_errors:
         lines = "".join(f"* {reason}\n" for reason in reading.init_errors)
-        context.reporter.diagnostic("warning", f"Refreshed resource is in an unhealthy state:\n{lines}".rstrip(), resource.urn)
+        context.reporter.diagnostic("warning", f"{t('engine.unhealthy')}\n{lines}".rstrip(), resource.urn)
     return record(context, resource, reading)
 
 

@@ -9,6 +9,7 @@ from yiwang.engine.context import Context
 from yiwang.engine.planner import PlanError, Situation
 from yiwang.engine.project import DYNAMIC
 from yiwang.engine.resource import Goal, Resource
+from yiwang.messages import t
 
 
 class Registry:
@@ -55,7 +56,7 @@ class Registry:
         Raises PlanError when the URN was registered before in this run.
         """
         if urn in self._claimed:
-            raise PlanError(f"Duplicate resource URN '{urn}'; try giving it a unique name")
+            raise PlanError(t("engine.duplicate", urn=urn))
         self._claimed.add(urn)
         if goal.type == urns.STACK_TYPE:
             self.stack_urn = urn
@@ -106,7 +107,7 @@ class Registry:
             registered = next((resource for resource in recorded if resource.reference() == reference), None)
         if registered is not None:
             return await self._context.providers.configured(registered)
-        raise ProviderError(f"unknown provider {reference!r}")
+        raise ProviderError(t("engine.unknown_provider", provider=reference))
 
     def _interrupted(self, resource: Resource) -> bool:
         """Whether an earlier run was killed in an operation on ``resource`` that has to be done again."""
@@ -143,5 +144,4 @@ class Registry:
         """Raise PlanError when ``new`` needs something new that is not among the targets."""
         missing = sorted(new.needs() & self.skipped)
         if missing:
-            # The words, and the slip in them, are the CLI's.
-            raise PlanError(f"Resource '{new.urn}' depends on '{missing[0]}' which was was not specified in --target list.")
+            raise PlanError(t("engine.not_targeted", urn=new.urn, missing=missing[0]))

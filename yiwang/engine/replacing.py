@@ -13,6 +13,7 @@ from yiwang.engine.registry import Registry
 from yiwang.engine.resource import Resource
 from yiwang.engine.steps import Steps
 from yiwang.engine.values import UNKNOWN
+from yiwang.messages import t
 
 
 class Replacer:
@@ -60,10 +61,7 @@ class Replacer:
         dependents = await self._dependents(old)
         for dependent in dependents:
             if dependent.protect:
-                raise PlanError(
-                    f'unable to replace resource "{dependent.urn}"\nas part of replacing "{old.urn}", '
-                    "as it is currently marked for protection."
-                )
+                raise PlanError(t("engine.protected_dependent", urn=dependent.urn, root=old.urn))
         going = {old.urn, *(dependent.urn for dependent in dependents)}
         for dependent in reversed(dependents):
             its = await self._registry.provider(dependent.provider)

@@ -193,7 +193,7 @@ class _Run:
         if told in _CODES and not context.halted:
             self.code = ExitCode(told)
         elif code != RAISED and not context.halted:
-            self.reporter.diagnostic("error", f"an unhandled error occurred: program exited with non-zero exit code: {code}")
+            self.reporter.diagnostic("error", t("engine.program_exit", code=code))
         self.reporter.failed = True
 
     def _line(self, stream: str, text: str) -> None:
@@ -203,7 +203,7 @@ class _Run:
     def _result(self, context: Context, executor: Executor, operations: tuple[str, ...]) -> Result:
         reporter = self.reporter
         if reporter.step_failed:
-            reporter.diagnostic("error", "preview failed" if self.dry else "update failed")
+            reporter.diagnostic("error", t("engine.preview_failed" if self.dry else "engine.update_failed"))
         registered = executor.registry.new.get(executor.registry.stack_urn)
         stacks = (state for state in context.snapshot if state.type == urns.STACK_TYPE and not state.delete)
         state = registered or next(stacks, None)

@@ -15,6 +15,7 @@ from yiwang.engine.context import Context, HaltedError, StepError
 from yiwang.engine.planner import Difference, without_call
 from yiwang.engine.resource import Resource
 from yiwang.engine.values import Properties, secret
+from yiwang.messages import t
 
 T = TypeVar("T")
 
@@ -158,7 +159,6 @@ def _keep_partial(new: Resource, error: InitError) -> None:
 def describe(error: BaseException) -> str:
     """An error as the diagnostic of its step."""
     if isinstance(error, InitError):
-        count = len(error.reasons)
         lines = "".join(f"\t* {reason}\n" for reason in error.reasons)
-        return f"{count} error{'s' if count != 1 else ''} occurred:\n{lines}\n"
+        return f"{t('engine.one_error' if len(error.reasons) == 1 else 'engine.errors', count=len(error.reasons))}\n{lines}\n"
     return str(error) or type(error).__name__
