@@ -1,4 +1,4 @@
-"""What holds for the project as a whole: names, import directions, catalogues, tables of the README."""
+"""What holds for the project as a whole: names, import directions, catalogues, what the wheel carries."""
 
 from __future__ import annotations
 
