@@ -48,7 +48,7 @@ def test_nobody_confirms(inventory: Path, capsys: pytest.CaptureFixture[str]) ->
 @pytest.mark.parametrize("options", [["--yes"], ["--fingerprint", ssh.fingerprint(NEW)]])
 def test_confirmed(inventory: Path, options: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.run(["host", "trust", "p-core", "--json", *options]) == ExitCode.OK
-    row = {"host": "p-core", "changed": True, "old": [ssh.fingerprint(OLD)], "new": [ssh.fingerprint(NEW)]}
+    row = {"host": "p-core", "changed": True, "old": [ssh.fingerprint(OLD)], "new": [ssh.fingerprint(NEW)], "error": ""}
     assert json.loads(capsys.readouterr().out) == {"hosts": [row]}
     assert sorted(inventory.read_text().splitlines()) == sorted([NEW, OLD.replace("p-core", "p-data")])
     assert cli.run(["host", "trust", "p-core", "--json"]) == ExitCode.OK
@@ -79,7 +79,9 @@ def test_all_hosts_at_once(inventory: Path, capsys: pytest.CaptureFixture[str]) 
     assert "compare each, then add --yes" in said
     assert cli.run(["host", "trust", "--all", "--yes", "--json"]) == ExitCode.HOST
     printed = capsys.readouterr()
-    changed = {row["host"]: row["changed"] for row in json.loads(printed.out)["hosts"]}
+    rows = json.loads(printed.out)["hosts"]
+    assert {row["host"] for row in rows if row["error"]} == {"p-core", "p-data"}
+    changed = {row["host"]: row["changed"] for row in rows}
     assert changed == {host: host not in ("p-core", "p-data") for host in changed}
     assert len(changed) == 7
     refused = [line for line in printed.err.splitlines() if line.startswith("error: ")]

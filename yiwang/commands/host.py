@@ -14,7 +14,7 @@ import typer
 
 from yiwang import ssh
 from yiwang.commands._options import InventoryOption, JsonOption, QuietOption, YesOption, example, inventory_directory
-from yiwang.errors import ExitCode, UserError, with_fix
+from yiwang.errors import ExitCode, UserError
 from yiwang.files import make_private, write_atomic
 from yiwang.messages import t
 from yiwang.output import Console
@@ -125,11 +125,16 @@ def _register_trust(group: typer.Typer) -> None:
                 _confirm(console, pinning, fingerprint, yes=yes)
             for each in pinning:
                 access.trust(each.host, each.lines)
-            errors = [_refusal(access, each) for each in refused]
-        rows = [{"host": each.host, "changed": each in pinning, "old": each.old, "new": each.new} for each in found]
+            errors = {each.host: _refusal(access, each).report() for each in refused}
+        rows = [
+            {"host": each.host, "changed": each in pinning, "old": each.old, "new": each.new, "error": errors.get(each.host, "")}
+            for each in found
+        ]
         console.result({"hosts": rows}, "\n".join(_done(each, pinning) for each in found if each not in refused))
+        for error in errors.values():
+            console.error(error)
         if errors:
-            raise UserError(errors[0].text, code=ExitCode.HOST, fix=errors[0].fix, lines=tuple(with_fix(e.text, e.fix) for e in errors[1:]))
+            return ExitCode.HOST
         return ExitCode.OK
 
 

@@ -6,6 +6,7 @@ import shlex
 import time
 from pathlib import Path
 
+from yiwang.messages import t
 from yiwang.preflight.model import Needs, Seen
 from yiwang.ssh import Access, Completed, Problem
 
@@ -21,7 +22,7 @@ async def look(access: Access, site: str, host: str, needs: Needs) -> Seen:
     if not pinned:
         shown = tuple(await access.scan(host))
         problem = Problem.KEY_UNKNOWN if shown else Problem.UNREACHABLE
-        return Seen(site, host, endpoint, needs, shown=shown, problem=problem)
+        return Seen(site, host, endpoint, needs, shown=shown, problem=problem, detail=t("ssh.no_key"))
     user, began, answer, ended = access.user, *(await _ask(access, host, access.user, needs))
     if answer.problem is Problem.DENIED:
         user, began, answer, ended = access.bootstrap_user, *(await _ask(access, host, access.bootstrap_user, needs))
