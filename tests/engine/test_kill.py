@@ -14,6 +14,10 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from box_case import Box, wait_for
 
+from yiwang.engine import checkpoint, journal
+from yiwang.engine.checkpoint import Pending
+from yiwang.engine.resource import Resource
+
 # The second step of the box program: 1 update, 2 dependents, both kinds of replacement, creates, deletes.
 STEP = 2
 FEW = (2, 9, 17)
@@ -224,6 +228,20 @@ def test_an_interrupted_update_is_done_under_another_name(tmp_path: Path) -> Non
     assert (result.ok, result.changes) == (True, {"update": 1})
     assert box.world()["objects"] == before
     assert box.run("up", 3).in_flight == ()
+
+
+def test_an_operation_whose_state_is_gone_is_done(base: Path, tmp_path: Path) -> None:
+    """A power cut between two lines of the journal: the state is dropped, the delete not noted as done."""
+    work = tmp_path / "box"
+    shutil.copytree(base, work)
+    box = Box(work)
+    loaded = journal.load(box.store, "open sesame")
+    gone = Resource(urn="urn:pulumi:dev::box::box:index:Box::earlier", type="box:index:Box", custom=True, id="earlier:")
+    loaded.deployment.pending.append(Pending("deleting", gone))
+    box.store.write(checkpoint.dump(loaded.deployment, loaded.secrets, box.store.full_name))
+    first = box.run("up", 1)
+    assert (first.ok, first.in_flight) == (True, (f"deleting {gone.urn}",))
+    assert box.run("up", 1).in_flight == ()
 
 
 def test_secrets_reach_neither_journal_nor_state(tmp_path: Path) -> None:

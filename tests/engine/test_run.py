@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -508,6 +509,32 @@ def test_a_preview_beside_a_running_up_takes_it_for_no_dead_one(tmp_path: Path) 
         process.wait()
     assert (beside.ok, beside.in_flight) == (True, ())
     assert any("another run is under way" in entry.message for entry in beside.diagnostics)
+
+
+_QUIET = """
+import os, sys
+sys.path.insert(0, {here!r})
+import yiwang.engine
+assert "GRPC_VERBOSITY" not in os.environ
+from box_case import Box
+from pathlib import Path
+for verb in ("up", "destroy"):
+    assert Box(Path({work!r})).run(verb, 1).ok
+assert "GRPC_VERBOSITY" not in os.environ
+import grpc
+try:
+    grpc.server(None).add_insecure_port("unix:/nowhere/socket")
+except RuntimeError:
+    pass
+"""
+
+
+def test_grpc_says_nothing_and_other_programs_may_let_it_talk(tmp_path: Path) -> None:
+    work = Box(tmp_path, program='Box("a", text=os.environ["GRPC_VERBOSITY"])').work
+    code = _QUIET.format(here=str(Path(__file__).parent), work=str(work))
+    environment = {key: value for key, value in os.environ.items() if key != "GRPC_VERBOSITY"}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
 # -- languages ------------------------------------------------------------------------------------------------------

@@ -6,11 +6,6 @@ The way of one registration through the modules is in ``README.md`` beside this 
 
 from __future__ import annotations
 
-import os
-
-# Connections that end with their process are no news; read when grpc is loaded, here and in the processes we start.
-os.environ.setdefault("GRPC_VERBOSITY", "NONE")
-
 from yiwang.engine import state
 from yiwang.engine.api import Control, Options, Result, Stack, destroy, preview, refresh, up
 from yiwang.engine.events import Diagnostic, Event, InFlight, StepEvent, StepFinished, StepStarted

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import contextlib
+import os
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from yiwang.engine.events import Diagnostic, OnEvent, StepFinished
 from yiwang.errors import ExitCode
+
+# The variable by which gRPC is told what to log; the processes we start are told the same.
+QUIET = "GRPC_VERBOSITY"
 
 
 @dataclass(frozen=True)
@@ -145,7 +150,20 @@ async def destroy(stack: Stack, options: Options | None = None, on_event: OnEven
     return await _run("destroy", stack, options, on_event)
 
 
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Load gRPC without its log: connections that end with their process are no news. It looks once, when it is loaded."""
+    given = os.environ.get(QUIET)
+    os.environ[QUIET] = given or "NONE"
+    try:
+        yield
+    finally:
+        if given is None:
+            del os.environ[QUIET]
+
+
 async def _run(kind: str, stack: Stack, options: Options | None, on_event: OnEvent) -> Result:
-    from yiwang.engine.run import execute  # noqa: PLC0415 - gRPC is loaded only when something runs
+    with _quiet():
+        from yiwang.engine.run import execute  # noqa: PLC0415 - gRPC is loaded only when something runs
 
     return await execute(kind, stack, options or Options(), on_event)

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from yiwang.engine.api import QUIET
 from yiwang.engine.plugin import STREAM_LIMIT, forward, tied
 from yiwang.engine.project import Config, Project
 from yiwang.engine.store import ORGANIZATION
@@ -28,7 +29,7 @@ class Program:
         self._project = project
         self._stack = stack
         self._config = config
-        self._environment = {**os.environ, **environment}
+        self._environment = {QUIET: "NONE", **os.environ, **environment}
         self._process: asyncio.subprocess.Process | None = None
 
     async def run(self, address: str, *, parallel: int, dry_run: bool, on_line: Callable[[str, str], None]) -> int:

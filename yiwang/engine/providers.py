@@ -10,6 +10,7 @@ from pathlib import Path
 
 from yiwang.engine import plugin
 from yiwang.engine import urn as urns
+from yiwang.engine.api import QUIET
 from yiwang.engine.blank import Blank
 from yiwang.engine.client import GrpcProvider, Provider
 from yiwang.engine.project import DYNAMIC, Project
@@ -45,7 +46,7 @@ class Providers:
         self._project = project
         self._builtin = builtin
         self._allowed = frozenset(allowed)
-        self._environment = {**os.environ, **environment, "PULUMI_PROJECT": project.name}
+        self._environment = {QUIET: "NONE", **os.environ, **environment, "PULUMI_PROJECT": project.name}
         self._directory = directory
         self._workers = workers
         self._on_line = on_line
