@@ -1,13 +1,20 @@
-"""What a host's answer to `systemctl is-active` means."""
+"""What is recorded of a site against what its program wants, and what a host's answer to `systemctl is-active` means."""
 
 from __future__ import annotations
 
+import dataclasses
+import datetime
 from pathlib import Path
 
 import pytest
 
-from yiwang import inventory
-from yiwang.deployment.health import HostHealth, SiteStatus, judge
+from yiwang import engine, inventory
+from yiwang.deployment.health import HostHealth, SiteStatus, components, judge
+from yiwang.engine import checkpoint
+from yiwang.engine.checkpoint import Deployment
+from yiwang.engine.passphrase import Manager
+from yiwang.engine.resource import Resource
+from yiwang.engine.store import Store
 from yiwang.paths import data
 from yiwang.ssh import Access, Completed
 
@@ -64,3 +71,57 @@ def test_a_host_without_units_answers_for_itself(access: Access) -> None:
 def test_a_site_with_an_error_or_with_nothing_is_not_well() -> None:
     assert not SiteStatus("jinan", []).ok
     assert not SiteStatus("jinan", [], "no key").ok
+
+
+ROLE, CERTIFICATE = "yiwang:index:Role", "yiwang:index:Certificate"
+URN = "urn:pulumi:jinan::city::{}::{}"
+NOW = datetime.datetime(2026, 6, 1, tzinfo=datetime.UTC)
+FINE = engine.Result(True, {}, 0, (), {}, (), ())
+
+
+@pytest.fixture
+def stack(tmp_path: Path) -> engine.Stack:
+    """A city with one role on two hosts, one of which is due a visit, and a certificate."""
+    results = {"c-one": {"applied": "x", "facts": {"units": UNITS}, "skipped": [{"capability": "clock", "what": "x"}]}, "c-two": {}}
+    recorded = [
+        Resource(
+            urn=URN.format(ROLE, "base"),
+            type=ROLE,
+            custom=True,
+            id="jinan/base",
+            inputs={"role": "base", "hosts": {"c-one": {}, "c-two": {}}},
+            outputs={"results": results},
+            modified="2026-05-01T10:00:00Z",
+        ),
+        Resource(
+            urn=URN.format(CERTIFICATE, "c"), type=CERTIFICATE, custom=True, id="c", outputs={"notAfter": "2026-06-11T00:00:00+00:00"}
+        ),
+    ]
+    store = Store(tmp_path, "city", "jinan")
+    store.write(checkpoint.dump(Deployment(recorded), Manager("open sesame"), store.full_name))
+    return engine.Stack(data("stacks") / "city", "jinan", tmp_path, "open sesame")
+
+
+def step(op: str, name: str = "base") -> engine.StepFinished:
+    return engine.StepFinished(op=op, urn=URN.format(ROLE, name), type=ROLE, name=name)
+
+
+def test_what_is_recorded_is_compared_with_what_is_wanted(stack: engine.Stack) -> None:
+    (found,) = components("jinan", stack, FINE, NOW)
+    assert (found.component, found.desired, found.last_applied, found.certificate_days) == ("base", "applied", "2026-05-01T10:00:00Z", 10)
+    assert [(host.host, host.applied, host.units) for host in found.hosts] == [("c-one", True, UNITS), ("c-two", False, [])]
+    assert not found.ok, "one of its hosts is due a visit"
+
+
+@pytest.mark.parametrize(
+    ("preview", "desired"),
+    [
+        (dataclasses.replace(FINE, steps=(step("update"),)), {"base": "changes"}),
+        (dataclasses.replace(FINE, steps=(step("same"),)), {"base": "applied"}),
+        (dataclasses.replace(FINE, steps=(step("create", "storage"),)), {"base": "applied", "storage": "absent"}),
+        (dataclasses.replace(FINE, ok=False), {"base": "changes"}),
+        (None, {"base": "changes"}),
+    ],
+)
+def test_the_state_of_components(preview: engine.Result | None, desired: dict[str, str], stack: engine.Stack) -> None:
+    assert {found.component: found.desired for found in components("jinan", stack, preview, NOW)} == desired

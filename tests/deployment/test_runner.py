@@ -5,55 +5,19 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import errno
-import os
 import signal
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from deployment.told import BAD, Told, press
 
-from yiwang import engine, inventory
+from yiwang import inventory
 from yiwang.deployment import runner
 from yiwang.deployment.selection import select
 from yiwang.errors import ExitCode, UserError
 from yiwang.inventory.model import Province, Site
 from yiwang.paths import data
-
-FINE = engine.Result(True, {"create": 1}, 0, (), {}, (), ())
-BAD = dataclasses.replace(FINE, ok=False, code=ExitCode.FAILED)
-
-
-class Told:
-    """An engine whose sites end as they are told to: by a result, or an error that is raised. ``meanwhile`` runs inside each."""
-
-    def __init__(self, ends: dict[str, engine.Result | Exception] | None = None, meanwhile: Callable[[str], Any] | None = None) -> None:
-        self.ends = ends or {}
-        self.meanwhile = meanwhile
-        self.began: list[str] = []
-        self.ended: list[str] = []
-        self.refreshing: list[bool] = []
-        self.most = 0
-
-    async def _run(self, stack: engine.Stack, options: engine.Options, on_event: Any) -> engine.Result:  # noqa: ARG002 - the engine's own signature
-        self.began.append(stack.name)
-        self.refreshing.append(options.refresh)
-        self.most = max(self.most, len(self.began) - len(self.ended))
-        end = self.ends.get(stack.name, FINE)
-        try:
-            if isinstance(end, Exception):
-                raise end
-            for _ in range(3):
-                await asyncio.sleep(0)  # the others get their turn
-            if self.meanwhile:
-                found = self.meanwhile(stack.name)
-                if asyncio.iscoroutine(found):
-                    await found
-            return end
-        finally:
-            self.ended.append(stack.name)
-
-    preview = up = destroy = _run
 
 
 @pytest.fixture
@@ -142,15 +106,6 @@ def test_sites_run_side_by_side_but_not_all_at_once(province: Province) -> None:
     told = Told()
     assert len(asyncio.run(runner.apply(run_of(many, told), ["province"]))) == len(cities) + 1
     assert told.most == runner.side_by_side()
-
-
-async def press(control: engine.Control) -> None:
-    """Ctrl-C, and wait until it has reached the runs."""
-    reached = asyncio.Event()
-    control.watch(watcher := lambda _control: reached.set())
-    os.kill(os.getpid(), signal.SIGINT)
-    await asyncio.wait_for(reached.wait(), 10)
-    control.unwatch(watcher)
 
 
 def test_the_first_ctrl_c_ends_what_runs_and_begins_nothing_more(province: Province) -> None:

@@ -6,7 +6,7 @@ import typer
 
 from yiwang.commands._options import HostOption, InventoryOption, JsonOption, QuietOption, SiteOption, example, inventory_directory
 from yiwang.deployment import changes, summary
-from yiwang.deployment.session import session
+from yiwang.deployment.session import Session, session
 from yiwang.errors import ExitCode
 from yiwang.messages import t
 from yiwang.output import Console
@@ -26,17 +26,22 @@ def register(app: typer.Typer) -> None:
         """Exit 0: nothing to do; 2: changes; 1: it could not be told, or not for every host."""
         console = Console(json_output=json_output, quiet=quiet)
         with session("plan", inventory_directory(inventory), console, site, host) as work:
-            run = work.run(detail=True)
-            console.progress(t("deployment.planning", sites=len(work.selection.sites)))
-            found = work.preview(run)
-            for gone in work.departed:
-                console.warn(gone.describe())
-            departed = [{"site": gone.site.name, "resources": gone.resources} for gone in work.departed]
-            console.result({"sites": found, "departed": departed}, summary.describe(found, planned=True))
-        if run.control.cancelled:
-            return ExitCode.INTERRUPTED
-        if any(part.error for part in found):
-            return changes.exit_code(found)
-        if not all(part.complete for part in found):
-            return ExitCode.FAILED
-        return ExitCode.CHANGES if any(part.changes for part in found) else ExitCode.OK
+            return show_plan(console, work)
+
+
+def show_plan(console: Console, work: Session) -> int:
+    """Plan the session's sites and say what was found; returns the exit code."""
+    run = work.run(detail=True)
+    console.progress(t("deployment.planning", sites=len(work.selection.sites)))
+    found = work.preview(run)
+    for gone in work.departed:
+        console.warn(gone.describe())
+    departed = [{"site": gone.site.name, "resources": gone.resources} for gone in work.departed]
+    console.result({"sites": found, "departed": departed}, summary.describe(found, planned=True))
+    if run.control.cancelled:
+        return ExitCode.INTERRUPTED
+    if any(part.error for part in found):
+        return changes.exit_code(found)
+    if not all(part.complete for part in found):
+        return ExitCode.FAILED
+    return ExitCode.CHANGES if any(part.changes for part in found) else ExitCode.OK
