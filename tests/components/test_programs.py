@@ -9,7 +9,7 @@ import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pulumi
 import pytest
@@ -42,7 +42,7 @@ class Recorder(pulumi_mocks.Mocks):
 
     def new_resource(self, args: pulumi_mocks.MockResourceArgs) -> tuple[str, dict[str, Any]]:
         self.resources.append(Registered(args.typ, args.name, dict(args.inputs)))
-        computed = {
+        computed: dict[str, dict[str, Any]] = {
             "yiwang:index:Certificate": {
                 "chain": CHAIN.format(args.name),
                 "certificate": f"certificate of {args.name}",
@@ -53,7 +53,7 @@ class Recorder(pulumi_mocks.Mocks):
         }
         return f"{args.name}-id", {**args.inputs, **computed.get(args.typ, {})}
 
-    def call(self, args: pulumi_mocks.MockCallArgs) -> dict[str, Any]:
+    def call(self, args: pulumi_mocks.MockCallArgs) -> NoReturn:
         raise AssertionError(f"a program called {args.token}")
 
 
@@ -105,7 +105,7 @@ def run(inventory: Path) -> Callable[..., Run]:
     def runner(program: str, site: str, reference: dict[str, Any] | None = None) -> Run:
         recorder = Recorder(reference or {})
         pulumi.runtime.set_mocks(recorder, project=program, stack=site, preview=False)
-        pulumi.runtime.test(lambda: runpy.run_path(str(ROOT / "stacks" / program), run_name="__main__") and None)()
+        pulumi.runtime.test(lambda: runpy.run_path(str(ROOT / "stacks" / program), run_name="__main__") and None)()  # type: ignore[no-untyped-call]
         return Run(recorder.resources)
 
     return runner

@@ -75,7 +75,7 @@ class Host:
         with tarfile.open(archive, "w") as tar:
             for file in (requirements, dependency):
                 tar.add(file, file.name)
-        program = [sys.executable, "-c", TRACED, self.prefix / "trace", ENVIRONMENT]
+        program = [sys.executable, "-c", TRACED, str(self.prefix / "trace"), str(ENVIRONMENT)]
         command = [*program, "kit", f"digest-{version}", archive.name, own.name, own_digest]
         environment = {**os.environ, "YIWANG_PREFIX": str(self.prefix)}
         return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)

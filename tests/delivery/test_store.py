@@ -16,7 +16,10 @@ from yiwang.delivery import store
 
 
 def text(content: str = "text") -> Callable[[Path], None]:
-    return lambda fresh: (fresh / "file").write_text(content) and None
+    def make(fresh: Path) -> None:
+        (fresh / "file").write_text(content)
+
+    return make
 
 
 def results(cache: Path) -> list[str]:

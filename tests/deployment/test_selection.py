@@ -7,7 +7,7 @@ import pytest
 from yiwang import inventory
 from yiwang.deployment.selection import select
 from yiwang.errors import ExitCode, UserError
-from yiwang.inventory.model import Province
+from yiwang.inventory.model import Province, Site
 from yiwang.paths import data
 
 
@@ -16,8 +16,8 @@ def province() -> Province:
     return inventory.load(data("inventories") / "lab")
 
 
-def names(waves: list[list[object]]) -> list[list[str]]:
-    return [[site.name for site in wave] for wave in waves]  # type: ignore[attr-defined]
+def names(waves: list[list[Site]]) -> list[list[str]]:
+    return [[site.name for site in wave] for wave in waves]
 
 
 def test_cities_wait_for_the_province_and_run_side_by_side(province: Province) -> None:

@@ -9,6 +9,7 @@ import re
 import shutil
 import sys
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -208,7 +209,7 @@ def step_set(steps: list[dict[str, Any]]) -> Counter[str]:
     return Counter(map(name, steps))
 
 
-def last_lines(diagnostics: list[tuple[str, str, str]]) -> Counter[tuple[str, str, str]]:
+def last_lines(diagnostics: Iterable[tuple[str, str, str]]) -> Counter[tuple[str, str, str]]:
     """Severity, URN and last line of each; the place of a trace is not the engine's.
 
     Of a protected resource the first line: the CLI goes on with commands that only it has.

@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
-
-from box_case import Box, wait_for
+from engine.box_case import Box, wait_for
 
 from yiwang.engine import checkpoint, journal
 from yiwang.engine.checkpoint import Pending

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
-
-from reference_case import ROOT, Case, broken_pairs, by_key, last_lines, step_set
+from engine.reference_case import ROOT, Case, broken_pairs, by_key, last_lines, step_set
 
 SCENARIOS = sorted(path.parent.name for path in ROOT.glob("*/scenario.yaml"))
 

@@ -11,10 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
-
-from box_case import Box, wait_for
+from engine.box_case import Box, wait_for
 
 from yiwang import engine, processes
 from yiwang.engine import checkpoint, lock

@@ -171,7 +171,7 @@ CASES = (
     ),
     case(
         "file for a directory",
-        (lambda d: (d / "host_vars").write_text("x"),),
+        write("host_vars", "x"),
         "host_vars: this is not a directory; make host_vars a directory",
     ),
     case(

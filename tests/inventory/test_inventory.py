@@ -83,11 +83,10 @@ def test_addresses_of_endpoints(lab: Province) -> None:
 
 def test_the_world_is_everything_but_the_zones(lab: Province) -> None:
     ipv4, ipv6 = lab.addresses("world")
-    world = [*ipv4, *ipv6]
+    world: list[IPv4Network | IPv6Network] = [*ipv4, *ipv6]
     for zone in lab.zones.values():
-        assert not any(
-            network.version == other.version and network.overlaps(other) for network in world for other in (zone.ipv4, zone.ipv6)
-        )  # type: ignore[arg-type]
+        assert not any(network.overlaps(zone.ipv4) for network in ipv4)
+        assert not any(network.overlaps(zone.ipv6) for network in ipv6)
     for outside in ("10.77.9.255", "10.77.11.0", "8.8.8.8", "2400:3200::1", "fd77:0:0:11::"):
         assert any(ip_address(outside) in network for network in world)
     zones4 = sum(zone.ipv4.num_addresses for zone in lab.zones.values())

@@ -3,15 +3,11 @@ from __future__ import annotations
 import fcntl
 import os
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
-
-from lab_support import NAMES, Key, silent, spec_of
+from lab.lab_support import NAMES, Key, silent, spec_of
 
 from yiwang import lab
 from yiwang.lab import LabSpec

@@ -5,26 +5,26 @@ from __future__ import annotations
 import json
 import subprocess
 from dataclasses import dataclass
-from ipaddress import ip_address, ip_network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from pathlib import Path
 
 from yiwang.lab import LabHost, LabPath, LabSpec, LabZone, Operator, Progress, cgroups, namespaces
 from yiwang.lab.spec import tag
 
 ZONES = (
-    LabZone("inner", ip_network("10.91.1.0/24"), ip_network("fd91:0:0:1::/64")),
-    LabZone("outer", ip_network("10.91.2.0/24"), ip_network("fd91:0:0:2::/64")),
+    LabZone("inner", IPv4Network("10.91.1.0/24"), IPv6Network("fd91:0:0:1::/64")),
+    LabZone("outer", IPv4Network("10.91.2.0/24"), IPv6Network("fd91:0:0:2::/64")),
 )
-OPERATOR = Operator("inner", ip_address("10.91.1.2"), ip_address("fd91:0:0:1::2"))
+OPERATOR = Operator("inner", IPv4Address("10.91.1.2"), IPv6Address("fd91:0:0:1::2"))
 HOSTS = (
-    LabHost("one", "inner", ip_address("10.91.1.11"), ip_address("fd91:0:0:1::11")),
-    LabHost("two", "outer", ip_address("10.91.2.12"), ip_address("fd91:0:0:2::12"), port=2222),
+    LabHost("one", "inner", IPv4Address("10.91.1.11"), IPv6Address("fd91:0:0:1::11")),
+    LabHost("two", "outer", IPv4Address("10.91.2.12"), IPv6Address("fd91:0:0:2::12"), port=2222),
 )
 EVERYBODY = tuple(network for zone in ZONES for network in (zone.ipv4, zone.ipv6))
 OUTER = (ZONES[1].ipv4, ZONES[1].ipv6)
 INNER = (ZONES[0].ipv4, ZONES[0].ipv6)
 PATHS = (
-    LabPath((ip_network("10.91.1.2/32"), ip_network("fd91:0:0:1::2/128")), OUTER, "tcp", (2222,)),
+    LabPath((IPv4Network("10.91.1.2/32"), IPv6Network("fd91:0:0:1::2/128")), OUTER, "tcp", (2222,)),
     LabPath(INNER, OUTER, "tcp", ("8000-8001",)),
     LabPath(EVERYBODY, (), "tcp", (53, 80, 443), to_world=True),
     LabPath(EVERYBODY, (), "udp", (53,), to_world=True),

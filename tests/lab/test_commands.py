@@ -8,7 +8,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from lab_support import NAMES, nothing, traces
+from lab.lab_support import NAMES, nothing, traces
 
 from yiwang import inventory, lab
 from yiwang.cli import run

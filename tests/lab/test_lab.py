@@ -10,11 +10,11 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import replace
-from ipaddress import ip_address, ip_network
+from ipaddress import IPv4Address, ip_network
 from pathlib import Path
 
 import pytest
-from lab_support import HOSTS, NAMES, PATHS, Key, nothing, output, processes, silent, spec_of, traces
+from lab.lab_support import HOSTS, NAMES, PATHS, Key, nothing, output, processes, silent, spec_of, traces
 
 from yiwang import lab
 from yiwang.errors import ExitCode, UserError
@@ -493,7 +493,7 @@ def test_a_machine_that_cannot_leaves_nothing(machine: None, key: Key, monkeypat
 
 
 def test_a_host_whose_address_moves_is_connected_anew(spec: LabSpec, key: Key) -> None:
-    moved = replace(spec, hosts=(replace(HOSTS[0], ipv4=ip_address("10.91.1.77")), HOSTS[1]))
+    moved = replace(spec, hosts=(replace(HOSTS[0], ipv4=IPv4Address("10.91.1.77")), HOSTS[1]))
     started = time.monotonic()
     assert lab.up(moved, silent).started == ()
     assert key.ssh(moved, "one", "hostname") == "one"

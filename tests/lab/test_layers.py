@@ -11,7 +11,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from lab_support import silent, spec_of
+from lab.lab_support import silent, spec_of
 
 from yiwang import lab
 from yiwang.errors import UserError

@@ -2,13 +2,14 @@ from __future__ import annotations
 
 import os
 import platform
+import shutil
 from pathlib import Path
 
 import pytest
 import yaml
 
 from yiwang.errors import ExitCode, UserError
-from yiwang.lab import layers, machine
+from yiwang.lab import cgroups, layers, machine, records
 from yiwang.paths import data
 
 
@@ -19,13 +20,13 @@ def root_on_debian(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     monkeypatch.setattr(platform, "freedesktop_os_release", lambda: {"ID": "debian", "VERSION_ID": "12", "VERSION_CODENAME": "bookworm"})
     monkeypatch.setattr(machine, "missing_packages", list)
-    monkeypatch.setattr(machine.shutil, "which", lambda program, **_: f"/usr/bin/{program}")
+    monkeypatch.setattr(shutil, "which", lambda program, **_: f"/usr/bin/{program}")
     monkeypatch.setattr(machine, "free_disk", lambda _: 1 << 40)
     monkeypatch.setattr(machine, "available_memory", lambda: 1 << 40)
     monkeypatch.setattr(machine, "succeeds", lambda _: True)
-    monkeypatch.setattr(machine.cgroups, "detect", lambda: None)
+    monkeypatch.setattr(cgroups, "detect", lambda: None)
     monkeypatch.setattr(layers, "found", list)
-    monkeypatch.setattr(machine.records, "ROOT", tmp_path / "lab")
+    monkeypatch.setattr(records, "ROOT", tmp_path / "lab")
 
 
 def refused(hosts: int = 7) -> str:

@@ -1,11 +1,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from ipaddress import ip_address, ip_network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from pathlib import Path
 
 import pytest
-from lab_support import HOSTS, OPERATOR, PATHS, ZONES, spec_of
+from lab.lab_support import HOSTS, OPERATOR, PATHS, ZONES, spec_of
 
 from yiwang.errors import ExitCode, UserError
 from yiwang.lab import LabSpec, LabZone, lab_name
@@ -16,15 +16,15 @@ BAD: dict[str, tuple[LabSpec, str]] = {
     "name": (replace(GOOD, name="labtest"), "labtest is not the name of a lab"),
     "no hosts": (replace(GOOD, hosts=()), "has no hosts"),
     "zones overlap": (
-        replace(GOOD, zones=(ZONES[0], LabZone("outer", ip_network("10.91.0.0/16"), ip_network("fd91:0:0:2::/64")))),
+        replace(GOOD, zones=(ZONES[0], LabZone("outer", IPv4Network("10.91.0.0/16"), IPv6Network("fd91:0:0:2::/64")))),
         "inner and outer overlap",
     ),
     "zone unknown": (replace(GOOD, hosts=(replace(HOSTS[0], zone="nowhere"),)), "zone nowhere, which does not exist"),
-    "outside its zone": (replace(GOOD, hosts=(replace(HOSTS[0], ipv4=ip_address("10.91.9.9")),)), "10.91.9.9 is not in zone inner"),
-    "outside its zone, IPv6": (replace(GOOD, hosts=(replace(HOSTS[0], ipv6=ip_address("fd91::9")),)), "fd91::9 is not in zone inner"),
-    "the router's address": (replace(GOOD, hosts=(replace(HOSTS[0], ipv4=ip_address("10.91.1.1")),)), "already taken by router inner"),
+    "outside its zone": (replace(GOOD, hosts=(replace(HOSTS[0], ipv4=IPv4Address("10.91.9.9")),)), "10.91.9.9 is not in zone inner"),
+    "outside its zone, IPv6": (replace(GOOD, hosts=(replace(HOSTS[0], ipv6=IPv6Address("fd91::9")),)), "fd91::9 is not in zone inner"),
+    "the router's address": (replace(GOOD, hosts=(replace(HOSTS[0], ipv4=IPv4Address("10.91.1.1")),)), "already taken by router inner"),
     "the operator's address": (replace(GOOD, hosts=(replace(HOSTS[0], ipv4=OPERATOR.ipv4),)), "already taken by operator"),
-    "name twice": (replace(GOOD, hosts=(*HOSTS, replace(HOSTS[0], ipv4=ip_address("10.91.1.99")))), "host name one is used twice"),
+    "name twice": (replace(GOOD, hosts=(*HOSTS, replace(HOSTS[0], ipv4=IPv4Address("10.91.1.99")))), "host name one is used twice"),
     "name of a host": (replace(GOOD, hosts=(replace(HOSTS[0], name="../etc"),)), "host name ../etc is not valid"),
     "operator shut out": (replace(GOOD, paths=PATHS[1:]), "no path lets the operator (10.91.1.2) reach two (10.91.2.12) on tcp port 2222"),
     "port": (replace(GOOD, paths=(replace(PATHS[0], ports=("80-",)), *PATHS[1:])), "no path lets the operator"),
@@ -53,7 +53,7 @@ def test_each_contradiction_is_named(what: str) -> None:
 
 
 def test_all_contradictions_are_named_at_once() -> None:
-    spec = replace(GOOD, hosts=(replace(HOSTS[0], zone="nowhere"), replace(HOSTS[1], ipv4=ip_address("10.1.1.1"))))
+    spec = replace(GOOD, hosts=(replace(HOSTS[0], zone="nowhere"), replace(HOSTS[1], ipv4=IPv4Address("10.1.1.1"))))
     with pytest.raises(UserError) as caught:
         check(spec)
     assert "zone nowhere" in caught.value.report()

@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import tomllib
 from dataclasses import replace
-from ipaddress import ip_address, ip_network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from pathlib import Path
 
 import pytest
@@ -33,7 +33,7 @@ def test_the_labs_inventory_becomes_a_lab_that_passes(province: Province) -> Non
     spec = _lab.spec_of(province)
     check(spec)
     assert {host.name: host.ipv4 for host in spec.hosts} == {host.name: host.ipv4 for host in province.hosts.values()}
-    assert spec.operator == Operator("management", ip_address("10.77.30.2"), ip_address("fd77:0:0:30::2"))
+    assert spec.operator == Operator("management", IPv4Address("10.77.30.2"), IPv6Address("fd77:0:0:30::2"))
     assert spec.directory == province.directory
 
 
@@ -52,15 +52,15 @@ def test_a_way_to_the_world_opens_no_zone(province: Province) -> None:
 
 
 def test_operators_with_a_range_sit_at_a_free_address(province: Province) -> None:
-    access = replace(province.access, operators=((ip_network("10.77.30.0/24"),), (ip_network("fd77:0:0:30::/64"),)))
+    access = replace(province.access, operators=((IPv4Network("10.77.30.0/24"),), (IPv6Network("fd77:0:0:30::/64"),)))
     operator = _lab.spec_of(replace(province, access=access)).operator
-    taken = {host.ipv4 for host in province.hosts.values()} | {ip_address("10.77.30.1")}
-    assert operator.ipv4 in ip_network("10.77.30.0/24")
+    taken = {host.ipv4 for host in province.hosts.values()} | {IPv4Address("10.77.30.1")}
+    assert operator.ipv4 in IPv4Network("10.77.30.0/24")
     assert operator.ipv4 not in taken
 
 
 def test_operators_outside_every_zone_are_refused(province: Province) -> None:
-    access = replace(province.access, operators=((ip_network("192.0.2.0/24"),), (ip_network("2001:db8::/64"),)))
+    access = replace(province.access, operators=((IPv4Network("192.0.2.0/24"),), (IPv6Network("2001:db8::/64"),)))
     with pytest.raises(UserError) as caught:
         _lab.spec_of(replace(province, access=access))
     assert caught.value.code == ExitCode.INPUT

@@ -13,7 +13,7 @@ import tarfile
 from pathlib import Path
 
 import pytest
-from lab_support import NAMES, Key, nothing, silent, traces
+from lab.lab_support import NAMES, Key, nothing, silent, traces
 
 from yiwang import lab
 from yiwang.lab import cgroups

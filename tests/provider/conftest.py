@@ -11,7 +11,7 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from ipaddress import ip_address, ip_network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -63,12 +63,12 @@ def _make(name: str, run_dir: Path) -> Servers:
     shutil.rmtree(keys, ignore_errors=True)
     keys.mkdir(mode=0o700)
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(keys / "id")], check=True)
-    zone = laboratory.LabZone("test", ip_network("10.79.1.0/24"), ip_network("fd79:0:0:1::/64"))
+    zone = laboratory.LabZone("test", IPv4Network("10.79.1.0/24"), IPv6Network("fd79:0:0:1::/64"))
     hosts = tuple(
-        laboratory.LabHost(host, "test", ip_address(address), ip_address(f"fd79:0:0:1::{address.rpartition('.')[2]}"))
+        laboratory.LabHost(host, "test", IPv4Address(address), IPv6Address(f"fd79:0:0:1::{address.rpartition('.')[2]}"))
         for host, address in ADDRESSES.items()
     )
-    operator = laboratory.Operator("test", ip_address("10.79.1.2"), ip_address("fd79:0:0:1::2"))
+    operator = laboratory.Operator("test", IPv4Address("10.79.1.2"), IPv6Address("fd79:0:0:1::2"))
     spec = laboratory.LabSpec(name, HOME, (zone,), hosts, (), operator, (keys / "id.pub").read_text().strip())
     made = laboratory.up(spec, lambda _: None)
     (keys / "lab.conf").write_text(f"Host {' '.join(ADDRESSES)}\n  ProxyCommand nsenter --net={made.operator_namespace} nc %h %p\n")

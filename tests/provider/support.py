@@ -34,7 +34,7 @@ class Client:
     run_dir: Path
     type: str = ROLE
 
-    def _urn(self) -> dict[str, str]:
+    def _urn(self) -> dict[str, Any]:
         return {"urn": f"urn:pulumi:s::p::{self.type}::probe", "type": self.type, "name": "probe"}
 
     def check(self, news: dict[str, Any]) -> list[tuple[str, str]]:
@@ -75,7 +75,7 @@ class Client:
 def partial(error: grpc.RpcError) -> tuple[dict[str, Any], list[str]]:
     """The outputs and reasons of a partial failure."""
     from google.protobuf import any_pb2  # noqa: F401, PLC0415 - registers the type
-    from google.rpc import status_pb2  # noqa: PLC0415
+    from google.rpc import status_pb2  # type: ignore[import-untyped]  # noqa: PLC0415 - comes with grpc, without types
 
     status = status_pb2.Status.FromString(dict(error.trailing_metadata())["grpc-status-details-bin"])
     detail = pb.ErrorResourceInitFailed()

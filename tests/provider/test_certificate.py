@@ -37,7 +37,7 @@ def intermediate(root: dict[str, Any]) -> dict[str, Any]:
     return under(root, kind="intermediate", commonName="City", days=1825)[1]
 
 
-def verify(outputs: dict[str, Any], root: dict[str, Any], name: x509.GeneralName) -> None:
+def verify(outputs: dict[str, Any], root: dict[str, Any], name: x509.DNSName | x509.IPAddress) -> None:
     leaf, *above = x509.load_pem_x509_certificates(outputs["chain"].encode())
     store = Store(x509.load_pem_x509_certificates(root["certificate"].encode()))
     PolicyBuilder().store(store).build_server_verifier(name).verify(leaf, above)

@@ -70,7 +70,7 @@ def test_no_secret_shows_in_a_difference() -> None:
 def test_a_host_without_a_valid_result_is_visited_again() -> None:
     results = {**RESULTS, "p1": {"changed": 3}}
     todo = visits(INPUTS, results=results)
-    assert (todo.apply, todo.first) == (("p1",), {"p1"})
+    assert (todo.apply, todo.first) == (("p1",), frozenset({"p1"}))
     assert role_plan.diff(INPUTS, INPUTS, todo).keys == ("results",)
 
 
@@ -84,7 +84,7 @@ def test_hosts_come_and_go() -> None:
 def test_the_limit_holds_and_what_it_leaves_out_is_remembered() -> None:
     rotated = changed(variables__base_secret=Secret("two"))
     todo = visits(rotated, limit=frozenset({"p2"}))
-    assert (todo.apply, todo.outdated) == (("p2",), {"p1"})
+    assert (todo.apply, todo.outdated) == (("p2",), frozenset({"p1"}))
     # A change that is not secret needs no memory: the digest of what is applied tells.
     assert visits(changed(digest="d2"), limit=frozenset({"p2"})).outdated == frozenset()
 
