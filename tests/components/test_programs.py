@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import asyncio
 import json
 import runpy
 import shutil
@@ -98,11 +99,18 @@ def inventory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return directory
 
 
+@pytest.fixture(scope="session")
+def loop() -> asyncio.AbstractEventLoop:
+    """The event loop of all programs, never closed: the SDK keeps the first program's root resource, and loops of threads, on it."""
+    return asyncio.new_event_loop()
+
+
 @pytest.fixture
-def run(inventory: Path) -> Callable[..., Run]:
+def run(inventory: Path, loop: asyncio.AbstractEventLoop) -> Callable[..., Run]:
     """Runs ``stacks/<program>`` as the stack ``site``."""
 
     def runner(program: str, site: str, reference: dict[str, Any] | None = None) -> Run:
+        asyncio.set_event_loop(loop)  # an earlier test may have taken the thread's own away
         recorder = Recorder(reference or {})
         pulumi.runtime.set_mocks(recorder, project=program, stack=site, preview=False)
         pulumi.runtime.test(lambda: runpy.run_path(str(ROOT / "stacks" / program), run_name="__main__") and None)()  # type: ignore[no-untyped-call]
