@@ -10,6 +10,7 @@ import sys
 import tomllib
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
@@ -93,7 +94,7 @@ def test_components_and_the_verbs_of_their_roles() -> None:
 
 def licences(name: str) -> set[str]:
     """The licences that an installed package may be under by what it says of itself."""
-    about = metadata.metadata(name)
+    about: Any = metadata.metadata(name)  # a message of email; its declared type lacks `get`
     said = about.get("License-Expression") or WORDS.get(about.get("License", ""), about.get("License", ""))
     if said and "\n" not in said and said != "UNKNOWN":
         return set(said.split(" OR "))

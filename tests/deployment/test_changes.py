@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -31,7 +32,7 @@ def failing(message: str, code: ExitCode = ExitCode.FAILED) -> Result:
     return result(ok=False, diagnostics=(Diagnostic("error", message),), code=code)
 
 
-def host_failed(site: str, host: str, *, unreachable: bool) -> dict[str, object]:
+def host_failed(site: str, host: str, *, unreachable: bool) -> dict[str, Any]:
     known = {"task": "Clock", "message": "no such unit", "journal": ["chronyd: bad line"], "resume": "yiwang up"}
     return {"event": "host_failed", "site": site, "role": "base", "host": host, "unreachable": unreachable, **known}
 
