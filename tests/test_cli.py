@@ -17,6 +17,7 @@ import typer
 
 from yiwang import cli
 from yiwang.errors import ExitCode, UserError, machine_error
+from yiwang.files import write_atomic
 from yiwang.output import Console
 
 
@@ -101,6 +102,14 @@ def test_only_errors_of_the_machine_are_the_machines() -> None:
     found = machine_error(OSError(errno.ENOSPC, "x"))
     assert found is not None
     assert found.code is ExitCode.MACHINE
+
+
+def test_a_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "state").mkdir()
+    with pytest.raises(OSError) as refusal:  # noqa: PT011 - which one is not the point
+        write_atomic(tmp_path / "state", "x")
+    assert refusal.value.filename == str(tmp_path / "state")
+    assert [path.name for path in tmp_path.iterdir()] == ["state"]
 
 
 def test_a_full_disk_below_the_result_exits_4() -> None:

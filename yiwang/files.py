@@ -26,9 +26,12 @@ def write_atomic(path: Path, data: bytes | str, mode: int = 0o600) -> None:
             file.flush()
             os.fsync(file.fileno())
         Path(name).replace(path)
-    except BaseException:
+    except BaseException as error:
         with contextlib.suppress(FileNotFoundError):
             Path(name).unlink()
+        if isinstance(error, OSError):
+            # A full disk names no file, the rest the temporary one.
+            error.filename = str(path)
         raise
     sync_directory(path.parent)
 

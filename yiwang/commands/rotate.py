@@ -63,7 +63,7 @@ def _preview(work: Session, run: runner.Run, urn: str) -> list[changes.SiteChang
     """What the rotation would change, tried on a copy of the state: until somebody says yes, nothing is marked in the real one."""
     real = work.province
     copy = work.run_dir / "rotation"
-    shutil.copytree(real.state_dir / ".pulumi", copy / ".pulumi", ignore=shutil.ignore_patterns("locks", "*.bak"))
+    shutil.copytree(real.state_dir / ".pulumi", copy / ".pulumi", ignore=shutil.ignore_patterns("locks", "*.bak"), copy_function=_copy)
     run.province = work.province = dataclasses.replace(real, state_dir=copy)
     try:
         engine.state.taint(work.stack(work.selection.sites[0]), urn)
@@ -71,6 +71,12 @@ def _preview(work: Session, run: runner.Run, urn: str) -> list[changes.SiteChang
     finally:
         run.province = work.province = real
         shutil.rmtree(copy, ignore_errors=True)
+
+
+def _copy(source: str, target: str) -> None:
+    """Copy a file of the state, if it is still there: runs of other sites come and go."""
+    with contextlib.suppress(FileNotFoundError):
+        shutil.copy2(source, target)
 
 
 def _apply(console: Console, work: Session, run: runner.Run, planned: list[changes.SiteChanges], urn: str) -> int:
