@@ -18,8 +18,9 @@ def shown() -> Iterator[str]:
     """Every constant text of the program, and the constant beginnings of texts that are put together."""
     for path in PACKAGE.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.JoinedStr) and isinstance(node.values[0], ast.Constant):
-                yield f"{node.values[0].value}*"
+            first = node.values[0] if isinstance(node, ast.JoinedStr) else None
+            if isinstance(first, ast.Constant) and isinstance(first.value, str):
+                yield f"{first.value}*"
             elif isinstance(node, ast.Constant) and isinstance(node.value, str):
                 yield node.value
 

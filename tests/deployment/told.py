@@ -6,7 +6,7 @@ import asyncio
 import dataclasses
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from yiwang import engine
@@ -20,7 +20,7 @@ BAD = dataclasses.replace(FINE, ok=False, code=ExitCode.FAILED)
 class Told:
     """An engine whose sites end as they are told to: by a result, or an error that is raised. ``meanwhile`` runs inside each."""
 
-    def __init__(self, ends: dict[str, engine.Result | Exception] | None = None, meanwhile: Callable[[str], Any] | None = None) -> None:
+    def __init__(self, ends: Mapping[str, engine.Result | Exception] | None = None, meanwhile: Callable[[str], Any] | None = None) -> None:
         self.ends = ends or {}
         self.meanwhile = meanwhile
         self.began: list[str] = []
