@@ -91,6 +91,13 @@ def test_a_link_is_replaced_and_a_directory_made(run: Run, tmp_path: Path) -> No
     assert run(*wanted)["changed"] is False
 
 
+def test_a_link_into_nothing_is_refused_before_anything_lands(run: Run, tmp_path: Path) -> None:
+    link = {"path": str(tmp_path / "localtime"), "state": "link", "target": str(tmp_path / "Asia" / "Shanghi")}
+    answer = run({"path": str(tmp_path / "file"), "content": "text"}, link, fails=True)
+    assert link["target"] in answer["msg"]
+    assert list(tmp_path.glob("[lf]*")) == []
+
+
 def test_what_a_pattern_matches_and_nothing_names_is_removed(run: Run, tmp_path: Path) -> None:
     for name in ("ours-a.crt", "ours-b.crt", "other.crt"):
         (tmp_path / name).write_text("text\n")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import runpy
 from collections.abc import Callable
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 import jinja2
 import pytest
 import yaml
+from base import base_support
 
 from yiwang import inventory
 from yiwang.components import firewall
@@ -18,7 +20,6 @@ from yiwang.inventory import model
 
 ROOT = Path(__file__).parent.parent.parent
 ROLE = ROOT / "roles" / "base"
-EXPECTED = Path(__file__).parent / "expected"
 
 Rules = tuple[list[firewall.Rule], list[firewall.Rule]]
 
@@ -41,12 +42,12 @@ def render(province: model.Province, host: model.Host) -> str:
 
 
 def test_every_host_of_the_lab_has_an_expected_ruleset(lab_province: model.Province) -> None:
-    assert {path.stem for path in EXPECTED.glob("*.nft")} == set(lab_province.hosts)
+    assert set(base_support.HOSTS) == set(lab_province.hosts)
 
 
-@pytest.mark.parametrize("name", sorted(path.stem for path in EXPECTED.glob("*.nft")))
+@pytest.mark.parametrize("name", base_support.HOSTS)
 def test_the_whole_file_is_the_expected_one(lab_province: model.Province, name: str) -> None:
-    assert render(lab_province, lab_province.hosts[name]) == (EXPECTED / f"{name}.nft").read_text()
+    assert render(lab_province, lab_province.hosts[name]) == base_support.ruleset(name)
 
 
 # --- What an inventory may say --------------------------------------------------------------------------------------
@@ -168,3 +169,40 @@ def test_a_purpose_cannot_break_the_file(rules: Callable[..., Rules]) -> None:
     assert found.startswith("a 'quoted' / one 很长")
     assert len(found.encode()) <= 128
     assert "\n" not in found
+
+
+# --- What the host asks before it loads one -------------------------------------------------------------------------
+
+ADMITS = runpy.run_path(str(ROLE / "filter_plugins" / "yiwang_admits.py"))["admits"]
+
+
+def admitting(family: str, *addresses: str, protocol: str = "tcp", ports: str = "22", outside: bool = False) -> list[firewall.Rule]:
+    return [firewall.Rule(family=family, addresses=list(addresses), outside=outside, protocol=protocol, ports=ports.split(), purpose="x")]
+
+
+@pytest.mark.parametrize(
+    ("rules", "peer", "expected"),
+    [
+        (admitting("ip", "192.0.2.0/24"), "192.0.2.10", True),
+        (admitting("ip", "192.0.2.10"), "192.0.2.10", True),
+        (admitting("ip", "192.0.2.10"), "::ffff:192.0.2.10", True),
+        (admitting("ip6", "2001:db8::/64"), "2001:db8::10", True),
+        (admitting("ip", "198.51.100.0/24"), "192.0.2.10", False),  # a bastion, a translation: not the address that was written
+        (admitting("ip6", "2001:db8::/64"), "192.0.2.10", False),  # only the family that the session does not use
+        (admitting("ip", "192.0.2.10", protocol="udp"), "192.0.2.10", False),
+        (admitting("ip", "192.0.2.10", ports="80 443"), "192.0.2.10", False),
+        (admitting("ip", "192.0.2.10", ports="20-30"), "192.0.2.10", True),
+        (admitting("ip", "198.51.100.0/24", outside=True), "192.0.2.10", True),
+        (admitting("ip", "192.0.2.0/24", outside=True), "192.0.2.10", False),
+        ([], "192.0.2.10", False),
+    ],
+)
+def test_a_session_is_let_in_again_only_by_a_rule_for_its_own_address(rules: list[firewall.Rule], peer: str, expected: bool) -> None:
+    assert ADMITS(rules, peer, 22) is expected
+
+
+def test_the_operators_of_the_lab_are_let_in_on_every_host(lab_province: model.Province) -> None:
+    for host in lab_province.hosts.values():
+        incoming, _ = firewall.rules(lab_province, host)
+        assert ADMITS(incoming, "10.77.30.2", host.port)
+        assert not ADMITS(incoming, "10.77.20.99", host.port)

@@ -7,6 +7,7 @@ import asyncio
 import json
 import runpy
 import shutil
+import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -96,6 +97,7 @@ def inventory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     keys.mkdir(parents=True)
     (keys / "id_ed25519.pub").write_text(f"{PUBLIC_KEY} someone@somewhere\n")
     monkeypatch.setenv("YIWANG_INVENTORY", str(directory))
+    monkeypatch.setenv("YIWANG_LANG", "en")
     return directory
 
 
@@ -222,19 +224,74 @@ def test_without_an_inventory_the_variable_is_named(run: Callable[..., Run], mon
 
 def test_without_a_public_key_the_file_is_named(run: Callable[..., Run], inventory: Path) -> None:
     (inventory / ".state/ssh/id_ed25519.pub").unlink()
-    with pytest.raises(UserError, match=r"id_ed25519\.pub"):
+    with pytest.raises(UserError, match=r"id_ed25519\.pub") as missing:
         run("province", "province")
+    assert "ssh-keygen -t ed25519 -f" in missing.value.fix
 
 
-def test_no_component_reads_clock_network_chance_or_the_kind_of_a_site_to_decide() -> None:
+def test_without_its_public_half_a_private_key_is_never_to_be_made_anew(run: Callable[..., Run], inventory: Path) -> None:
+    """`ssh-keygen -f KEY` asks whether to overwrite the key that opens every host."""
+    key = inventory / ".state/ssh/id_ed25519"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "word", "-C", "me", "-f", inventory / "key"], check=True)
+    (inventory / "key").rename(key)
+    with pytest.raises(UserError) as other:
+        run("province", "province")
+    assert "not that of the private key" in other.value.text
+    (key.parent / "id_ed25519.pub").unlink()
+    with pytest.raises(UserError) as missing:
+        run("province", "province")
+    for found in (other, missing):
+        assert f"ssh-keygen -y -f {key} > {key}.pub" in found.value.fix
+        assert "ed25519 -f" not in found.value.fix.replace("-y -f", "")
+    (inventory / "key.pub").rename(key.parent / "id_ed25519.pub")
+    assert run("province", "province").role["variables"]["base_automation_public_keys"][0].startswith("ssh-ed25519 ")
+
+
+SOURCES = [*sorted((ROOT / "yiwang/components").glob("*.py")), *sorted((ROOT / "stacks").glob("*/__main__.py"))]
+
+
+def test_no_component_reads_clock_network_or_chance() -> None:
     """What two machines could see differently has no place in a program."""
     forbidden = {"time", "datetime", "random", "secrets", "uuid", "socket", "platform", "getpass", "urllib", "http", "subprocess"}
-    for path in [*(ROOT / "yiwang/components").glob("*.py"), *(ROOT / "stacks").glob("*/__main__.py")]:
+    for path in SOURCES:
         for node in ast.walk(ast.parse(path.read_text())):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
             found = {name.split(".")[0] for name in names} & forbidden
             assert not found, f"{path} imports {found}"
+
+
+def asks_for_a_kind(text: str) -> bool:
+    """Whether code decides by the kind of a site: compares a ``.stack``, looks it up in a table, or names a kind in a comparison."""
+    for node in ast.walk(ast.parse(text)):
+        parts: list[ast.expr] = []
+        if isinstance(node, ast.Compare):
+            parts = [node.left, *node.comparators]
+        elif isinstance(node, ast.Match):
+            parts = [node.subject]
+        elif isinstance(node, ast.Subscript):
+            parts = [node.slice]
+        inner = [each for part in parts for each in ast.walk(part)]
+        if any(isinstance(each, ast.Attribute) and each.attr == "stack" for each in inner):
+            return True
+        kinds = {"national", "province", "city"}
+        if not isinstance(node, ast.Subscript) and any(isinstance(each, ast.Constant) and each.value in kinds for each in inner):
+            return True
+    return False
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_no_component_decides_by_the_kind_of_a_site(path: Path) -> None:
+    """Sites differ by values. Only ``context.current`` may see whether a stack's site belongs to its program."""
+    tree = ast.parse(path.read_text())
+    if path.name == "context.py":
+        tree.body = [node for node in tree.body if not (isinstance(node, ast.FunctionDef) and node.name == "current")]
+    assert not asks_for_a_kind(ast.unparse(tree))
+
+
+@pytest.mark.parametrize("code", ['site.stack != "city"', "x = {1: 2}[here.site.stack]", 'kind == "province"', "a in (1, site.stack)"])
+def test_the_search_for_kinds_finds_them(code: str) -> None:
+    assert asks_for_a_kind(code)
 
 
 def test_programs_are_short_tables_of_contents() -> None:

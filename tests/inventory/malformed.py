@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -110,6 +111,18 @@ def tree(directory: Path) -> dict[str, str]:
 BOMB = "a: &a [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
     f"{chr(98 + i)}: &{chr(98 + i)} [{', '.join(['*' + chr(97 + i)] * 10)}]\n" for i in range(9)
 )
+CERTIFICATE = """\
+-----BEGIN CERTIFICATE-----
+MIIBeTCCAR+gAwIBAgIUM2dIM1xSP57l1gXC5GI+Ak9gih4wCgYIKoZIzj0EAwIw
+ETEPMA0GA1UEAwwGbWlycm9yMCAXDTI2MTEyNDAzMTEyM1oYDzIxMjYxMDMxMDMx
+MTIzWjARMQ8wDQYDVQQDDAZtaXJyb3IwWTATBgcqhkjOPQIBBggqhkjOPQMBBwNC
+AARTcqALtXExTX7nXv0xi3pi+nPVGCdbq+01cCj2oY92gWD9rVA59Z7utrcvGh2a
+HLbEDSr7OL4HM+3sqb0awHaqo1MwUTAdBgNVHQ4EFgQUq4TM2QxVvsvY1C1CxVdk
+OJEFYBswHwYDVR0jBBgwFoAUq4TM2QxVvsvY1C1CxVdkOJEFYBswDwYDVR0TAQH/
+BAUwAwEB/zAKBggqhkjOPQQDAgNIADBFAiEA1rEETTUMw7vPhW6hEaqsaPIgcls9
+7nn7UuGb4kqLnJoCIET/9Hg6ElvqK84ZvyY2nD1xBW6CrLVDbooovwgQDEdQ
+-----END CERTIFICATE-----
+"""
 PEM = "-----BEGIN " + "PRIVATE KEY-----"
 
 CASES = (
@@ -424,6 +437,11 @@ CASES = (
         replace(PROVINCE, 'operators: [203.0.113.2, "2001:db8:0:30::2"]', "operators: []"),
         "province.yml:36: access.operators: []: expected at least one entry; add one",
     ),
+    case(
+        "operators in a family that ssh does not use",
+        replace(PROVINCE, 'operators: [203.0.113.2, "2001:db8:0:30::2"]', 'operators: ["2001:db8:0:30::2"]'),
+        'province.yml:36: access.operators: ["2001:db8:0:30::2"]: expected an IPv4 range among them, hosts are signed in to at IPv4 addresses (ansible_host); add the IPv4 range of the operators or of the bastion',
+    ),
     # State and passphrase
     case(
         "state_dir climbs",
@@ -684,6 +702,68 @@ CASES = (
         "variable of the kit",
         append(ALL, "base_hostname: x\n"),
         "group_vars/all.yml:20: base_hostname: yiwang sets this variable itself; remove it",
+    ),
+    case(
+        "time zone that does not exist",
+        replace(ALL, "base_timezone: Asia/Shanghai", "base_timezone: Asia/Shanghi"),
+        'group_vars/all.yml:5: base_timezone: "Asia/Shanghi": expected the name of a time zone; for instance Asia/Shanghai',
+    ),
+    case(
+        "time zone that leaves the directory",
+        replace(ALL, "base_timezone: Asia/Shanghai", "base_timezone: ../../etc/passwd"),
+        'group_vars/all.yml:5: base_timezone: "../../etc/passwd": expected the name of a time zone; for instance Asia/Shanghai',
+    ),
+    case(
+        "shell timeout below nothing",
+        append(ALL, "base_shell_timeout: -5\n"),
+        "group_vars/all.yml:20: base_shell_timeout: -5: expected a number from 1 to 3600; correct the number",
+    ),
+    case(
+        "no days of journal",
+        append(ALL, "base_journal_days: 0\n"),
+        "group_vars/all.yml:20: base_journal_days: 0: expected a number from 1 to 3650; correct the number",
+    ),
+    case(
+        "journal size in words",
+        append(ALL, "base_journal_size: twelve\n"),
+        'group_vars/all.yml:20: base_journal_size: "twelve": expected a size; for instance 2G or 500M',
+    ),
+    case(
+        "package with an option",
+        append(ALL, "base_packages: [vim, --force-yes]\n"),
+        'group_vars/all.yml:20: base_packages[1]: "--force-yes": expected the name of a package; for instance tcpdump, without a version',
+    ),
+    case(
+        "time server that is none",
+        append(HOSTS, '      vars:\n        base_time_servers: ["ntp1 iburst", 10.1.1]\n'),
+        'hosts.yml:63: all.children.ops.vars.base_time_servers[0]: "ntp1 iburst": expected a host name or an address; for instance ntp1.zwfw.example',
+        'hosts.yml:63: all.children.ops.vars.base_time_servers[1]: "10.1.1": expected a host name or an address; for instance ntp1.zwfw.example',
+    ),
+    case(
+        "automation key that is none",
+        append(ALL, "base_automation_keys: [ssh-ed25519 c29tZXRoaW5n, not a key]\n"),
+        'group_vars/all.yml:20: base_automation_keys[0]: "ssh-ed25519 c29tZXRoaW5n": expected a public key: ssh-ed25519, sk-ssh-ed25519@openssh.com, ecdsa-sha2-nistp256, ecdsa-sha2-nistp384, ssh-rsa; write the line of the .pub file',
+        'group_vars/all.yml:20: base_automation_keys[1]: "not a key": expected a public key: ssh-ed25519, sk-ssh-ed25519@openssh.com, ecdsa-sha2-nistp256, ecdsa-sha2-nistp384, ssh-rsa; write the line of the .pub file',
+    ),
+    case(
+        "certificate that is none",
+        append(ALL, "base_ca_certificates: {mirror: nonsense}\n"),
+        'group_vars/all.yml:20: base_ca_certificates.mirror: "nonsense": expected one certificate (PEM); one certificate for each name',
+    ),
+    case(
+        "certificate in place of the kit's root",
+        append(ALL, f"base_ca_certificates: {{province: {json.dumps(CERTIFICATE)}}}\n"),
+        'group_vars/all.yml:20: base_ca_certificates.province: "province": yiwang\'s own roots are named after the sites; choose another name',
+    ),
+    case(
+        "certificate that leaves its directory",
+        append(ALL, f"base_ca_certificates: {{../../x: {json.dumps(CERTIFICATE)}}}\n"),
+        'group_vars/all.yml:20: base_ca_certificates.../../x: "../../x": expected a name of lower case letters, digits, - and _; for instance mirror',
+    ),
+    case(
+        "package sources without suites",
+        append(ALL, "base_apt_sources: |\n  Types: deb\n  URIs: https://mirror.example/debian\n"),
+        'group_vars/all.yml:20: base_apt_sources: "Types: deb\\nURIs: https://mirror.example/debian\\n": expected package sources that have Types, URIs, Suites each; write them in deb822 form',
     ),
     # Several at once
     case(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ RENEW_BEFORE = 30
 RESCUE_LENGTH = 24
 # Without letters and digits that look alike on a console.
 RESCUE_ALPHABET = "abcdefghijkmnpqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789"
+_OPENSSH = b"openssh-key-v1\0"
 
 
 class Base(pulumi.ComponentResource):
@@ -41,7 +43,7 @@ class Base(pulumi.ComponentResource):
             role="base",
             site=site.name,
             hosts={host.name: self._host(province, host) for host in site.hosts},
-            variables=common_variables(province, site) | {"base_trust": {_trust_name(context): issuer.root}},
+            variables=common_variables(province, site) | {"base_trust": {context.top.name: issuer.root}},
             opts=child,
         )
         self.register_outputs({})
@@ -67,11 +69,6 @@ def _certificate(site: Site, host: Host, issuer: Issuer, opts: pulumi.ResourceOp
         renew_before=RENEW_BEFORE,
         opts=opts,
     )
-
-
-def _trust_name(context: Context) -> str:
-    """The file name of the root: that of the site which owns it."""
-    return context.site.name if context.site.stack != "city" else context.parent.name
 
 
 def full_name(site: Site, host: Host) -> str:
@@ -118,10 +115,35 @@ def names(province: Province, site: Site) -> list[Mapping[str, Any]]:
 
 
 def public_key(key_file: Path) -> str:
-    """The public half of the operator's key, without its comment; raises UserError when it is not there."""
+    """The public half of the operator's key, without its comment.
+
+    Raises UserError when it is not there, or when the private half tells that it belongs to another key.
+    """
     path = key_file.with_name(f"{key_file.name}.pub")
     try:
         fields = path.read_text(encoding="utf-8").split()
     except OSError:
-        raise UserError(t("base.no_public_key", path=path), code=ExitCode.INPUT, fix=t("base.no_public_key_fix", path=key_file)) from None
+        # A command that makes a key would offer to overwrite the one that opens every host.
+        fix = "derive_public_key_fix" if key_file.exists() else "no_public_key_fix"
+        raise UserError(t("base.no_public_key", path=path), code=ExitCode.INPUT, fix=t(f"base.{fix}", path=key_file)) from None
+    inside = _public_half(key_file)
+    if inside and inside != "".join(fields[1:2]):
+        text, fix = t("base.other_public_key", path=path, key=key_file), t("base.derive_public_key_fix", path=key_file)
+        raise UserError(text, code=ExitCode.INPUT, fix=fix)
     return " ".join(fields[:2])
+
+
+def _public_half(key_file: Path) -> str:
+    """The public half (base64) that OpenSSH's private keys carry in clear; empty where there is none to read."""
+    try:
+        body = "".join(line for line in key_file.read_text(encoding="ascii").splitlines() if not line.startswith("-----"))
+        rest = memoryview(base64.b64decode(body, validate=True))
+    except (OSError, ValueError):
+        return ""
+    if bytes(rest[: len(_OPENSSH)]) != _OPENSSH:
+        return ""
+    rest = rest[len(_OPENSSH) :]
+    for _ in ("cipher", "derivation", "options of the derivation"):
+        rest = rest[4 + int.from_bytes(rest[:4], "big") :]
+    rest = rest[4:]  # the number of keys: one
+    return base64.b64encode(rest[4 : 4 + int.from_bytes(rest[:4], "big")]).decode()

@@ -24,14 +24,22 @@ class Context:
     site: Site
 
     @property
-    def cities(self) -> tuple[Site, ...]:
-        """The province's cities, by code."""
-        return tuple(site for site in self.province.sites.values() if site.stack == "city")
+    def below(self) -> tuple[Site, ...]:
+        """The sites that this one is the parent of, by code."""
+        return tuple(site for site in self.province.sites.values() if site.parent == self.site.name)
 
     @property
     def parent(self) -> Site:
         """The site above this one; raises KeyError at the top."""
         return self.province.sites[self.site.parent or ""]
+
+    @property
+    def top(self) -> Site:
+        """The uppermost site above this one, or this one: it owns the root certificate."""
+        site = self.site
+        while site.parent is not None:
+            site = self.province.sites[site.parent]
+        return site
 
 
 def current() -> Context:

@@ -128,6 +128,12 @@ class _Checks:
                     fix = nearest(end, {*zones, *RESERVED_ENDPOINTS, *groups})
                     self.findings.add(Finding(FACTS, self.facts.line(place), place, shown(end), t("inventory.expect_end"), fix))
 
+    def operators(self, resolved: Resolved | None) -> None:
+        """The operators have addresses of the family by which SSH reaches the hosts (``ansible_host`` is IPv4), or no host lets them in."""
+        ranges = self.facts.access.operators if self.facts.access is not None else ()
+        if ranges and resolved is not None and resolved.memberships and not any(network.version == 4 for network in ranges):
+            self.wrong(("access", "operators"), "operators_family")
+
     def places(self, directory: Path) -> None:
         """Where the state, the key file and the passphrase lie."""
         state = self.facts.state_dir
@@ -195,6 +201,7 @@ def check(directory: Path, facts: Facts, findings: Findings, resolved: Resolved 
     checks.sites()
     checks.zones()
     checks.paths(resolved)
+    checks.operators(resolved)
     checks.places(directory)
 
 

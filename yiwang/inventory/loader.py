@@ -36,7 +36,7 @@ def load(directory: Path) -> model.Province:
         node = None
     facts = fact_files.read(node, findings) if node is not None else None
     hosts.check_keys(read, findings)
-    rolevars.check(read, findings)
+    rolevars.check(read, facts, findings)
     resolved = resolve.resolve(read, findings, keep=not findings.secret_places) if readable else None
     found: dict[str, model.Host] = {}
     if resolved is not None:

@@ -10,11 +10,13 @@ from typing import Any
 import yaml
 
 from yiwang import paths
+from yiwang.inventory import rolevalues
 from yiwang.inventory.document import Node
 from yiwang.inventory.errors import Finding, Findings, KeyPath, shown
-from yiwang.inventory.facts import close, nearest
+from yiwang.inventory.facts import Facts, close, nearest
 from yiwang.inventory.hosts import PREFIXES
 from yiwang.inventory.sources import Definition, Sources
+from yiwang.inventory.values import WrongError
 from yiwang.messages import t
 
 SET_BY_KIT = "Set by the kit"
@@ -40,7 +42,7 @@ def _options(files: tuple[tuple[Path, int], ...]) -> Mapping[str, Mapping[str, A
     return found
 
 
-def check(sources: Sources, findings: Findings) -> None:
+def check(sources: Sources, facts: Facts | None, findings: Findings) -> None:
     """Check each place that gives a role variable, once."""
     places = [place for place in sources.definitions if any(not key.startswith(PREFIXES) for key in place.node.items or {})]
     if not places:
@@ -59,6 +61,7 @@ def check(sources: Sources, findings: Findings) -> None:
                 checker.add(path, "", t("inventory.set_by_kit"), t("inventory.set_by_kit_fix"))
             else:
                 checker.value(node, known[key], path)
+                checker.content(node, key, path, facts.sites if facts is not None else ())
 
 
 def _meant(key: str, known: Iterable[str]) -> str:
@@ -82,6 +85,30 @@ class _Checker:
 
     def wrong(self, node: Node, path: KeyPath, what: str, **details: object) -> None:
         self.add(path, shown(node.plain()), t(f"inventory.expect_{what}", **details), t(f"inventory.fix_{what}", **details))
+
+    def content(self, node: Node, variable: str, path: KeyPath, sites: Iterable[str]) -> None:
+        """What the variable holds, where its type is right: see ``rolevalues``. The kit's own roots are named after sites."""
+        leaves = [((*path, index), entry) for index, entry in enumerate(node.entries or ())]
+        leaves += [((*path, key), entry) for key, entry in (node.items or {}).items()]
+        leaves = leaves if node.entries is not None or node.items is not None else [(path, node)]
+        kind = options()[variable].get("type", "str")
+        expected = "int" if kind == "int" else "str"
+        for place, leaf in leaves:
+            if _is_type(node, kind) and _is_type(leaf, expected):
+                self.judge(rolevalues.VALUES.get(variable), leaf.scalar, place, shown(leaf.plain()))
+        for name in (node.items or {}) if variable in rolevalues.NAMES else ():
+            self.judge(rolevalues.NAMES[variable], name, (*path, name), shown(name))
+            if name in sites:
+                self.add((*path, name), shown(name), t("inventory.expect_free_trust"), t("inventory.fix_free_trust"))
+
+    def judge(self, validator: rolevalues.Validator | None, value: Any, path: KeyPath, text: str) -> None:
+        if validator is None:
+            return
+        try:
+            validator(value)
+        except WrongError as wrong:
+            expected, fix = (t(f"inventory.{part}_{wrong.what}", **wrong.details) for part in ("expect", "fix"))
+            self.add(path, text, expected, fix)
 
     def value(self, node: Node, option: Mapping[str, Any], path: KeyPath) -> None:
         """One value against its option: type, choices, elements, options below it."""

@@ -12,6 +12,9 @@ import sys
 from pathlib import Path
 
 CERTIFICATE = "/etc/yiwang/tls/host.crt"
+HOST_KEY = "/etc/ssh/ssh_host_ed25519_key"
+SETTINGS = "/etc/sysctl.d/90-yiwang.conf"
+MODULES = "/etc/modprobe.d/yiwang.conf"
 LOCAL_AUTHORITIES = Path("/usr/local/share/ca-certificates")
 TRUSTED = Path("/etc/ssl/certs/ca-certificates.crt")
 # Services, and the files that they read when they start; the firewall's own digest says whether it is in force.
@@ -25,10 +28,11 @@ ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"}
 FIRST_CLIENT_PORT = 32768
 
 
-def run(*command: str) -> str:
-    """Output of a command, whatever its exit code; nothing when it is missing or hangs."""
+def run(*command: str, errors: bool = False) -> str:
+    """Output of a command, or what it writes of errors, whatever its exit code; nothing when it is missing or hangs."""
     try:
-        return subprocess.run(command, capture_output=True, text=True, timeout=20, check=False, env=ENVIRONMENT).stdout
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=20, check=False, env=ENVIRONMENT)
+        return done.stderr if errors else done.stdout
     except (OSError, subprocess.SubprocessError):
         return ""
 
@@ -36,7 +40,7 @@ def run(*command: str) -> str:
 def read(path: str) -> str:
     """Text of a file, or nothing."""
     try:
-        return Path(path).read_text(encoding="utf-8")
+        return Path(path).read_text(encoding="utf-8", errors="replace")
     except OSError:
         return ""
 
@@ -52,6 +56,21 @@ def system() -> dict[str, str]:
     return {"id": release.get("ID", ""), "version": release.get("VERSION_ID", ""), "name": release.get("PRETTY_NAME", "")}
 
 
+def session() -> dict[str, str]:
+    """The SSH session that this runs in: addresses of both sides and our port; empty without one.
+
+    sudo takes the variable away, so that it is read from the processes above us.
+    """
+    process = os.getppid()
+    while process > 1:
+        found = pairs(read(f"/proc/{process}/environ").replace("\0", "\n"), "=").get("SSH_CONNECTION", "").split()
+        if len(found) == len(("peer", "its port", "host", "port")):
+            return {"peer": found[0].partition("%")[0], "host": found[2].partition("%")[0], "port": found[3]}
+        # The name in brackets may hold anything.
+        process = int((read(f"/proc/{process}/stat").rpartition(")")[2].split() or ["", "0"])[1])
+    return {}
+
+
 def packages(names: list[str]) -> dict[str, str]:
     """Installed ones of the packages, with their versions."""
     lines = run("dpkg-query", "-W", "-f", "${Package}\t${db:Status-Status}\t${Version}\n", *names).splitlines() if names else []
@@ -63,6 +82,14 @@ def listening() -> list[str]:
     first = int((read("/proc/sys/net/ipv4/ip_local_port_range").split() or [str(FIRST_CLIENT_PORT)])[0])
     rows = [line.split() for line in run("ss", "-H", "-lntu").splitlines()]
     return sorted({f"{row[0]}/{row[4]}" for row in rows if row[0] == "tcp" or int(row[4].rpartition(":")[2]) < first})
+
+
+def offered(port: str) -> str:
+    """The ways to sign in that the running SSH server offers, joined by commas, as a client sees them that has none of them."""
+    options = {"PreferredAuthentications": "none", "StrictHostKeyChecking": "no", "UserKnownHostsFile": os.devnull, "ConnectTimeout": "5"}
+    given = [f"-o{key}={value}" for key, value in {**options, "BatchMode": "yes", "LogLevel": "ERROR"}.items()]
+    text = run("ssh", "-F", os.devnull, *given, "-p", port, "root@127.0.0.1", "true", errors=True)
+    return text.rpartition("Permission denied (")[2].partition(")")[0] if "Permission denied (" in text else ""
 
 
 def units() -> dict[str, dict[str, str]]:
@@ -82,8 +109,8 @@ def instant(text: str) -> float:
 
 
 def written(path: Path) -> float:
-    """When a file was last written; 0 when it is missing."""
-    return path.stat().st_mtime if path.is_file() else 0.0
+    """When a file last changed in any way, by the kernel's account (nobody sets that back); 0 when it is missing."""
+    return path.stat().st_ctime if path.is_file() else 0.0
 
 
 def stale(states: dict[str, dict[str, str]]) -> list[str]:
@@ -100,16 +127,23 @@ def stale(states: dict[str, dict[str, str]]) -> list[str]:
     known = {path.stem for path in TRUSTED.parent.glob("yiwang-*.pem")}
     if set(ours) != known or any(written(path) > written(TRUSTED) for path in ours.values()):
         found.append("Update the trusted certificates")
-    wanted = pairs(read("/etc/sysctl.d/90-yiwang.conf"), " = ")
-    if any(read("/proc/sys/" + key.replace(".", "/")).strip() not in {value, ""} for key, value in wanted.items()):
+    if any(is_now not in {wanted, None} for wanted, is_now in settings().values()):
         found.append("Apply the kernel settings")
     return found
+
+
+def settings() -> dict[str, tuple[str, str | None]]:
+    """The kernel settings that the role has written, by key: what they shall be, and what they are (None: not in this kernel)."""
+    wanted = pairs(read(SETTINGS).replace("\n-", "\n"), " = ")
+    places = {key: Path("/proc/sys", key.replace(".", "/")) for key in wanted}
+    return {key: (value, read(str(places[key])).strip() if places[key].exists() else None) for key, value in wanted.items()}
 
 
 def main() -> None:
     """Print what there is to see."""
     ruleset = run("nft", "list", "ruleset")
     states = units()
+    sshd = pairs(run("sshd", "-T", "-C", "user=root,host=localhost,addr=127.0.0.1"), " ")
     seen = {
         "os": system(),
         "machine": platform.machine(),
@@ -125,9 +159,15 @@ def main() -> None:
         "listening": listening(),
         "running": [name for name, unit in states.items() if (unit.get("ActiveState"), unit.get("UnitFileState")) == ("active", "enabled")],
         "stale": stale(states),
-        "sshd": pairs(run("sshd", "-T", "-C", "user=root,host=localhost,addr=127.0.0.1"), " "),
+        "settings_missing": sorted(key for key, (_, is_now) in settings().items() if is_now is None),
+        "capability_files": [path for path in (SETTINGS, MODULES) if Path(path).exists()],
+        "session": session(),
+        "host_key": Path(HOST_KEY).is_file(),
+        "sshd": sshd,
+        "sshd_offers": offered(sshd.get("port", "22")),
     }
     print(json.dumps(seen, sort_keys=True))
 
 
-main()
+if __name__ == "__main__":
+    main()

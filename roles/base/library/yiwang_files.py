@@ -94,6 +94,8 @@ class Files:
             for entry in entries:
                 if entry["state"] == "file":
                     self.stage(entry)
+                elif entry["state"] == "link" and not self.module.check_mode and not (entry["path"].parent / entry["target"]).exists():
+                    self.module.fail_json(msg=f"{entry['path']}: there is no {entry['target']} that a link could lead to")
             for entry in entries:
                 getattr(self, entry["state"])(entry)
         finally:

@@ -1,0 +1,118 @@
+"""What role variables may hold beyond their type: a wrong value is found here, not on a host where it has landed.
+
+A validator takes a plain value and raises ``WrongError`` as those of ``values`` do.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import ipaddress
+import re
+import zoneinfo
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from yiwang.inventory.values import DOMAIN, HOST, WrongError, text
+
+Validator = Callable[[Any], object]
+
+LONGEST_SHELL = 3600
+LONGEST_JOURNAL = 3650
+KEY_CHARACTERS = 20_000
+
+_ZONE = re.compile(r"[A-Za-z0-9_+-]+(?:/[A-Za-z0-9_+-]+){0,2}")
+_KEY_TYPES = ("ssh-ed25519", "sk-ssh-ed25519@openssh.com", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ssh-rsa")
+_DEB822 = ("Types", "URIs", "Suites")
+
+package = text("package", re.compile(r"[a-z0-9][a-z0-9+.-]+"))
+journal_size = text("journal_size", re.compile(r"[1-9][0-9]{0,11}[KMGT]?"))
+trust_name = text("trust_name", re.compile(r"[a-z0-9][a-z0-9_-]{0,62}"))
+
+
+def timezone(value: Any) -> None:
+    """A name of the time zone database. A machine without one tells names from paths only."""
+    if not isinstance(value, str) or not _ZONE.fullmatch(value):
+        raise WrongError("timezone")
+    roots = [Path(root) for root in zoneinfo.TZPATH if Path(root).is_dir()]
+    if roots and not any(_is_zone(root / value) for root in roots):
+        raise WrongError("timezone")
+
+
+def _is_zone(file: Path) -> bool:
+    try:
+        with file.open("rb") as stream:
+            return stream.read(4) == b"TZif"
+    except OSError:
+        return False
+
+
+def between(first: int, last: int) -> Validator:
+    """A validator for whole numbers from ``first`` to ``last``."""
+
+    def check(value: Any) -> None:
+        if not first <= value <= last:
+            raise WrongError("between", first=first, last=last)
+
+    return check
+
+
+def server(value: Any) -> None:
+    """A host name or an address."""
+    try:
+        ipaddress.ip_address(value)
+    except ValueError:
+        if not isinstance(value, str) or not (DOMAIN.fullmatch(value) or HOST.fullmatch(value)) or value.replace(".", "").isdigit():
+            raise WrongError("server") from None
+
+
+def public_key(value: Any) -> None:
+    """A public key as in authorized_keys: type, key, comment; without options."""
+    fields = value.split(maxsplit=2)
+    try:
+        blob = base64.b64decode(fields[1], validate=True) if len(value) <= KEY_CHARACTERS and value.isprintable() else b""
+    except (IndexError, binascii.Error):
+        blob = b""
+    name = fields[0].encode() if fields else b""
+    if not fields or fields[0] not in _KEY_TYPES or not blob.startswith(len(name).to_bytes(4, "big") + name):
+        raise WrongError("public_key", types=", ".join(_KEY_TYPES))
+
+
+def certificate(value: Any) -> None:
+    """Exactly one certificate (PEM): the host's store is a directory with one in each file."""
+    import ssl  # noqa: PLC0415 - few inventories have certificates
+
+    store = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    try:
+        store.load_verify_locations(cadata=value)
+    except (ssl.SSLError, ValueError):
+        raise WrongError("certificate") from None
+    if value.count("-----BEGIN ") != 1 or store.cert_store_stats()["x509"] != 1:
+        raise WrongError("certificate")
+
+
+def sources(value: Any) -> None:
+    """Package sources in deb822 form: each paragraph has the fields that apt cannot do without."""
+    lines = [line for line in value.splitlines() if not line.startswith("#")]
+    for paragraph in re.split(r"\n\s*\n", "\n".join(lines).strip()) if value else ():
+        given = {line.partition(":")[0] for line in paragraph.splitlines() if re.match(r"[A-Za-z0-9-]+:", line)}
+        if not given.issuperset(_DEB822):
+            raise WrongError("deb822", fields=", ".join(_DEB822))
+
+
+VALUES: Mapping[str, Validator] = {
+    "base_apt_sources": sources,
+    "base_ca_certificates": certificate,
+    "base_packages": package,
+    "base_timezone": timezone,
+    "base_time_servers": server,
+    "base_automation_keys": public_key,
+    "base_shell_timeout": between(1, LONGEST_SHELL),
+    "base_journal_size": journal_size,
+    "base_journal_days": between(1, LONGEST_JOURNAL),
+}
+"""By variable; of a list each entry, of a mapping each value."""
+
+NAMES: Mapping[str, Validator] = {"base_ca_certificates": trust_name}
+"""By variable: what the keys of a mapping may be."""
