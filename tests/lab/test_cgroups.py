@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -101,3 +102,18 @@ def test_a_group_that_cannot_be_made_is_no_bug(tmp_path: Path) -> None:
     with pytest.raises(UserError) as caught:
         cgroups.Cgroups("v1", (tmp_path / "file",)).entering("abcdef", "web", ["true"])
     assert caught.value.code == ExitCode.MACHINE
+
+
+def test_a_process_that_moves_into_a_new_group_is_not_missed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    group = tmp_path / "abcdef/web"
+    group.mkdir(parents=True)
+    (group / "cgroup.procs").write_text("")
+    below = cgroups._below
+
+    def moving(place: Path) -> Iterator[Path]:
+        yield from list(below(place))
+        (group / "payload").mkdir(exist_ok=True)
+        (group / "payload/cgroup.procs").write_text("4711\n")
+
+    monkeypatch.setattr(cgroups, "_below", moving)
+    assert cgroups.Cgroups("v2", (tmp_path,)).processes("abcdef", "web") == [4711]

@@ -33,6 +33,7 @@ import subprocess, sys
 from pathlib import Path
 from lab_support import Key, nothing, silent, spec_of, traces
 from yiwang import lab
+from yiwang.errors import UserError
 from yiwang.lab import cgroups
 
 assert cgroups.detect().kind == "v2"
@@ -45,6 +46,8 @@ try:
     archive = Path(sys.argv[3]).read_bytes()
     subprocess.run(key.argv(spec, "one", "mkdir /opt/kit && tar x -C /opt/kit"), input=archive, check=True)
     print(key.ssh(spec, "one", "cd /opt/kit && python3 under_systemd.py"))
+except UserError as error:
+    sys.exit(error.report())
 finally:
     lab.down(spec.name, silent)
 assert traces(spec.name) == nothing()

@@ -61,11 +61,18 @@ class Cgroups:
 
     def processes(self, tag: str, host: str) -> list[int]:
         """The process ids in the host's group and all groups below it."""
-        found: list[int] = []
-        for directory in _below(self.groups(tag, host)[0]):
-            with contextlib.suppress(OSError):
-                found += [int(line) for line in (directory / "cgroup.procs").read_text().split()]
-        return found
+        group = self.groups(tag, host)[0]
+        before: list[Path] | None = None
+        while True:
+            found: list[int] = []
+            directories = list(_below(group))
+            for directory in directories:
+                with contextlib.suppress(OSError):
+                    found += [int(line) for line in (directory / "cgroup.procs").read_text().split()]
+            # A process that moves into a group made this moment is in none of those looked at: nobody twice, in the same groups.
+            if found or directories == before:
+                return found
+            before = directories
 
     def memory(self, tag: str, host: str) -> int | None:
         """Bytes of memory the host uses, without file cache the kernel can drop; None where the machine does not account."""
