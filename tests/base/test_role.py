@@ -13,8 +13,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import jinja2
 import pytest
 import yaml
+from ansible.plugins.filter.core import combine
 
 ROLE = Path(__file__).parent.parent.parent / "roles" / "base"
 VERBS = {"main", "preflight", "install", "configure", "run", "verify", "remove", "bootstrap"}
@@ -147,6 +149,14 @@ def test_the_first_contact_reads_package_lists_that_were_never_read(tmp_path: Pa
     shell = ["/bin/sh", "-c", task["ansible.builtin.shell"]["cmd"]]
     subprocess.run(shell, check=True, env={"PATH": f"{tmp_path}:{os.environ['PATH']}"})
     assert (tmp_path / "sudo").exists()
+
+
+def test_the_kits_own_root_keeps_its_name() -> None:
+    environment = jinja2.Environment(undefined=jinja2.StrictUndefined)  # noqa: S701 - no HTML
+    environment.filters.update(combine=combine, to_json=json.dumps)
+    given = {"base_trust": {"province": "the kit's"}, "base_ca_certificates": {"province": "another", "mirror": "a mirror's"}}
+    files = json.loads(environment.from_string(load("vars/main.yml")["_base_trust_json"]).render(given))
+    assert {Path(file["path"]).stem: file["content"] for file in files} == {"yiwang-province": "the kit's", "yiwang-mirror": "a mirror's"}
 
 
 def test_looking_at_a_host_gives_the_facts_that_the_tasks_read() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import asyncio
+import dataclasses
 import json
 import runpy
 import shutil
@@ -20,6 +21,7 @@ from pulumi.runtime import mocks as pulumi_mocks
 
 from yiwang.components import context
 from yiwang.errors import ExitCode, UserError
+from yiwang.inventory import load
 
 ROOT = Path(__file__).parent.parent.parent
 PUBLIC_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJustForTheTestsJustForTheTestsJustForTheTes"
@@ -292,6 +294,14 @@ def test_no_component_decides_by_the_kind_of_a_site(path: Path) -> None:
 @pytest.mark.parametrize("code", ['site.stack != "city"', "x = {1: 2}[here.site.stack]", 'kind == "province"', "a in (1, site.stack)"])
 def test_the_search_for_kinds_finds_them(code: str) -> None:
     assert asks_for_a_kind(code)
+
+
+def test_the_top_is_found_over_any_number_of_sites(inventory: Path) -> None:
+    province = load(inventory)
+    district = dataclasses.replace(province.sites["jinan"], name="lixia", parent="jinan")
+    sites = {**province.sites, "lixia": district}
+    here = context.Context(dataclasses.replace(province, sites=sites), district)
+    assert (here.top.name, here.parent.name, here.below) == ("province", "jinan", ())
 
 
 def test_programs_are_short_tables_of_contents() -> None:

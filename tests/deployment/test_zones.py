@@ -7,8 +7,10 @@ import ipaddress
 import itertools
 import json
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 import yaml
@@ -22,20 +24,21 @@ UDP = (53, 123, 514, 5353)
 SECONDS = 1.0
 
 LISTEN = """
-import selectors, socket, sys
+import selectors, socket
 s = selectors.DefaultSelector()
-for kind, ports in ((socket.SOCK_STREAM, {tcp}), (socket.SOCK_DGRAM, {udp})):
-    for port in ports:
-        sock = socket.socket(socket.AF_INET6, kind)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+kinds = ((socket.SOCK_STREAM, {tcp}), (socket.SOCK_DGRAM, {udp}))
+for address, kind, port in [(address, kind, port) for address in {addresses} for kind, ports in kinds for port in ports]:
+    sock = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, kind)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if address == "::":
         sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
-        try:
-            sock.bind(("::", port))
-        except OSError:
-            continue  # a service of the host's own answers there
-        if kind == socket.SOCK_STREAM:
-            sock.listen(64)
-        s.register(sock, selectors.EVENT_READ, kind)
+    try:
+        sock.bind((address, port))
+    except OSError:
+        continue  # a service of the host's own answers there
+    if kind == socket.SOCK_STREAM:
+        sock.listen(64)
+    s.register(sock, selectors.EVENT_READ, kind)
 print("listening", flush=True)
 while True:
     for key, _ in s.select():
@@ -82,7 +85,7 @@ def python(code: str) -> str:
 
 @pytest.fixture(scope="module")
 def listening(lab: Yiwang) -> Iterator[Yiwang]:
-    code = base64.b64encode(LISTEN.format(tcp=TCP, udp=UDP).encode()).decode()
+    code = base64.b64encode(LISTEN.format(addresses=("::",), tcp=TCP, udp=UDP).encode()).decode()
     unit = "yiwang-test-listen"
     start = f"sudo systemd-run --unit={unit} --collect --quiet python3 -c 'import base64; exec(base64.b64decode(\"{code}\"))'"
     ready = f"timeout 20 sh -c 'until ss -Htln | grep -q :{TCP[-1]}; do sleep 0.1; done'"
@@ -181,8 +184,49 @@ def test_the_operator_reaches_ssh_and_nothing_else(listening: Yiwang) -> None:
     assert wrong == []
 
 
-def test_hosts_reach_package_sources_only_by_the_listed_ports(listening: Yiwang) -> None:
-    gateway = listening.ssh("c-jinan", "ip -4 route show default").split()[2]
-    probes = [("tcp", gateway, port) for port in (22, 8080)]
-    found = json.loads(listening.ssh("c-jinan", python(PROBE.format(todo=probes, seconds=SECONDS))))
-    assert found == [False, False], "the host's own firewall lets unlisted ports out (a refusal means that it does)"
+class Outside(NamedTuple):
+    """A place outside all zones where every port of the test answers whoever is let out to it."""
+
+    addresses: tuple[str, ...]
+    operator: Path
+
+
+@pytest.fixture
+def outside(lab: Yiwang) -> Iterator[Outside]:
+    """The far end of the lab's router, its own firewall opened meanwhile: only the hosts' firewalls can keep traffic back."""
+    operator = Path(lab.json("lab", "status")["operator_namespace"])
+    inside = ["nsenter", f"--net={operator.with_name(operator.name.replace('operator', 'router'))}"]
+
+    def run(*command: str) -> str:
+        return subprocess.run([*inside, *command], capture_output=True, text=True, check=True).stdout
+
+    shown = json.loads(run("ip", "-json", "address", "show", "dev", "uplink", "scope", "global"))
+    addresses = tuple(each["local"] for each in shown[0]["addr_info"] if each)
+    table = next(line.split()[2] for line in run("nft", "list", "tables").splitlines() if "yiwang_lab" in line)
+    added = run("nft", "--echo", "--handle", "insert", "rule", "inet", table, "input", "accept")
+    code = LISTEN.format(addresses=addresses, tcp=(22, 53, 8080, *TCP), udp=UDP)
+    listener = subprocess.Popen([*inside, sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    try:
+        assert listener.stdout is not None
+        assert listener.stdout.readline() == "listening\n"
+        yield Outside(addresses, operator)
+    finally:
+        listener.kill()
+        listener.communicate()
+        run("nft", "delete", "rule", "inet", table, "input", "handle", added.rsplit("# handle ", 1)[1].split()[0])
+
+
+@pytest.mark.parametrize("host", ["c-jinan", "p-ops"])
+def test_hosts_send_outside_only_to_the_listed_ports(lab: Yiwang, outside: Outside, host: str) -> None:
+    facts, _, _ = inventory_of(lab)
+    listed = {(path["protocol"], port) for path in facts["paths"] if path["to"] == "world" for port in path["ports"]}
+    ports = [*(("tcp", port) for port in (22, 53, 8080, *TCP)), *(("udp", port) for port in UDP)]
+    probes = [(protocol, address, port) for address in outside.addresses for protocol, port in ports]
+    code = PROBE.format(todo=probes, seconds=SECONDS)
+    free = ["nsenter", f"--net={outside.operator}", sys.executable, "-"]
+    everything = json.loads(subprocess.run(free, input=code, capture_output=True, text=True, check=True).stdout)
+    assert everything == [True] * len(probes), "where no firewall of a host is in the way, all of these answer"
+    answers = json.loads(lab.ssh(host, python(code)))
+    assert {probe for probe, answer in zip(probes, answers, strict=True) if answer is not False} == {
+        (protocol, address, port) for protocol, address, port in probes if (protocol, port) in listed
+    }
