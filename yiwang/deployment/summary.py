@@ -28,7 +28,8 @@ def headline(sites: list[SiteChanges], *, planned: bool) -> str:
 def describe(sites: list[SiteChanges], *, planned: bool, tasks: bool = True) -> str:
     """The whole record: per site the resources, per host the tasks and files, then the headline.
 
-    Without ``tasks`` the lists of what first runs will do are left out: where something is asked they hide what about.
+    Without ``tasks`` the lists of what first runs will do are left out: where something is asked they hide what about, and a
+    preview that does not look at the hosts takes every run for a first one.
     """
     lines: list[str] = []
     for site in sites:
@@ -82,10 +83,9 @@ def _host_lines(site: SiteChanges, *, tasks: bool) -> list[str]:
 
 def _one_host(name: str, host: HostChanges, *, tasks: bool) -> list[str]:
     lines = ["  " + t("deployment.host_unread", host=name, message=message) for message in host.unread]
-    if host.would_run:
+    if host.would_run and tasks:
         lines.append("  " + t("deployment.would_run", host=name, tasks=len(host.would_run)))
-        first = host.would_run if tasks else ()
-        lines += [f"    - {task['task']}" + (f"  {task['file']}" if task.get("file") else "") for task in first]
+        lines += [f"    - {task['task']}" + (f"  {task['file']}" if task.get("file") else "") for task in host.would_run]
     if host.tasks:
         lines.append("  " + t("deployment.host_changes", host=name, tasks=len(host.tasks)))
         lines += [f"    - {task}" for task in host.tasks]
