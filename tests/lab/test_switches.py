@@ -30,6 +30,7 @@ exec "$@"
 WHOLE_LIFE = """
 from ipaddress import ip_network
 from pathlib import Path
+from yiwang import lab
 from yiwang.lab import namespaces, uplink
 
 def everything():
@@ -58,7 +59,16 @@ on = everything()
 make("bbbbbb", "10.254.0.4/30", "fdfe::4/126")
 uplink.remove("aaaaaa")
 assert everything() == on, "the other lab still needs the switches"
+# A router that just went takes its uplink along, at a moment of the kernel's choice.
+for turn in range(20):
+    make("cccccc", "10.254.0.8/30", "fdfe::8/126")
+    namespaces.remove(namespaces.router("cccccc"))
+    uplink.remove("cccccc")
 uplink.remove("bbbbbb")
+assert everything() == before
+for turn in range(10):
+    make("dddddd", "10.254.0.8/30", "fdfe::8/126")
+    lab.down("switches-dddddd", lambda _: None)
 after = everything()
 assert after == before, {path: (value, after[path]) for path, value in before.items() if after[path] != value}
 assert uplink.found() == []

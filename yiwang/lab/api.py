@@ -66,8 +66,9 @@ def down(name: str, report: Report) -> bool:
         steps = _Steps(report, len(every) + 1)
         _wipe_hosts(name, every, groups, steps)
         with records.machine_locked():
-            namespaces.remove_all(tag(name))
+            # First, because the router's end takes the uplink with it, and with that what the machine's switches were.
             uplink.remove(tag(name))
+            namespaces.remove_all(tag(name))
         groups.remove_lab(tag(name))
         steps.done(t("lab.network_gone"))
         records.forget(name)

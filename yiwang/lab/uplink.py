@@ -93,7 +93,12 @@ def remove(tag: str) -> None:
     if ours is not None:
         if not links:
             switches.restore(ours.get("ifalias", ""))
-        run(["ip", "link", "delete", interface(tag)])
+        try:
+            run(["ip", "link", "delete", interface(tag)])
+        except UserError:
+            # The kernel removes it by itself some time after its router went.
+            if interface(tag) in _links():
+                raise
     if firewall.table(tag) in _tables():
         run(["nft", "delete", "table", "inet", firewall.table(tag)])
 
