@@ -80,7 +80,7 @@ def test_what_somebody_changed_by_hand_is_found_and_put_back(lab: Any) -> None:
     lab.ssh("p-data", "sudo touch /etc/chrony/chrony.conf")
     lab.ssh("p-data", "sudo sh -c 'nft flush ruleset; echo PermitRootLogin yes >> /etc/ssh/sshd_config; rm /etc/profile.d/yiwang.sh'")
     # What an earlier run wrote when the host could still do it.
-    lab.ssh("p-data", "sudo touch /etc/modprobe.d/yiwang.conf /etc/sysctl.d/90-yiwang.conf")
+    lab.ssh("p-data", "sudo sh -c 'mkdir -p /etc/modprobe.d; touch /etc/modprobe.d/yiwang.conf /etc/sysctl.d/90-yiwang.conf'")
     lab("up", "--yes", "--refresh", "--site", "province", "--host", "p-data")
     assert lab.ssh("p-data", "sudo nft list ruleset") == base_support.in_force("p-data")
     assert "permitrootlogin no\n" in lab.ssh("p-data", "sudo sshd -T")
