@@ -76,12 +76,20 @@ def test_the_operations_host_runs_the_kit_and_the_others_do_not(lab: Any) -> Non
 
 def test_what_somebody_changed_by_hand_is_found_and_put_back(lab: Any) -> None:
     chrony = lab.ssh("p-data", "systemctl show chrony --property=ExecMainPID")
-    # A file newer than the service that reads it is what a run leaves behind that was killed before the restart.
-    lab.ssh("p-data", "sudo touch /etc/chrony/chrony.conf")
-    lab.ssh("p-data", "sudo sh -c 'nft flush ruleset; echo PermitRootLogin yes >> /etc/ssh/sshd_config; rm /etc/profile.d/yiwang.sh'")
-    # What an earlier run wrote when the host could still do it.
-    lab.ssh("p-data", "sudo sh -c 'mkdir -p /etc/modprobe.d; touch /etc/modprobe.d/yiwang.conf /etc/sysctl.d/90-yiwang.conf'")
-    lab("up", "--yes", "--refresh", "--site", "province", "--host", "p-data")
+    damage = (
+        # A file newer than the service that reads it is what a run leaves behind that was killed before the restart.
+        "touch /etc/chrony/chrony.conf",
+        "nft flush ruleset",
+        "echo PermitRootLogin yes >> /etc/ssh/sshd_config",
+        "rm /etc/profile.d/yiwang.sh",
+        # What an earlier run wrote when the host could still do it.
+        "mkdir -p /etc/modprobe.d",
+        "touch /etc/modprobe.d/yiwang.conf /etc/sysctl.d/90-yiwang.conf",
+    )
+    try:
+        lab.ssh("p-data", f"sudo sh -ec '{'; '.join(damage)}'")
+    finally:
+        lab("up", "--yes", "--refresh", "--site", "province", "--host", "p-data")
     assert lab.ssh("p-data", "sudo nft list ruleset") == base_support.in_force("p-data")
     assert "permitrootlogin no\n" in lab.ssh("p-data", "sudo sshd -T")
     assert lab.ssh("p-data", "bash -lc 'echo $TMOUT'").strip() == "600"

@@ -172,9 +172,8 @@ def kill_and_rerun(yiwang: Yiwang, moment: float) -> Kill:
 
 
 def check_kills(kills: list[Kill]) -> None:
-    """Each hit a running `up`, and at least one an operation under way, which the rerun named."""
-    assert all(kill.landed for kill in kills)
-    assert any("an earlier run ended while working on" in kill.said for kill in kills), [kill.said for kill in kills]
+    """The moments are random and machines are of different speed, but a run that no kill has hit shows nothing."""
+    assert any(kill.landed for kill in kills)
 
 
 def check_complete(yiwang: Yiwang, urns: list[str]) -> None:
@@ -211,7 +210,7 @@ def kills(lab: Yiwang, number: int) -> None:
         process.communicate()
         setting.set("70M")
         wait_until_gone(lab)
-        lab("up", "--yes")
+        assert "an earlier run ended while working on" in lab("up", "--yes").stderr
         for host in lab.hosts():
             assert "70M" in lab.ssh(host, "cat /etc/systemd/journald.conf.d/*"), host
     check_kills(done)
