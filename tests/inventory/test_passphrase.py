@@ -57,6 +57,16 @@ def test_from_a_file(tmp_path: Path) -> None:
     assert read(Passphrase("file", file=file), tmp_path) == "correct horse"
 
 
+def test_a_directory_is_no_passphrase_file_and_its_mode_stays(tmp_path: Path) -> None:
+    place = tmp_path / "place"
+    place.mkdir(mode=0o755)
+    with pytest.raises(UserError) as raised:
+        read(Passphrase("file", file=place), tmp_path)
+    assert raised.value.code == ExitCode.INPUT
+    assert "chmod" not in raised.value.report()
+    assert "directory" in raised.value.report()
+
+
 @pytest.mark.parametrize(
     ("content", "mode"),
     [("", 0o600), ("\n", 0o600), ("two\nlines", 0o600), ("x" * (MAX_BYTES + 1), 0o600), ("fine", 0o644), ("fine", 0o620)],

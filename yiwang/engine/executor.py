@@ -97,13 +97,19 @@ class Executor:
         for task in self._tasks:
             task.cancel()
 
+    def _ended(self, task: asyncio.Task[Registered]) -> None:
+        self._tasks.discard(task)
+        # Whoever waited for it may be gone, after an interrupt: then nobody else would take its exception.
+        if not task.cancelled():
+            task.exception()
+
     async def _shielded(self, urn: str, work: Coroutine[Any, Any, Registered]) -> Registered:
         if self._context.halted or self.fatal is not None:
             work.close()
             raise HaltedError
         task = asyncio.create_task(self._guarded(urn, work))
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._ended)
         return await asyncio.shield(task)
 
     async def _guarded(self, urn: str, work: Coroutine[Any, Any, Registered]) -> Registered:
@@ -156,7 +162,7 @@ class Executor:
             urn = self.registry.urn_of(default)
             task = asyncio.create_task(self._guarded(urn, self._register(urn, default)), name=urn)
             self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            task.add_done_callback(self._ended)
             self._defaults[key] = task
         found = await asyncio.shield(self._defaults[key])
         if found.resource is None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import secrets
+import stat
 import subprocess
 from pathlib import Path
 
@@ -61,7 +63,11 @@ def _generate(path: Path, state_dir: Path) -> None:
 
 def _from_file(path: Path) -> bytes:
     try:
-        if path.stat().st_mode & 0o077:
+        mode = path.stat().st_mode
+        # A pipe of the shell is as good as a file; a directory is a mistake, and no mode would help.
+        if stat.S_ISDIR(mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        if mode & 0o077:
             raise UserError(
                 t("inventory.passphrase_open", path=path), code=ExitCode.INPUT, fix=t("inventory.passphrase_open_fix", path=path)
             )
