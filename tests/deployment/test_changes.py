@@ -194,5 +194,19 @@ def test_task_lists_of_first_runs_can_be_left_out() -> None:
     events = [{"event": "would_run", "site": "jinan", "role": "base", "hosts": ["a"], "tasks": [{"task": "Names"}]}]
     found = changes.collect({"jinan": result(step("create"))}, events)
     assert "- Names" in summary.describe(found, planned=True)
-    assert "a: first run, 1 tasks" in summary.describe(found, planned=True)
+    assert "a: 1 tasks are to run" in summary.describe(found, planned=True)
     assert "a: " not in summary.describe(found, planned=True, tasks=False)
+
+
+def test_a_run_that_was_asked_to_stop_has_not_failed() -> None:
+    stopped = result(step("update"), ok=False, diagnostics=(Diagnostic("error", "cancelled"),), code=ExitCode.INTERRUPTED)
+    found = changes.collect({"province": stopped}, (), not_started={"jinan": "not started, the run was stopped"})
+    changes.refuse_common(found)
+    said = summary.outcome(found)
+    assert said.splitlines()[-1] == (
+        "stopped as asked, and saved; not complete: province, jinan; changed so far: update 1; run the same command again to go on"
+    )
+    assert "error: cancelled" not in said
+    assert "stopped as asked; not planned: province, jinan" in summary.headline(found, planned=True)
+    also = changes.collect({"province": stopped, "qingdao": failing("no such unit")}, ())
+    assert "2 of 2 sites failed" in summary.headline(also, planned=False)

@@ -57,6 +57,11 @@ class SiteChanges:
     in_flight: list[str] = field(default_factory=list)
 
     @property
+    def stopped(self) -> bool:
+        """Whether it is incomplete only because the run was asked to stop."""
+        return self.code is ExitCode.INTERRUPTED
+
+    @property
     def changes(self) -> bool:
         """Whether anything changes."""
         return any(not resource["failed"] for resource in self.resources)
@@ -105,7 +110,7 @@ def refuse_common(sites: Iterable[SiteChanges]) -> None:
     found = {(site.error, site.code) for site in started}
     if len(found) == 1:
         error, code = found.pop()
-        if error and code is not ExitCode.FAILED:
+        if error and code not in (ExitCode.FAILED, ExitCode.INTERRUPTED):
             first, *more = error.splitlines()
             raise UserError(first, code=code, lines=tuple(more))
 

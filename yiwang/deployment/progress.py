@@ -62,7 +62,7 @@ class Progress:
                 self._console.progress(t("deployment.step_done", site=site.name, what=what, op=operation(event.op)))
         elif kind == "Diagnostic" and event.severity == "warning" and self._first("warning", site.name, event.message):
             self._console.warn(f"{site.name}: {event.message}")
-        elif kind == "Diagnostic" and event.severity == "error" and not self.previewing:
+        elif kind == "Diagnostic" and event.severity == "error" and not self.previewing and event.message != t("engine.cancelled"):
             self._error(site.name, event.urn, event.message)
 
     def _first(self, *what: str) -> bool:

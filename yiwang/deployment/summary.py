@@ -15,11 +15,16 @@ def headline(sites: list[SiteChanges], *, planned: bool) -> str:
     parts = ", ".join(f"{operation(op)} {number}" for op, number in sorted(totals.items()))
     changing = sum(site.changes for site in sites)
     failed = [site.site for site in sites if site.error]
-    if failed:
-        names = {"failed": len(failed), "sites": len(sites), "names": ", ".join(failed)}
+    if any(site.stopped for site in sites) and not any(site.error and site.started and not site.stopped for site in sites):
+        names = ", ".join(failed)
         if planned:
-            return t("deployment.not_planned", **names)
-        return t("deployment.not_done", **names, changes=parts) if parts else t("deployment.nothing_done", **names)
+            return t("deployment.stopped_planning", names=names)
+        return t("deployment.stopped", names=names, changes=parts or t("deployment.nothing"))
+    if failed:
+        fields = {"failed": len(failed), "sites": len(sites), "names": ", ".join(failed)}
+        if planned:
+            return t("deployment.not_planned", **fields)
+        return t("deployment.not_done", **fields, changes=parts) if parts else t("deployment.nothing_done", **fields)
     if not changing:
         return t("deployment.no_changes", sites=len(sites))
     return t("deployment.planned" if planned else "deployment.done", changes=parts, changing=changing, sites=len(sites))
@@ -66,7 +71,7 @@ def _resource_lines(site: SiteChanges) -> list[str]:
 
 def _error_lines(site: SiteChanges) -> list[str]:
     """Why the site failed: by host where it is only hosts that failed, else in the engine's words."""
-    if not site.error:
+    if not site.error or site.stopped:
         return []
     by_host = [
         t("deployment.host_error", host=name, task=failure["task"], message=failure["message"])

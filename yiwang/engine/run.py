@@ -158,6 +158,8 @@ class _Run:
         finally:
             control.unwatch(changed)
             if control.cancelled:
+                if not self.reporter.failed:
+                    self.code = ExitCode.INTERRUPTED
                 self.reporter.error(t("engine.cancelled"))
             await executor.drain()
             try:
