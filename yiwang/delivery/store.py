@@ -14,7 +14,7 @@ import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -73,8 +73,10 @@ def prune() -> list[str]:
     """
     by_kind: defaultdict[str, list[tuple[float, str]]] = defaultdict(list)
     for path in root().iterdir():
-        if path.is_dir() and not path.name.startswith("."):
-            by_kind[path.name.rpartition("-")[0]].append((path.stat().st_mtime, path.name))
+        # Somebody else may prune at the same time.
+        with suppress(FileNotFoundError):
+            if path.is_dir() and not path.name.startswith("."):
+                by_kind[path.name.rpartition("-")[0]].append((path.stat().st_mtime, path.name))
     old = [name for results in by_kind.values() for _, name in sorted(results, reverse=True)[KEPT:]]
     removed = []
     for name in old:
