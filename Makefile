@@ -14,9 +14,9 @@ lab: setup
 	@$(BIN)/yiwang up --yes
 	@$(BIN)/yiwang lab status
 
-# Everything but soak and bench, on one lab per run.
+# Everything but soak and bench: one worker has the lab of the run, the other the rest.
 test: setup lint
-	@$(PYTEST) -m "not soak and not bench"
+	@$(PYTEST) -m "not soak and not bench" -n 2 --dist loadgroup
 
 # The fast part: lint, types, unit tests.
 check: MACHINE = python

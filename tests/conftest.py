@@ -16,6 +16,13 @@ REPOSITORY = Path(__file__).parent.parent
 LAB_HOME = Path("/var/tmp/yiwang-tests")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """All tests of the lab go to one of the parallel workers, in their order: there is one lab a run."""
+    for item in items:
+        if item.get_closest_marker("lab"):
+            item.add_marker(pytest.mark.xdist_group("lab"))
+
+
 @pytest.fixture(scope="session")
 def lab_servers() -> Iterator[Yiwang]:
     """The lab's servers as `yiwang lab up` makes them, not configured yet; taken down at the end."""

@@ -94,7 +94,7 @@ def test_the_world_is_everything_but_the_zones(lab: Province) -> None:
 
 
 def test_variables_are_resolved_by_ansibles_rules(inventory: Path) -> None:
-    (inventory / "group_vars" / "all.yml").write_text("base_journal_days: 200\nbase_packages: [a]\n")
+    (inventory / "group_vars" / "all.yml").write_text("base_journal_days: 200\nbase_packages: [acl]\n")
     (inventory / "group_vars" / "core").mkdir()
     (inventory / "group_vars" / "core" / "logs.yml").write_text("base_journal_days: 300\n")
     (inventory / "host_vars").mkdir()
@@ -110,7 +110,7 @@ def test_variables_are_resolved_by_ansibles_rules(inventory: Path) -> None:
     }
     assert hosts["c-370100"].port == 2222
     assert hosts["p-core"].port == 22
-    assert hosts["p-edge"].variables["base_packages"] == ["a"]
+    assert hosts["p-edge"].variables["base_packages"] == ["acl"]
     assert not any(name.startswith(("ansible_", "yiwang_")) for host in hosts.values() for name in host.variables)
 
 
