@@ -157,6 +157,19 @@ def test_help_has_an_example_and_the_exit_codes(words: list[str], capsys: pytest
     assert codes.endswith("70 an error of ours; 130 stopped by Ctrl-C")
 
 
+def test_options_before_the_verb_are_told_where_they_belong(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.run(["-i", "inventories/lab", "plan"]) == ExitCode.INPUT
+    assert "options follow the verb" in capsys.readouterr().err
+    assert cli.run(["plan", "-x"]) == ExitCode.INPUT
+    assert "options follow the verb" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("group", ["state", "lab", "inventory", "host"])
+def test_help_of_a_group_has_an_example(group: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.run([group, "--help"]) == ExitCode.OK
+    assert f"Example: yiwang {group} " in capsys.readouterr().out
+
+
 def test_the_help_of_no_verb_is_left_out() -> None:
     groups = {"state", "lab", "inventory", "host"}
     assert {words[0] for words in VERBS} == set(cli.VERBS)

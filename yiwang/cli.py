@@ -122,7 +122,8 @@ def run(arguments: list[str] | None = None) -> int:
         context = getattr(error, "ctx", None)
         command = context.command_path if context else "yiwang"
         text = t("core.usage", message=error.format_message().rstrip("."), command=command)
-        return _refuse(console, UserError(text, code=ExitCode.INPUT))
+        before_the_verb = context is not None and context.parent is None and given[0].startswith("-")
+        return _refuse(console, UserError(text, code=ExitCode.INPUT, fix=t("core.usage_order") if before_the_verb else ""))
     except (exceptions.Abort, KeyboardInterrupt):
         return _refuse(console, UserError(t("core.interrupted"), code=ExitCode.INTERRUPTED))
     except UserError as error:

@@ -45,7 +45,7 @@ def english(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_nothing_but_same_is_no_change() -> None:
     found = changes.collect({"jinan": result(step("same"))}, ())
     assert not found[0].changes
-    assert summary.describe(found, planned=True) == "no changes in 1 sites"
+    assert summary.describe(found, planned=True) == "no changes; sites: jinan"
 
 
 def test_providers_are_not_counted_as_changes_of_a_site() -> None:

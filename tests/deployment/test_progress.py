@@ -46,12 +46,12 @@ def test_a_long_role_says_where_it_is_and_what_is_left(tmp_path: Path, clock: li
     assert line.endswith("jinan · base 20/40 Clock · about 10 s left")
 
 
-def test_handlers_beyond_the_count_promise_nothing(tmp_path: Path, clock: list[float]) -> None:
+def test_handlers_after_the_last_task_promise_nothing(tmp_path: Path, clock: list[float]) -> None:
     stage = Stage(tmp_path / "events")
     stage.say(event="role_started", hosts=["c-jinan"], total_tasks=4, preview=False)
     clock[0] += 10
-    (line,) = stage.say(event="task_started", task="Restart", index=6)
-    assert line.endswith("6/6 Restart")
+    (line,) = stage.say(event="task_started", task="Restart", index=4)
+    assert line.endswith("4/4 Restart")
 
 
 def test_a_failure_shows_host_task_message_journal_and_the_way_on(tmp_path: Path, clock: list[float]) -> None:
@@ -124,10 +124,10 @@ def test_a_host_that_could_not_be_looked_at_is_a_warning_without_a_way_on(tmp_pa
 def test_a_preview_does_not_claim_to_finish_what_was_in_flight(tmp_path: Path, clock: list[float]) -> None:
     stage = Stage(tmp_path / "events")
     stage.progress.previewing = True
-    (line,) = told(stage, InFlight(("creating x",)))
-    assert line.endswith("working on creating x; an up reads it back and finishes it")
+    (line,) = told(stage, InFlight((f"creating {ROLE_URN}",)))
+    assert line.endswith("working on creating Role base; an up reads it back and finishes it")
     stage.progress.previewing = False
-    assert told(stage, InFlight(("creating x",))) == []
+    assert told(stage, InFlight((f"creating {ROLE_URN}",))) == []
 
 
 def test_a_role_that_failed_is_not_called_done(tmp_path: Path, clock: list[float]) -> None:

@@ -201,7 +201,7 @@ def test_down_takes_a_site_away_and_asks_before(recorded: Offline) -> None:
     assert recorded.resources("national", "national") == []
     assert done.stdout.splitlines()[-1].startswith("done: delete ")
     again = recorded("down", "--site", "national", "--yes")
-    assert again.stdout.splitlines()[-1] == "no changes in 1 sites"
+    assert again.stdout.splitlines()[-1] == "no changes; sites: national"
 
 
 def test_a_site_that_left_the_inventory_is_listed_and_can_be_taken_away(recorded: Offline) -> None:

@@ -449,6 +449,26 @@ CASES = (
         'province.yml:22: state_dir: "../state": expected an absolute path outside the inventory, or a directory in it that begins with a dot (git ignores those); for instance .state or /var/lib/yiwang/state',
     ),
     case(
+        "state_dir is a file",
+        write(".state", ""),
+        'province.yml:9: state_dir: ".state": expected a directory, but .state is none; name another one, for instance .state',
+    ),
+    case(
+        "state_dir below a file",
+        (replace(PROVINCE, "# state_dir: .state", "state_dir: .state/here"), write(".state", "")),
+        'province.yml:22: state_dir: ".state/here": expected a directory, but .state is none; name another one, for instance .state',
+    ),
+    case(
+        "a code with a zero before it",
+        replace(PROVINCE, "code: 370000", "code: 0370000"),
+        "province.yml:9: code: 0370000: expected a code of GB/T 2260; look the division up",
+    ),
+    case(
+        "a key that only begins like one",
+        replace(PROVINCE, "access:", "access:\n  key: /etc/key"),
+        "province.yml:35: access.key: unknown key; did you mean key_file?",
+    ),
+    case(
         "state_dir in the repository",
         replace(PROVINCE, "# state_dir: .state", "state_dir: state"),
         'province.yml:22: state_dir: "state": expected an absolute path outside the inventory, or a directory in it that begins with a dot (git ignores those); for instance .state or /var/lib/yiwang/state',

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from yiwang.inventory import Province, load
+from yiwang.inventory import InventoryError, Province, load
 from yiwang.paths import data
 from yiwang.standard import divisions
 
@@ -217,3 +217,9 @@ def test_state_and_keys_elsewhere(inventory: Path, tmp_path: Path) -> None:
     assert province.state_dir == tmp_path / "state"
     assert province.access.key_file == Path.home() / ".ssh" / "yiwang"
     assert province.passphrase() == "from the key system"
+
+
+def test_a_directory_that_is_not_there_is_named_itself(tmp_path: Path) -> None:
+    with pytest.raises(InventoryError) as raised:
+        load(tmp_path / "none")
+    assert raised.value.report().startswith(f"{tmp_path}/none: ")

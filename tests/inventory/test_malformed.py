@@ -13,16 +13,14 @@ from yiwang import cli
 from yiwang.errors import ExitCode
 from yiwang.inventory import InventoryError, load
 
-ALL_CASES = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-
 
 def spoil(inventory: Path, case: Case) -> None:
     for change in case.changes:
         change(inventory)
 
 
-@ALL_CASES
-def test_malformed_inventory(case: Case, inventory: Path, capfd: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_malformed_inventory(case: Case, inventory: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     spoil(inventory, case)
     before = tree(inventory)
     code = cli.run(["inventory", "check", str(inventory)])
@@ -31,12 +29,12 @@ def test_malformed_inventory(case: Case, inventory: Path, capfd: pytest.CaptureF
     assert printed.out == ""
     assert code == ExitCode.INPUT
     assert tree(inventory) == before
-
-
-@ALL_CASES
-def test_malformed_inventory_in_chinese(case: Case, inventory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("YIWANG_LANG", "zh")
-    spoil(inventory, case)
+    check_in_chinese(case, inventory)
+
+
+def check_in_chinese(case: Case, inventory: Path) -> None:
+    """The same findings in Chinese, from the same resolved inventory."""
     with pytest.raises(InventoryError) as raised:
         load(inventory)
     lines = raised.value.report().splitlines()

@@ -43,7 +43,8 @@ class Shown:
 
 def register(app: typer.Typer) -> None:
     """Add the group to the command line."""
-    group = typer.Typer(help=t("ssh.host_help"), no_args_is_help=True, rich_markup_mode=None)
+    end = example("yiwang host trust --all", 0, 3)
+    group = typer.Typer(help=t("ssh.host_help"), epilog=end, no_args_is_help=True, rich_markup_mode=None)
     app.add_typer(group, name="host")
     _register_key(group)
     _register_trust(group)

@@ -19,7 +19,8 @@ DirectoryArgument = Annotated[Path | None, typer.Argument(metavar="[DIR]", help=
 
 def register(app: typer.Typer) -> None:
     """Add the verbs to the command line."""
-    group = typer.Typer(help=t("inventory.help_group"), no_args_is_help=True, rich_markup_mode=None)
+    end = example("yiwang inventory check inventories/lab", 0, 3)
+    group = typer.Typer(help=t("inventory.help_group"), epilog=end, no_args_is_help=True, rich_markup_mode=None)
     app.add_typer(group, name="inventory")
 
     @group.command(help=t("inventory.help_check"), epilog=example("yiwang inventory check inventories/lab", 0, 3))

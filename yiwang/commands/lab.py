@@ -19,7 +19,8 @@ from yiwang.output import Console, plain, table
 
 def register(app: typer.Typer) -> None:
     """Add the verbs to the command line."""
-    group = typer.Typer(help=t("lab.help"), no_args_is_help=True, rich_markup_mode=None)
+    end = example("yiwang lab up", 0, 3)
+    group = typer.Typer(help=t("lab.help"), epilog=end, no_args_is_help=True, rich_markup_mode=None)
     app.add_typer(group, name="lab")
     _register_up(group)
     _register_down(group)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
 from yiwang.commands._options import HostOption, InventoryOption, JsonOption, QuietOption, SiteOption, example, inventory_directory
@@ -20,24 +22,26 @@ def register(app: typer.Typer) -> None:
         inventory: InventoryOption = None,
         site: SiteOption = None,
         host: HostOption = None,
+        refresh: Annotated[bool, typer.Option("--refresh", help=t("cli.refresh_plan"))] = False,
         json_output: JsonOption = False,
         quiet: QuietOption = False,
     ) -> int:
         """Exit 0: nothing to do; 2: changes; 1: it could not be told, or not for every host."""
         console = Console(json_output=json_output, quiet=quiet)
         with session("plan", inventory_directory(inventory), console, site, host) as work:
-            return show_plan(console, work)
+            return show_plan(console, work, refresh=refresh)
 
 
-def show_plan(console: Console, work: Session) -> int:
+def show_plan(console: Console, work: Session, *, refresh: bool = False) -> int:
     """Plan the session's sites and say what was found; returns the exit code."""
-    run = work.run(detail=True)
+    run = work.run(detail=True, refresh=refresh)
     console.progress(t("deployment.planning", sites=len(work.selection.sites)))
     found = work.preview(run)
     for gone in work.departed:
         console.warn(gone.describe())
     departed = [{"site": gone.site.name, "resources": gone.resources} for gone in work.departed]
     console.result({"sites": found, "departed": departed}, summary.describe(found, planned=True))
+    summary.hint_unread(console, found, refresh=refresh)
     if run.control.cancelled:
         return ExitCode.INTERRUPTED
     if any(part.error for part in found):

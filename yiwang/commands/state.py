@@ -21,7 +21,8 @@ from yiwang.output import Console, table
 
 def register(app: typer.Typer) -> None:
     """Add the verbs to the command line."""
-    group = typer.Typer(help=t("engine.help_state"), no_args_is_help=True, rich_markup_mode=None)
+    end = example("yiwang state list", 0, 3)
+    group = typer.Typer(help=t("engine.help_state"), epilog=end, no_args_is_help=True, rich_markup_mode=None)
     app.add_typer(group, name="state")
     _register_list(group)
     _register_unlock(group)

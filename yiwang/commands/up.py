@@ -67,5 +67,6 @@ def apply(console: Console, work: Session, run: runner.Run, planned: list[change
     known = {part.site: part for part in done}
     found = [known.get(part.site, part) for part in planned]
     console.result({"sites": found, "seconds": round(console.elapsed(), 1)}, summary.outcome(found))
+    summary.hint_unread(console, found, refresh=run.refresh)
     console.info(t("deployment.elapsed", seconds=round(console.elapsed(), 1)))
     return ExitCode.INTERRUPTED if run.control.cancelled else changes.exit_code(found)

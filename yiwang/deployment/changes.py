@@ -23,6 +23,13 @@ def operation(op: str) -> str:
     return t(f"deployment.op_{op.replace('-', '_')}")
 
 
+def under_way(pending: str) -> str:
+    """A pending operation of the state (``creating <urn>``) for a person: ``creating Role base``."""
+    kind, _, urn = pending.partition(" ")
+    type_, _, name = urn.rpartition("::")
+    return t(f"deployment.under_way_{kind}", what=f"{type_.rpartition(':')[2]} {name}")
+
+
 @dataclass
 class HostChanges:
     """One host's part: tasks that change something, files with their difference, and what a first run would do.

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from yiwang.deployment.changes import ROLE, operation
+from yiwang.deployment.changes import ROLE, operation, under_way
 from yiwang.deployment.events import Event, EventTail
 from yiwang.inventory.model import Site
 from yiwang.messages import t
@@ -55,7 +55,7 @@ class Progress:
         kind = type(event).__name__
         if kind == "InFlight" and self._first("in flight", site.name):
             key = "deployment.in_flight_planned" if self.previewing else "deployment.in_flight"
-            self._console.warn(t(key, site=site.name, what=", ".join(event.operations)))
+            self._console.warn(t(key, site=site.name, what=", ".join(map(under_way, event.operations))))
         elif kind == "StepFinished" and not self.previewing and event.op != "same" and not event.error:
             if event.type.startswith("yiwang:index:") or event.op.startswith("delete"):
                 what = f"{event.type.rpartition(':')[2]} {event.name}"
@@ -109,7 +109,6 @@ class Progress:
         running = self._running.get((event["site"], event["role"]))
         if running:
             running.index, running.task = event["index"], event["task"]
-            running.total = max(running.total, running.index)
 
     def _on_host_failed(self, event: Event) -> None:
         self._failed_roles.add((event["site"], event["role"]))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from yiwang.deployment.changes import HostChanges, SiteChanges, only_roles_failed, operation
 from yiwang.messages import t
+from yiwang.output import Console
 
 
 def headline(sites: list[SiteChanges], *, planned: bool) -> str:
@@ -26,7 +27,7 @@ def headline(sites: list[SiteChanges], *, planned: bool) -> str:
             return t("deployment.not_planned", **fields)
         return t("deployment.not_done", **fields, changes=parts) if parts else t("deployment.nothing_done", **fields)
     if not changing:
-        return t("deployment.no_changes", sites=len(sites))
+        return t("deployment.no_changes", names=", ".join(site.site for site in sites))
     return t("deployment.planned" if planned else "deployment.done", changes=parts, changing=changing, sites=len(sites))
 
 
@@ -57,6 +58,12 @@ def outcome(sites: list[SiteChanges]) -> str:
         found = [*_skipped_lines(site), *_error_lines(site)]
         lines += [f"{site.site}", *found, ""] if found else []
     return "\n".join([*lines, headline(sites, planned=False)])
+
+
+def hint_unread(console: Console, sites: list[SiteChanges], *, refresh: bool) -> None:
+    """Say that hosts whose record is as desired were not looked at, where there may be such and none was asked to be read."""
+    if not refresh and any(not site.error and not site.changes for site in sites):
+        console.info(t("deployment.not_read"))
 
 
 def _resource_lines(site: SiteChanges) -> list[str]:

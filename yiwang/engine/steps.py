@@ -13,7 +13,7 @@ from typing import TypeVar
 from yiwang.engine.client import InitError, Provider, ProviderError, ProviderGoneError
 from yiwang.engine.context import Context, HaltedError, StepError
 from yiwang.engine.planner import Difference, without_call
-from yiwang.engine.resource import Resource
+from yiwang.engine.resource import Resource, now
 from yiwang.engine.values import Properties, secret
 from yiwang.messages import t
 
@@ -76,6 +76,8 @@ class Steps:
 
     def _place(self, new: Resource, replaces: Resource | None, *, keep_old: bool) -> None:
         snapshot = self._context.snapshot
+        # When it was there, not when it was begun.
+        new.created = new.modified = now()
         if replaces is None or replaces not in snapshot:
             snapshot.put(new)
         elif keep_old:
@@ -101,10 +103,10 @@ class Steps:
             except InitError as error:
                 _keep_partial(new, error)
                 # The old inputs stay, so that the next run sees the whole difference again.
-                new.inputs = old.inputs
+                new.inputs, new.modified = old.inputs, now()
                 snapshot.replace(old, new)
                 raise
-            new.outputs = finished(new, outputs)
+            new.outputs, new.modified = finished(new, outputs), now()
             snapshot.replace(old, new)
             snapshot.settle(new.urn)
 

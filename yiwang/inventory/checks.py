@@ -24,7 +24,7 @@ class _Checks:
 
     def wrong(self, path: KeyPath, what: str, *, value: object = "", **details: object) -> None:
         node = self.facts.node.at(path)
-        text = str(value) or (shown(node.plain()) if node is not None and node.items is None else "")
+        text = str(value) or (node.shown() if node is not None and node.items is None else "")
         expected, fix = t(f"inventory.expect_{what}", **details), t(f"inventory.fix_{what}", **details)
         self.findings.add(Finding(FACTS, self.facts.line(path), path, text, expected, fix))
 
@@ -140,6 +140,14 @@ class _Checks:
         if state is not None and not _is_state_dir(directory, state):
             self.wrong(("state_dir",), "state_dir")
         below = state_dir(directory, state)
+        taken = next((place for place in (below, *below.parents) if place.exists()), below)
+        if not taken.is_dir() and taken.exists():
+            self.wrong(
+                ("state_dir",),
+                "state_place",
+                value=shown(state or DEFAULT_STATE),
+                file=taken.relative_to(directory) if taken.is_relative_to(directory) else taken,
+            )
         if self.facts.access is not None and self.facts.access.key_file is not None:
             self.private(("access", "key_file"), self.facts.access.key_file, directory, below)
         source = self.facts.passphrase

@@ -29,10 +29,14 @@ _SCALARS = {
 
 @dataclass
 class Node:
-    """One value of a document: ``scalar``, ``items`` of a mapping, or ``entries`` of a list, and the line it begins on."""
+    """One value of a document: ``scalar``, ``items`` of a mapping, or ``entries`` of a list, and the line it begins on.
+
+    ``written``: how a number stands in the file; 010 is eight to YAML, and 0x10 sixteen.
+    """
 
     line: int
     scalar: Any = None
+    written: str = ""
     items: dict[str, Node] | None = None
     entries: list[Node] | None = None
     key_lines: dict[str, int] = field(default_factory=dict)
@@ -45,6 +49,10 @@ class Node:
         if self.entries is not None:
             return [node.plain() for node in self.entries]
         return self.scalar
+
+    def shown(self) -> str:
+        """The value as it is shown in a finding."""
+        return self.written or shown(self.plain())
 
     def at(self, path: KeyPath) -> Node | None:
         """The node at ``path`` below this one, or ``None``."""
@@ -129,6 +137,8 @@ class _Composer:
             node = self.sequence(line, path, depth)
         else:
             node = Node(line, self.scalar(event, line, path))
+            if isinstance(node.scalar, int | float) and not isinstance(node.scalar, bool):
+                node.written = event.value
         if node.size > MAX_NODES:
             raise self.stop(line, path, t("inventory.too_big", limit=MAX_NODES), t("inventory.too_big_fix"))
         if event.anchor is not None:

@@ -20,7 +20,7 @@ SHOWN_FINDINGS = 200
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that is wrong. ``file`` is relative to the inventory; ``line`` counts from 1, 0 where there is none.
+    """One thing that is wrong. ``file`` is relative to the inventory, ``.`` itself; ``line`` counts from 1, 0 where there is none.
 
     ``value`` is the text to show for the value (never one of a secret), empty where there is none to show.
     """
@@ -34,7 +34,7 @@ class Finding:
 
     def text(self, directory: str = "") -> str:
         """``file:line: key.path: value: expected …; fix`` in one line."""
-        name = f"{directory}/{self.file}" if directory else self.file
+        name = str(Path(directory) / self.file)
         where = f"{name}:{self.line}" if self.line else name
         parts = (where, dotted(self.key), self.value, self.expected)
         return one_line(with_fix(": ".join(part for part in parts if part), self.fix))

@@ -51,8 +51,10 @@ class Facts:
 
 
 def close(key: str, known: Iterable[str]) -> list[str]:
-    """The known key most like ``key``, if any is like it."""
-    return difflib.get_close_matches(key, sorted(known), n=1, cutoff=0.6)
+    """The known key most like ``key``, if any is like it: nearly the same letters, or the only one that begins like it."""
+    options = sorted(known)
+    begin = [option for option in options if len(key) > 2 and option.startswith(f"{key}_")]
+    return difflib.get_close_matches(key, options, n=1, cutoff=0.7) or (begin if len(begin) == 1 else [])
 
 
 def nearest(key: str, known: Iterable[str]) -> str:
@@ -132,7 +134,7 @@ class _Reader:
             return {}
         if not node.items:
             what = "not_empty" if node.items is not None else "mapping"
-            self.add((key,), shown(node.plain()), t(f"inventory.expect_{what}"), t(f"inventory.fix_{what}"))
+            self.add((key,), node.shown(), t(f"inventory.expect_{what}"), t(f"inventory.fix_{what}"))
             return {}
         for name in node.items:
             try:
@@ -147,7 +149,7 @@ class _Reader:
         if node is None:
             return {}
         if node.entries is None:
-            self.add((key,), shown(node.plain()), t("inventory.expect_list"), t("inventory.fix_list"))
+            self.add((key,), node.shown(), t("inventory.expect_list"), t("inventory.fix_list"))
             return {}
         read = {index: self.section(model, (key, index)) for index in range(len(node.entries))}
         return {index: entry for index, entry in read.items() if entry is not None}
@@ -158,7 +160,7 @@ class _Reader:
             path = (*base, *location)
             kind = details["type"]
             node = self.node.at(path)
-            text = value if value is not None else (shown(node.plain()) if node is not None else "")
+            text = value if value is not None else (node.shown() if node is not None else "")
             if details["loc"] and details["loc"][-1] == "[key]":
                 text = shown(location[-1])
             if kind == "missing":

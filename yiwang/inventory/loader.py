@@ -24,7 +24,7 @@ def load(directory: Path) -> model.Province:
     findings = Findings()
     if not directory.is_dir():
         kind = "no_directory" if not directory.exists() else "not_inventory"
-        findings.add(Finding("province.yml", 0, (), "", t(f"inventory.{kind}"), t("inventory.no_directory_fix")))
+        findings.add(Finding(".", 0, (), "", t(f"inventory.{kind}"), t("inventory.no_directory_fix")))
         raise InventoryError(directory, findings.all())
     read = sources.read(directory, findings)
     # What is wrong in the shape of these files would only come back in other words from what follows.

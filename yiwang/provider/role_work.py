@@ -208,17 +208,14 @@ class _Narrator:
     def _write(self, event: str, **fields: Any) -> None:
         self._events.write(event, site=self._work.site, role=self._work.role, **fields)
 
-    def _play(self, report: dict[str, Any]) -> None:
-        self._total += report["tasks"]
+    def _start(self, report: dict[str, Any]) -> None:
+        self._total = report["tasks"]
         self._write("role_started", hosts=list(self._work.hosts), total_tasks=self._total, preview=self._work.check)
 
     def _task(self, report: dict[str, Any]) -> None:
-        self._index += 1
-        # Tasks that are included while the play runs are not in the count made at its start.
-        self._total = max(self._total, self._index)
+        # A handler, or a task included while the play runs, was not counted: the one before it is still the last that was.
+        self._index = report["place"] or self._index
         self._write("task_started", task=report["task"], index=self._index, total=self._total)
-
-    _handler = _task
 
     def _result(self, report: dict[str, Any]) -> None:
         message = {"message": report["message"]} if "message" in report else {}

@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import json
 import os
+from collections.abc import Iterator
 from typing import Any
 
 from ansible.plugins.callback import CallbackBase
@@ -34,23 +35,30 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]  # Ansible is not type
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._out = open(os.environ["YIWANG_CALLBACK"], "w", encoding="utf-8")  # noqa: SIM115,PTH123 - open until the process ends
+        # The place of each task among all that the files tell of; what is included while a play runs has none.
+        self._places: dict[str, int] = {}
+        self._total = 0
 
     def _say(self, event: str, **fields: Any) -> None:
         self._out.write(json.dumps({"event": event, **fields}, ensure_ascii=False, default=str) + "\n")
         self._out.flush()
 
-    def v2_playbook_on_play_start(self, play: Any) -> None:
-        """A play begins: how many tasks it will run, as far as the files tell."""
-        gathering = 1 if play.gather_facts else 0
-        self._say("play", name=play.get_name(), tasks=gathering + sum(_count(block) for block in play.compile()))
+    def v2_playbook_on_start(self, playbook: Any) -> None:
+        """The run begins: how many tasks all its plays have, as far as the files tell."""
+        for play in playbook.get_plays():
+            self._total += 1 if play.gather_facts else 0
+            for task in _tasks(play.compile()):
+                self._total += 1
+                self._places[task._uuid] = self._total  # noqa: SLF001 - Ansible has no public name for it
+        self._say("start", tasks=self._total)
 
     def v2_playbook_on_task_start(self, task: Any, is_conditional: bool) -> None:  # noqa: ARG002 - Ansible's interface
         """A task begins on the hosts."""
-        self._say("task", task=task.name or task.action)
+        self._say("task", task=task.name or task.action, place=self._places.get(task._uuid))  # noqa: SLF001 - as above
 
     def v2_playbook_on_handler_task_start(self, task: Any) -> None:
         """A handler begins; those are not among the tasks counted before."""
-        self._say("handler", task=task.name or task.action)
+        self._say("task", task=task.name or task.action, place=None)
 
     def v2_runner_on_ok(self, result: Any) -> None:
         """A task is done on a host."""
@@ -96,15 +104,14 @@ def cut(text: str) -> str:
     return text if len(text) <= _LONGEST else text[: text.rfind("\n", 0, _LONGEST) + 1]
 
 
-def _count(block: Any) -> int:
-    """The tasks of a compiled block; meta tasks (flush of handlers and such) are nobody's work."""
-    tasks = 0
-    for each in (*block.block, *block.always):
-        if hasattr(each, "block"):
-            tasks += _count(each)
-        elif not each.implicit and each.action not in ("meta", "ansible.builtin.meta"):
-            tasks += 1
-    return tasks
+def _tasks(blocks: list[Any]) -> Iterator[Any]:
+    """The tasks of compiled blocks in their order; meta tasks (flush of handlers and such) are nobody's work."""
+    for block in blocks:
+        for each in (*block.block, *block.always):
+            if hasattr(each, "block"):
+                yield from _tasks([each])
+            elif not each.implicit and each.action not in ("meta", "ansible.builtin.meta"):
+                yield each
 
 
 def _message(answer: dict[str, Any]) -> str:
