@@ -16,6 +16,7 @@ REPOSITORY = Path(__file__).parent.parent
 LAB_HOME = Path("/var/tmp/yiwang-tests")
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """All tests of the lab go to one of the parallel workers, in their order: there is one lab a run."""
     for item in items:

@@ -72,6 +72,14 @@ def test_an_up_with_nothing_to_do_applies_nothing(work: Callable[..., Work]) -> 
     one = work(told)
     assert one.up() == ExitCode.OK
     assert set(told.verbs) == {"preview"}
+    assert "not looked at; add --refresh" in one.said
+
+
+def test_only_a_run_that_left_hosts_unread_says_so(work: Callable[..., Work]) -> None:
+    for told, refresh in ((dict.fromkeys(("national", "province", "jinan", "qingdao"), NOTHING), True), ({}, False)):
+        one = work(Told(told))
+        assert one.up(refresh=refresh) == ExitCode.OK
+        assert "not looked at" not in one.said
 
 
 def test_what_never_began_is_not_reported_as_done(work: Callable[..., Work]) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import datetime
 import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,7 @@ import pytest
 from engine.box_case import Box, wait_for
 
 from yiwang import engine, processes
-from yiwang.engine import checkpoint, lock
+from yiwang.engine import checkpoint, journal, lock
 from yiwang.engine.values import UNKNOWN, is_secret
 from yiwang.errors import ExitCode, UserError
 
@@ -546,3 +548,21 @@ def test_what_people_read_is_in_their_language(tmp_path: Path, monkeypatch: pyte
     assert len(texts) >= 4
     assert all(any(character > "\u4e00" for character in text) for text in texts), texts
     assert not any("pulumi up" in text or "pulumi state" in text for text in texts)
+
+
+# -- times ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_resource_is_as_old_as_the_end_of_its_step(tmp_path: Path) -> None:
+    slow = Box(tmp_path, delay=0.5, program='Box("a", text=f"text {step}")\n')
+    begun, found = {}, {}
+    for step in (1, 2):
+
+        def note(event: object, step: int = step) -> None:
+            if isinstance(event, engine.StepStarted) and event.name == "a":
+                begun[step] = time.time()
+
+        assert asyncio.run(engine.up(slow.stack, slow.options(step), note)).ok
+        (found[step],) = [state for state in journal.load(slow.store, "open sesame").deployment.resources if state.name == "a"]
+        assert datetime.datetime.fromisoformat(found[step].modified).timestamp() >= begun[step] + 0.5
+    assert found[2].created == found[1].created == found[1].modified
