@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -16,12 +16,16 @@ REPOSITORY = Path(__file__).parent.parent
 LAB_HOME = Path("/var/tmp/yiwang-tests")
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+@pytest.hookimpl(wrapper=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> Generator[None, None, None]:
     """All tests of the lab go to one of the parallel workers, in their order: there is one lab a run."""
     for item in items:
         if item.get_closest_marker("lab"):
             item.add_marker(pytest.mark.xdist_group("lab"))
+    yield
+    apart = [item.nodeid for item in items if item.get_closest_marker("lab") and not item.nodeid.endswith("@lab")]
+    if apart and config.getoption("loadgroup", default=False):
+        raise pytest.UsageError(f"not in the group of the lab, so it may wait for the other worker's lab: {apart[0]}")
 
 
 @pytest.fixture(scope="session")
