@@ -566,3 +566,31 @@ def test_a_resource_is_as_old_as_the_end_of_its_step(tmp_path: Path) -> None:
         (found[step],) = [state for state in journal.load(slow.store, "open sesame").deployment.resources if state.name == "a"]
         assert datetime.datetime.fromisoformat(found[step].modified).timestamp() >= begun[step] + 0.5
     assert found[2].created == found[1].created == found[1].modified
+
+
+# -- what a run may be told --------------------------------------------------------------------------------------------
+
+
+def test_changes_that_were_not_expected(tmp_path: Path) -> None:
+    box = Box(tmp_path, program='Box("a", text=f"text {step}")')
+    unexpected = "no changes were expected for {} but changes were proposed"
+    planned = box.run("preview", 1, expect_no_changes=True)
+    assert (planned.ok, planned.code, errors(planned)) == (False, ExitCode.FAILED, [unexpected.format("preview")])
+    made = box.run("up", 1, expect_no_changes=True)
+    assert (made.ok, errors(made), len(box.world()["created"])) == (False, [unexpected.format("update")], 1), "looked at afterwards"
+    assert box.run("up", 1, expect_no_changes=True).ok
+    assert box.run("refresh", 1, expect_no_changes=True).ok
+    world = box.world()
+    world["objects"]["a:"]["text"] = "drift"
+    (tmp_path / "world-dev.json").write_text(json.dumps(world))
+    assert errors(box.run("refresh", 1, expect_no_changes=True)) == [unexpected.format("refresh")]
+
+
+def test_pending_creates_are_forgotten_when_told_so(tmp_path: Path) -> None:
+    box = Box(tmp_path, program='Box("a", text="x", fail="crash" if step == 1 else None)')
+    assert not box.run("up", 1).ok
+    kept = box.run("refresh", 1)
+    assert kept.in_flight == ("creating urn:pulumi:dev::box::box:index:Box::a",)
+    assert box.run("refresh", 1, preview_only=True, clear_pending_creates=True).in_flight == kept.in_flight
+    assert box.run("refresh", 1, clear_pending_creates=True).in_flight == kept.in_flight
+    assert box.run("refresh", 1).in_flight == ()

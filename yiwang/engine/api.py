@@ -80,6 +80,13 @@ class Options:
     ``references``: full stack name -> outputs (as in ``Result.outputs``) that previews use in place of recorded ones.
     ``providers``: packages whose executables may be run. ``preview_only`` (refresh, destroy): change nothing.
     ``verb``: shown to others while the stack is locked.
+    ``run_program``: refresh and destroy run the program, so that providers are configured as it says now; up with ``refresh``
+    reads each resource when the program registers it.
+    ``excludes``: the reverse of ``targets``, with ``exclude_dependents`` also what depends on them. ``replace``: URNs (or
+    patterns) that are to be replaced; ``target_replace`` the same, and the run is limited to them.
+    ``clear_pending_creates`` (refresh): creates that a killed run left are forgotten. ``expect_no_changes``: the run fails
+    afterwards when something changed, or would change. ``plan`` (up): a plan as ``Result.plan`` has it; what it does not
+    allow is refused.
     """
 
     parallel: int = 8
@@ -94,6 +101,14 @@ class Options:
     continue_on_error: bool = False
     providers: frozenset[str] = frozenset({"yiwang"})
     preview_only: bool = False
+    run_program: bool = False
+    excludes: tuple[str, ...] = ()
+    exclude_dependents: bool = False
+    replace: tuple[str, ...] = ()
+    target_replace: tuple[str, ...] = ()
+    clear_pending_creates: bool = False
+    expect_no_changes: bool = False
+    plan: Mapping[str, Any] | None = field(default=None, repr=False)
     control: Control = field(default_factory=Control)
 
 
@@ -107,6 +122,7 @@ class Result:
     makes them fit for people. ``in_flight``: what an earlier killed run had under way (``creating <urn>``).
     ``code``: what a verb exits with for this run: OK when it is ``ok``, the code of the UserError its program ended with (one
     error diagnostic says what and the fix), and FAILED for everything else.
+    ``plan`` (preview): what the run would do, in the form of the CLI's plan files (``DeploymentPlanV1``), secrets encrypted.
     """
 
     ok: bool
@@ -117,6 +133,7 @@ class Result:
     diagnostics: tuple[Diagnostic, ...]
     in_flight: tuple[str, ...]
     code: ExitCode = ExitCode.OK
+    plan: Mapping[str, Any] | None = field(default=None, repr=False)
 
 
 def _ignore(_event: object) -> None:

@@ -32,16 +32,19 @@ from yiwang.engine.report import Reporter
 from yiwang.engine.service import Engine
 from yiwang.engine.snapshot import Snapshot
 from yiwang.engine.store import Store
-from yiwang.errors import ExitCode
+from yiwang.errors import ExitCode, UserError
 from yiwang.messages import t
 
 # Stacks whose program was looked at in this process: all its packages are available.
 _examined: set[tuple[Path, str, str]] = set()
 _CODES = frozenset(ExitCode)
+# Steps that change nothing.
+_CHANGELESS = frozenset({"same", "read", "refresh"})
 
 
 async def execute(kind: str, stack: Stack, options: Options, on_event: OnEvent) -> Result:
     """Run ``preview``, ``up``, ``refresh`` or ``destroy``; see ``api``."""
+    _refuse(options)
     project = load_project(stack.project_dir)
     key = (stack.backend.absolute(), project.name, stack.name)
     if kind == "up" and key not in _examined:
@@ -52,6 +55,12 @@ async def execute(kind: str, stack: Stack, options: Options, on_event: OnEvent) 
     if kind in {"up", "preview"}:
         _examined.add(key)
     return result
+
+
+def _refuse(options: Options) -> None:
+    for name in ("run_program", "excludes", "exclude_dependents", "replace", "target_replace", "plan"):
+        if getattr(options, name):
+            raise UserError(t("engine.unavailable", what=f"--{name.replace('_', '-')}"), code=ExitCode.INPUT, fix=t("engine.use_cli"))
 
 
 @dataclass
@@ -168,6 +177,8 @@ class _Run:
                 context.snapshot.close()
 
     async def _operate(self, context: Context, executor: Executor) -> None:
+        if self.kind == "refresh" and self.options.clear_pending_creates:
+            context.snapshot.forget_creates()
         if self.options.refresh or self.kind == "refresh":
             await refresh(context, executor.registry, outcomes=self.kind == "refresh")
             executor.registry.look_again()
@@ -204,6 +215,9 @@ class _Run:
 
     def _result(self, context: Context, executor: Executor, operations: tuple[str, ...]) -> Result:
         reporter = self.reporter
+        if self.options.expect_no_changes and not reporter.failed and not _CHANGELESS.issuperset(reporter.counts):
+            operation = "preview" if self.dry else "update" if self.kind == "up" else self.kind
+            reporter.error(t("engine.changes_not_expected", operation=operation))
         if reporter.step_failed:
             reporter.diagnostic("error", t("engine.preview_failed" if self.dry else "engine.update_failed"))
         registered = executor.registry.new.get(executor.registry.stack_urn)

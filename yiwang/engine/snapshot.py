@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from yiwang.engine import checkpoint
@@ -99,8 +99,15 @@ class Snapshot:
 
     def settle(self, urn: str) -> None:
         """Forget the pending operations of earlier runs on a URN."""
+        self._forget(lambda entry: entry.resource.urn == urn)
+
+    def forget_creates(self) -> None:
+        """Forget the creates of earlier runs that did not end."""
+        self._forget(lambda entry: entry.type == "creating")
+
+    def _forget(self, wanted: Callable[[Pending], bool]) -> None:
         for number, entry in list(self._recorded.items()):
-            if entry.resource.urn == urn:
+            if wanted(entry):
                 del self._recorded[number]
                 self._log({"forget": number})
 
