@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from yiwang.engine import planner
-from yiwang.engine.planner import DiffAnswer, Difference, PlanError, Situation
+from yiwang.engine.planner import DiffAnswer, Difference, Situation
 from yiwang.engine.resource import Resource
 from yiwang.engine.values import UNKNOWN, secret
 
@@ -32,12 +32,10 @@ PROVIDER_DELETES_FIRST = Difference(changes=True, keys=("x",), delete_first=True
         ({}, REPLACING, Situation(delete_before_replace=True), ("delete-replaced", "replace", "create-replacement")),
         ({}, PROVIDER_DELETES_FIRST, Situation(), ("delete-replaced", "replace", "create-replacement")),
         ({}, PROVIDER_DELETES_FIRST, Situation(delete_before_replace=False), ("create-replacement", "replace")),
-        ({"taint": True}, Difference(), Situation(), ("create-replacement", "replace")),
         ({"pending_replacement": True}, Difference(), Situation(), ("delete-replaced", "replace", "create-replacement")),
-        ({"external": True}, Difference(), Situation(), ("create",)),
+        ({"external": True}, Difference(), Situation(), ("create-replacement", "replace")),
         ({}, Difference(), Situation(recreating=True), ("create",)),
-        ({}, Difference(), Situation(replace_trigger=True), ("create-replacement", "replace")),
-        ({}, Difference(), Situation(provider_replaced=True), ("create-replacement", "replace")),
+        ({}, CHANGED, Situation(triggered=True), ("create-replacement", "replace")),
         # Keys without a change: the provider says nothing changes, and that counts.
         ({}, Difference(changes=False, keys=("x",)), Situation(), ("same",)),
     ],
@@ -47,10 +45,53 @@ def test_steps(old: dict[str, Any] | None, found: Difference, situation: Situati
     assert planner.decide(state(), former, found, situation).steps == steps
 
 
-def test_a_protected_resource_is_not_replaced() -> None:
-    with pytest.raises(PlanError, match="marked for protection"):
-        planner.decide(state(), state(protect=True), REPLACING, Situation())
-    assert planner.decide(state(), state(protect=True), CHANGED, Situation()).operation == "update"
+@pytest.mark.parametrize(
+    ("old", "new", "found", "refused"),
+    [
+        (True, True, REPLACING, True),
+        (True, False, REPLACING, False),
+        (False, True, REPLACING, False),
+        (True, True, CHANGED, False),
+    ],
+)
+def test_a_protected_resource_is_not_replaced(old: bool, new: bool, found: Difference, refused: bool) -> None:
+    before, after = state(protect=old), state(protect=new)
+    assert planner.may_not_replace(after, before, planner.decide(after, before, found, Situation())) is refused
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "asked", "other", "key"),
+    [
+        ({}, {}, False, False, ""),
+        ({"taint": True}, {}, False, False, "id"),
+        ({}, {}, True, True, "id"),
+        ({}, {"replace_with": ["x", "gone"]}, False, False, "replaceWith"),
+        ({}, {"deleted_with": "gone"}, False, False, "deletedWith"),
+        ({}, {"deleted_with": "other"}, False, False, ""),
+        ({}, {}, False, True, "provider"),
+        ({"provider": ""}, {}, False, False, "provider"),
+    ],
+)
+def test_replacements_that_do_not_ask_the_provider(old: dict[str, Any], new: dict[str, Any], asked: bool, other: bool, key: str) -> None:
+    before, after = state(**{"provider": "p::1", **old}), state(provider="p::1", **new)
+    assert planner.forced_key(after, before, replaced={"gone"}, asked=asked, provider_replaces=other) == key
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "found"),
+    [
+        (None, "x", False),
+        ("x", None, False),
+        ("x", "x", False),
+        ("x", secret("x"), False),
+        ("x", "y", True),
+        (0, False, True),
+        ("x", UNKNOWN, True),
+        ({"k": ["x"]}, {"k": [secret("y")]}, True),
+    ],
+)
+def test_replacement_triggers(old: Any, new: Any, found: bool) -> None:
+    assert planner.triggered(new, old) is found
 
 
 @pytest.mark.parametrize(
@@ -63,14 +104,35 @@ def test_a_protected_resource_is_not_replaced() -> None:
         (DiffAnswer(changes=True, diffs=("x",), detailed={"x.k": "update"}), ["x.k"], True, (), True),
         (DiffAnswer(changes=True, diffs=("x",), detailed={"x.o": "update"}), ["x.k"], True, (), False),
         (DiffAnswer(changes=True), ["*"], True, (), False),
+        (DiffAnswer(), ["o.b[1]"], True, (), True),
+        (DiffAnswer(), ["o.b[0]"], True, (), False),
+        (DiffAnswer(), ["o.c"], True, (), False),
         (DiffAnswer(changes=True, replaces=("y",)), [], True, ("y",), True),
     ],
 )
 def test_replace_on_changes_sees_what_the_provider_named(
     answer: DiffAnswer, patterns: list[str], changes: bool, keys: tuple[str, ...], replaces: bool
 ) -> None:
-    found = planner.difference(answer, {}, {}, patterns)
+    found = planner.difference(answer, {"o": {"b": [1, 2], "c": 1}}, {"o": {"b": [1, 3], "c": 1}}, patterns)
     assert (found.changes, found.keys, found.replaces) == (changes, keys, replaces)
+
+
+@pytest.mark.parametrize(("patterns", "keys"), [(["#initerror"], ("#initerror",)), (["*"], ("#initerror",)), (["x"], ()), ([], ())])
+def test_init_errors_may_force_a_replacement(patterns: list[str], keys: tuple[str, ...]) -> None:
+    found = planner.difference(DiffAnswer(changes=False), {}, {}, patterns, init_errors=True)
+    assert (found.keys, found.changes) == (keys, bool(keys))
+
+
+def test_paths_of_what_changed() -> None:
+    before = {"same": 1, "gone": {"x": 1}, "list": [1, {"a.b": 1}], "kind": [1]}
+    after = {"same": 1, "new": None, "list": [1, {"a.b": 2}, 3], "kind": {"k": 1}, "it's": 1}
+    assert planner.changed_paths(before, after) == {
+        "gone": "delete",
+        '["it\'s"]': "add",
+        "kind": "update",
+        'list[1]["a.b"]': "update",
+        "list[2]": "add",
+    }
 
 
 def test_a_provider_that_cannot_say_is_helped_by_the_inputs() -> None:
@@ -119,10 +181,12 @@ def test_dependents_of_a_delete_before_replace() -> None:
     root, dependent = state("root"), state("dependent")
     dependent.inputs = {"x": "was", "y": 1}
     dependent.property_dependencies = {"x": [root.urn], "y": []}
-    assert planner.affected(dependent, {root.urn}) == (False, {"x": UNKNOWN, "y": 1})
+    assert planner.affected(dependent, {root.urn}, root.urn) == (False, {"x": UNKNOWN, "y": 1})
     only_ordered = state("ordered", dependencies=[root.urn])
-    assert planner.affected(only_ordered, {root.urn}) == (False, None)
-    assert planner.affected(state("hosted", deleted_with=root.urn), {root.urn}) == (True, None)
+    assert planner.affected(only_ordered, {root.urn}, root.urn) == (False, None)
+    assert planner.affected(state("hosted", deleted_with=root.urn), {root.urn}, root.urn) == (True, None)
+    assert planner.affected(state("tied", replace_with=[root.urn]), {root.urn}, root.urn) == (True, None)
+    assert planner.affected(state("made", provider=f"{root.urn}::1"), {root.urn}, root.urn) == (True, None)
 
 
 def test_unchanged_states_are_not_written_for_their_place_in_the_source() -> None:

@@ -93,7 +93,6 @@ def test_children_are_tied_without_the_help_of_a_tool(tmp_path: Path, monkeypatc
 @pytest.mark.parametrize(
     ("program", "what"),
     [
-        ('pulumi.CustomResource("box:index:Box", "x", {}, ResourceOptions(import_="id"))', "import of an existing resource"),
         ('pulumi.runtime.invoke("box:index:get", {})', "function box:index:get"),
         ('pulumi.ComponentResource("box:index:Shelf", "x", {}, None, remote=True)', "a component of another language"),
     ],

@@ -45,6 +45,14 @@ def test_what_a_program_sends_is_normalised() -> None:
     assert values.normalise(sent) == {"known": secret(1), "unknown": UNKNOWN, "nested": secret({"inner": "x"})}
 
 
+@pytest.mark.parametrize(
+    ("left", "right", "same"),
+    [(1, 1.0, True), (1, True, False), ([0], [False], False), ({"k": [1]}, {"k": [True]}, False), ({"k": [1]}, {"k": [1]}, True)],
+)
+def test_equal_values(left: Any, right: Any, same: bool) -> None:
+    assert values.equal(left, right) is same
+
+
 def test_a_provider_gets_only_what_it_accepts() -> None:
     reference = {SIGNATURE: RESOURCE, "urn": "urn:x", "id": "i-1"}
     component = {SIGNATURE: RESOURCE, "urn": "urn:c"}
@@ -60,7 +68,7 @@ def test_a_provider_gets_only_what_it_accepts() -> None:
         ({"x": {"k": 1, "o": 2}}, {"x": {"k": secret(0)}}, {"x": {"k": secret(1), "o": 2}}),
         ({"x": [1, 2]}, {"x": [1, secret(2)]}, {"x": secret([1, 2])}),
         ({"y": 1}, {"x": secret(1)}, {"y": 1}),
-        ({"x": 5}, {"x": {"k": secret(1)}}, {"x": 5}),
+        ({"x": 5}, {"x": {"k": secret(1)}}, {"x": secret(5)}),
     ],
 )
 def test_secrets_are_marked_again(back: dict[str, Any], marks: dict[str, Any], result: dict[str, Any]) -> None:

@@ -8,12 +8,19 @@ from yiwang.engine.client import Reading
 from yiwang.engine.planner import DiffAnswer
 from yiwang.engine.resource import Resource
 from yiwang.engine.values import Properties
+from yiwang.messages import t
 
 
 class Blank:
-    """Accepts every input and leaves every output unknown. Never used where something is made."""
+    """Accepts every input and leaves every output unknown. Never used where something is made.
+
+    ``echo``: the inputs are outputs, so that more of a program can be looked at.
+    """
 
     previews = True
+
+    def __init__(self, *, echo: bool = False) -> None:
+        self._echo = echo
 
     async def check_config(self, urn: str, old: Properties, new: Properties) -> Properties | None:
         """No opinion."""
@@ -31,30 +38,30 @@ class Blank:
         return new
 
     async def diff(self, urn: str, old: Resource, new_inputs: Properties, ignore: Sequence[str]) -> DiffAnswer:
-        """No opinion."""
+        """Something differs, for all that can be known."""
         del urn, old, new_inputs, ignore
-        return DiffAnswer()
+        return DiffAnswer() if self._echo else DiffAnswer(changes=True, unavailable=t("engine.unknown_config"))
 
     async def create(self, new: Resource, *, preview: bool) -> tuple[str, Properties]:
-        """The inputs as outputs."""
+        """No outputs."""
         _only(preview)
-        return "", dict(new.inputs)
+        return "", dict(new.inputs) if self._echo else {}
 
     async def update(self, old: Resource, new: Resource, *, preview: bool) -> Properties:
-        """The inputs as outputs."""
+        """No outputs."""
         del old
         _only(preview)
-        return dict(new.inputs)
+        return dict(new.inputs) if self._echo else {}
 
     async def delete(self, old: Resource) -> None:
         """Never asked."""
         del old
         _only(preview=False)
 
-    async def read(self, urn: str, id_: str, inputs: Properties, outputs: Properties) -> Reading:
+    async def read(self, urn: str, id_: str, inputs: Properties | None, outputs: Properties | None, *, seconds: float = 0) -> Reading:
         """Nothing is known of it but what is recorded."""
-        del urn
-        return Reading(id_, outputs, inputs)
+        del urn, seconds
+        return Reading(id_, outputs or {}, inputs or {})
 
 
 def _only(preview: bool) -> None:

@@ -49,9 +49,11 @@ _FIELDS = {
     "modified": "modified",
     "sourcePosition": "source_position",
     "ignoreChanges": "ignore_changes",
+    "hideDiff": "hide_diff",
     "replaceOnChanges": "replace_on_changes",
+    "replacementTrigger": "replacement_trigger",
 }
-_SEALED = ("inputs", "outputs")
+_SEALED = ("inputs", "outputs", "replacementTrigger")
 
 
 @dataclass
@@ -84,7 +86,8 @@ def encode_resource(resource: Resource, secrets: Secrets) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for key, attribute in _FIELDS.items():
         value = getattr(resource, attribute)
-        if value or key == "custom":
+        # A trigger may be false or zero.
+        if value or key == "custom" or (key == "replacementTrigger" and value is not None):
             found[key] = secrets.seal(value, resource.urn) if key in _SEALED else value
     if "propertyDependencies" in found:
         found["propertyDependencies"] = {key: resource.property_dependencies[key] for key in sorted(resource.property_dependencies)}

@@ -56,12 +56,16 @@ class InitError(ProviderError):
 
 @dataclass(frozen=True)
 class Reading:
-    """What Read found. ``id`` is empty when the object is gone; ``inputs`` None when the provider gives none."""
+    """What Read found. ``id`` is empty when the object is gone; ``inputs`` None when the provider gives none.
+
+    ``exists``: whether the provider gave properties at all, some do so without an id.
+    """
 
     id: str
     outputs: Properties
     inputs: Properties | None = None
     init_errors: tuple[str, ...] = ()
+    exists: bool = True
 
 
 class Provider(Protocol):
@@ -90,8 +94,8 @@ class Provider(Protocol):
     async def delete(self, old: Resource) -> None:
         """Remove the object; no error when it is gone."""
 
-    async def read(self, urn: str, id_: str, inputs: Properties, outputs: Properties) -> Reading:
-        """Find the object."""
+    async def read(self, urn: str, id_: str, inputs: Properties | None, outputs: Properties | None, *, seconds: float = 0) -> Reading:
+        """Find the object; ``inputs`` and ``outputs`` as they are recorded, None when nothing is."""
 
 
 class GrpcProvider:
@@ -206,19 +210,25 @@ class GrpcProvider:
         )
         await _call(self._stub.Delete(request))
 
-    async def read(self, urn: str, id_: str, inputs: Properties, outputs: Properties) -> Reading:
+    async def read(self, urn: str, id_: str, inputs: Properties | None, outputs: Properties | None, *, seconds: float = 0) -> Reading:
         """See ``Provider``."""
-        request = pb.ReadRequest(id=id_, properties=self._out(outputs), inputs=self._out(inputs), **_identity(urn))
+        request = pb.ReadRequest(
+            id=id_,
+            properties=None if outputs is None else self._out(outputs),
+            inputs=None if inputs is None else self._out(inputs),
+            timeout=seconds,
+            **_identity(urn),
+        )
         try:
             answer = await _call(self._stub.Read(request))
         except InitError as error:
-            return Reading(error.id, remark(error.outputs, inputs), error.inputs or None, tuple(error.reasons))
+            return Reading(error.id, remark(error.outputs, inputs or {}), error.inputs or None, tuple(error.reasons))
         found = normalise(from_struct(answer.properties))
         back = normalise(from_struct(answer.inputs)) if answer.HasField("inputs") else None
         if not self._secrets:
-            found = remark(remark(found, outputs), inputs)
-            back = None if back is None else remark(back, inputs)
-        return Reading(answer.id, found, back)
+            found = remark(remark(found, outputs or {}), inputs or {})
+            back = None if back is None else remark(back, inputs or {})
+        return Reading(answer.id, found, back, exists=answer.HasField("properties"))
 
     def _out(self, properties: Properties) -> Any:
         return to_struct(for_provider(properties, secrets=self._secrets, resources=self._resources))

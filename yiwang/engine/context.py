@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
+from typing import Literal
 
 from yiwang.engine.api import Options, Stack
 from yiwang.engine.project import Config, Project
 from yiwang.engine.providers import Providers
 from yiwang.engine.report import Reporter
 from yiwang.engine.snapshot import Snapshot
+
+Mode = Literal["update", "refresh", "destroy"]
 
 
 class HaltedError(Exception):
@@ -22,7 +25,10 @@ class StepError(Exception):
 
 @dataclass
 class Context:
-    """One run of one stack. ``dry``: nothing is changed. ``slots``: how many steps may run at the same time."""
+    """One run of one stack. ``dry``: nothing is changed. ``slots``: how many steps may run at the same time.
+
+    ``mode``: what the program is run for, if it is: to bring its resources about, or to read or delete what is recorded.
+    """
 
     stack: Stack
     options: Options
@@ -32,11 +38,17 @@ class Context:
     providers: Providers
     reporter: Reporter
     dry: bool
+    mode: Mode = "update"
     slots: asyncio.Semaphore = field(init=False)
 
     def __post_init__(self) -> None:
         """Make the slots."""
         self.slots = asyncio.Semaphore(max(self.options.parallel, 1))
+
+    @property
+    def refreshes(self) -> bool:
+        """Whether what is recorded is read when the program registers it."""
+        return self.options.run_program and (self.mode == "refresh" or self.options.refresh)
 
     @property
     def halted(self) -> bool:

@@ -11,6 +11,7 @@ from yiwang.engine import urn as urns
 from yiwang.engine.checkpoint import Pending, in_order
 from yiwang.engine.client import Provider, ProviderError
 from yiwang.engine.context import Context, HaltedError, StepError
+from yiwang.engine.planner import PlanError
 from yiwang.engine.project import DYNAMIC
 from yiwang.engine.registry import Registry
 from yiwang.engine.resource import Resource
@@ -21,14 +22,23 @@ from yiwang.messages import t
 async def delete_leftovers(context: Context, registry: Registry) -> None:
     """Delete what the program did not register, and replaced states that are still there; in a destroy that is everything.
 
-    With targets only what they name is deleted.
+    With targets only they, and what needs them, which has to be named too (or asked for) before anything is deleted.
     """
-    todo = []
-    for resource in context.snapshot:
-        if resource.delete or (not registry.claimed(resource.urn) and registry.targeted(resource.urn)):
-            todo.append(resource)
-        elif not registry.claimed(resource.urn):
-            _keep(context, resource)
+    states = list(context.snapshot)
+    allowed, everything = registry.targets.deletable(states), context.mode == "destroy"
+    todo, kept = [], []
+    for state in states:
+        if state.urn not in allowed:
+            kept += [] if registry.claimed(state.urn) else [state]
+        elif state.delete or everything or not registry.claimed(state.urn):
+            todo.append(state)
+    unspecified = registry.targets.unspecified(state.urn for state in todo)
+    for urn in unspecified:
+        context.reporter.plan_error(t("engine.not_targeted_delete", urn=urn), urn)
+    if unspecified and not context.dry:
+        return
+    for state in kept:
+        _keep(context, state)
     await _delete(context, registry, todo)
 
 
@@ -59,7 +69,8 @@ async def _delete(context: Context, registry: Registry, resources: Sequence[Reso
         if not all(gone) or wave[position] > last:
             return False
         done = await _one(context, registry, steps, todo[position], going)
-        if not done and not context.options.continue_on_error:
+        # A protected one that is refused was not touched: what else is wrong is found in the same run.
+        if not done and not context.options.continue_on_error and not todo[position].protect:
             last = min(last, wave[position])
         return done
 
@@ -69,12 +80,15 @@ async def _delete(context: Context, registry: Registry, resources: Sequence[Reso
 
 
 async def _one(context: Context, registry: Registry, steps: Steps, resource: Resource, going: set[str]) -> bool:
-    op = "discard" if resource.external else "delete-replaced" if resource.delete or resource.pending_replacement else "delete"
+    op = planner.delete_op(resource)
     try:
         async with steps.performing(op, resource, resource, in_flight=True):
             provider = await _provider(context, registry, resource, going)
             await steps.delete(provider, resource, going=going)
     except (HaltedError, StepError):
+        return False
+    except PlanError as error:
+        context.reporter.error(str(error), resource.urn)
         return False
     return True
 

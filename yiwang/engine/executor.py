@@ -11,18 +11,17 @@ from collections.abc import Coroutine
 from dataclasses import dataclass
 from typing import Any
 
-from yiwang.engine import planner, reading
+from yiwang.engine import reading
 from yiwang.engine import urn as urns
-from yiwang.engine.client import Provider, ProviderError
+from yiwang.engine.client import ProviderError
 from yiwang.engine.context import Context, HaltedError, StepError
-from yiwang.engine.planner import Decision, DiffAnswer, Difference, PlanError, Situation
+from yiwang.engine.planner import PlanError
+from yiwang.engine.registering import Registrar
 from yiwang.engine.registry import Registry
-from yiwang.engine.replacing import Replacer, settle_provider
 from yiwang.engine.resource import Goal, Resource
 from yiwang.engine.steps import Steps, describe
 from yiwang.engine.values import Properties
 from yiwang.errors import UserError
-from yiwang.messages import t
 
 
 @dataclass(frozen=True)
@@ -40,10 +39,10 @@ class Executor:
         self._context = context
         self._steps = Steps(context)
         self.registry = Registry(context)
-        self._replacer = Replacer(context, self._steps, self.registry)
+        self._registrar = Registrar(context, self._steps, self.registry)
         self._defaults: dict[tuple[str, str, str], asyncio.Task[Registered]] = {}
+        self._goals: dict[str, Goal] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
-        self._components: dict[str, Any] = {}
         self._stack_outputs: Properties | None = None
         # A package that is not available, or a bug: ends the run with this very error.
         self.fatal: BaseException | None = None
@@ -70,7 +69,7 @@ class Executor:
             self._stack_outputs = known
         else:
             self._keep_outputs(resource, known)
-        step = self._components.pop(urn, None)
+        step = self._registrar.open_components.pop(urn, None)
         if step is not None:
             self._context.reporter.close(step)
 
@@ -132,23 +131,12 @@ class Executor:
         return Registered(urn)
 
     async def _register(self, urn: str, goal: Goal) -> Registered:
-        registry = self.registry
-        old = registry.claim(urn, goal)
-        goal = await self._with_provider(goal)
+        if goal.parent in self._goals:
+            goal = goal.below(self._goals[goal.parent])
+        old = self.registry.claim(urn, goal)
+        goal = self._goals[urn] = await self._with_provider(goal)
         await self._after_former_provider(old)
-        new = goal.resource(urn)
-        if registry.left_alone(new):
-            return self._leave_alone(new, old)
-        if new.is_provider:
-            await self._provider(new, goal, old)
-        elif new.custom:
-            provider = await registry.provider(new.provider)
-            await self._custom(new, goal, old, provider)
-        else:
-            found = planner.difference(DiffAnswer(), old.inputs if old else {}, new.inputs)
-            await self._perform(new, old, None, planner.decide(new, old, found, Situation()))
-        registry.new[urn] = new
-        return Registered(urn, new)
+        return Registered(urn, await self._registrar.register(goal.resource(urn), goal, old))
 
     async def _with_provider(self, goal: Goal) -> Goal:
         """The goal with a provider reference; default providers are registered at their first use."""
@@ -176,128 +164,13 @@ class Executor:
             if not task.done() and task.get_name() == former:
                 await asyncio.wait([task])
 
-    def _leave_alone(self, new: Resource, old: Resource | None) -> Registered:
-        """A resource that is not among the targets: as it was, or not there."""
-        registry = self.registry
-        if old is None:
-            with self._context.reporter.step("same", new):
-                registry.skipped.add(new.urn)
-                new.id, new.outputs = "", {}
-            return Registered(new.urn, new)
-        with self._context.reporter.step("same", old, old):
-            registry.new[new.urn] = old
-        return Registered(new.urn, old)
-
-    async def _provider(self, new: Resource, goal: Goal, old: Resource | None) -> None:
-        """A provider resource: its inputs are its configuration, its id is ours."""
-        context, package = self._context, urns.package_of(new.type)
-        context.providers.refuse([new.type])
-        provider = await context.providers.for_config(new.urn, package)
-        before = {key: value for key, value in (old.inputs if old else {}).items() if key != "__internal"}
-        checked = await self._steps.ask(provider.check_config(new.urn, before, goal.inputs))
-        if checked is not None:
-            new.inputs = {**checked, "__internal": {}}
-        config = checked if checked is not None else goal.inputs
-        found = Difference()
-        if old is not None:
-            answer = await self._steps.ask(provider.diff_config(new.urn, old, config))
-            found = planner.difference(answer, before, config)
-        decision = planner.decide(new, old, found, Situation())
-        if decision.operation == "update" and old is not None:
-            context.providers.forget(old)
-        await self._perform(new, old, None, decision)
-
-    async def _custom(self, new: Resource, goal: Goal, old: Resource | None, provider: Provider) -> None:
-        registry = self.registry
-        if old is not None and registry.half_done(new, old):
-            old = await reading.back(self._context, self._steps, provider, old)
-        recreating = new.urn in registry.deleted
-        base = None if recreating or (old is not None and old.external) else old
-        inputs = planner.prepare_inputs(goal.inputs, base, goal.ignore_changes)
-        new.inputs = await self._steps.ask(provider.check(new.urn, base.inputs if base else None, inputs))
-        found = Difference()
-        if base is not None:
-            answer = await self._steps.ask(provider.diff(new.urn, base, new.inputs, goal.ignore_changes))
-            found = planner.difference(answer, base.inputs, new.inputs, goal.replace_on_changes)
-        situation = registry.situation(goal, new, old)
-        decision = planner.decide(new, old, found, situation)
-        if decision.operation == "replace":
-            # The replacement is a new object: its defaults are computed without the old one.
-            new.inputs = await self._steps.ask(provider.check(new.urn, None, goal.inputs if not goal.ignore_changes else inputs))
-        await self._perform(new, old, provider, decision)
-
-    async def _perform(self, new: Resource, old: Resource | None, provider: Provider | None, decision: Decision) -> None:
-        if not self.registry.failed.isdisjoint(new.needs()):
-            # What it depends on failed: it was checked, and that is all.
-            raise StepError
-        self.registry.refuse_blocked(new)
-        if decision.operation == "same" and old is not None:
-            self._same(new, old)
-            return
-        if self._context.halted:
-            raise HaltedError
-        if decision.operation == "update" and old is not None:
-            await self._update(new, old, provider, decision.difference)
-        elif decision.operation == "replace" and old is not None:
-            await self._replacer.replace(new, old, provider, decision)
-        elif old is not None and new.urn in self.registry.deleted:
-            await self._replacer.recreate(new, old, provider, decision.difference)
-        else:
-            await self._create(new, old, provider)
-
-    def _same(self, new: Resource, old: Resource) -> None:
-        snapshot = self._context.snapshot
-        new.id, new.outputs, new.created, new.modified = old.id, old.outputs, old.created, old.modified
-        new.import_id, new.extra = old.import_id, old.extra
-        step = self._context.reporter.start("same", new, old)
-        if planner.must_write(old, new):
-            snapshot.replace(old, new)
-        else:
-            snapshot.adopt(old, new)
-        self._end(step, new)
-
-    async def _create(self, new: Resource, old: Resource | None, provider: Provider | None) -> None:
-        """``old`` is only there when it was read, not managed, so far."""
-        if provider is not None:
-            async with self._steps.performing("create", new):
-                await self._steps.create(provider, new, replaces=old, keep_old=False)
-            return
-        step = self._context.reporter.start("create", new)
-        settle_provider(self._context, new)
-        self._context.snapshot.put(new)
-        if old is not None and old in self._context.snapshot:
-            self._context.snapshot.drop(old)
-        self._end(step, new)
-
-    async def _update(self, new: Resource, old: Resource, provider: Provider | None, found: Difference) -> None:
-        new.created, new.import_id = old.created, old.import_id
-        if provider is not None:
-            async with self._steps.performing("update", new, old, found):
-                await self._steps.update(provider, old, new)
-            return
-        step = self._context.reporter.start("update", new, old, found)
-        new.id, new.outputs = old.id, old.outputs
-        settle_provider(self._context, new)
-        self._context.snapshot.replace(old, new)
-        self._end(step, new)
-
-    def _end(self, step: Any, new: Resource) -> None:
-        """End a step; a component's ends when its outputs come."""
-        if new.custom:
-            self._context.reporter.finish(step, new_id=new.id)
-        else:
-            self._context.reporter.leave_open(step)
-            self._components[new.urn] = step
-
     async def _read(self, urn: str, goal: Goal, id_: str) -> Registered:
         old = self.registry.claim(urn, goal)
         goal = await self._with_provider(goal)
-        if old is not None and not old.external:
-            raise PlanError(t("engine.read_managed", urn=urn))
         new = goal.resource(urn)
         new.external, new.id, new.created, new.modified = True, id_, "", ""
         provider = await self.registry.provider(new.provider)
-        await reading.external(self._context, self._steps, provider, goal, new, old)
+        await reading.external(self._context, self._steps, self.registry, provider, new, old)
         self.registry.new[urn] = new
         return Registered(urn, new)
 

@@ -15,7 +15,7 @@ from yiwang.engine.context import Context, HaltedError
 from yiwang.engine.executor import Executor
 from yiwang.engine.resource import Goal
 from yiwang.engine.store import ORGANIZATION
-from yiwang.engine.values import UNKNOWN, from_struct, normalise, to_struct
+from yiwang.engine.values import UNKNOWN, from_struct, from_value, normalise, to_struct
 from yiwang.messages import t
 
 _FEATURES = (
@@ -24,8 +24,9 @@ _FEATURES = (
     pb.RESOURCE_MONITOR_FEATURE_ALIAS_SPECS,
     pb.RESOURCE_MONITOR_FEATURE_DELETED_WITH,
     pb.RESOURCE_MONITOR_FEATURE_REPLACE_WITH,
+    pb.RESOURCE_MONITOR_FEATURE_REPLACEMENT_TRIGGER,
 )
-_FEATURE_WORDS = ("secrets", "resourceReferences", "aliasSpecs", "deletedWith", "replaceWith")
+_FEATURE_WORDS = ("secrets", "resourceReferences", "aliasSpecs", "deletedWith", "replaceWith", "replacementTrigger")
 _SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
 _PART = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(h|ms|us|µs|ns|m|s)")
 _DURATION = re.compile(rf"(?:{_PART.pattern})+|0|")
@@ -77,7 +78,9 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
         resource = done.resource
         id_ = "" if resource.id == UNKNOWN and not resource.is_provider else resource.id
         unknown = resource.urn in self._executor.registry.skipped
-        return pb.RegisterResourceResponse(urn=resource.urn, id=id_, object=to_struct(resource.outputs), unknown=unknown)
+        # A component's outputs come from the program; those of an earlier run may refer to what is not registered yet.
+        outputs = to_struct(resource.outputs) if resource.custom else None
+        return pb.RegisterResourceResponse(urn=resource.urn, id=id_, object=outputs, unknown=unknown)
 
     def _goes_on(self, *, reports: bool = True) -> bool:
         """Whether a failed registration is answered, so that the program goes on with unknown outputs."""
@@ -86,7 +89,6 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
     async def _refuse(self, request: Any, call: Any) -> None:
         asked = {
             "remote": request.remote,
-            "import": bool(request.importId),
             "transforms": bool(request.transforms),
             "hooks": request.hooks.ByteSize() > 0,
             "migrations": bool(request.state_migrations),
@@ -181,19 +183,29 @@ def goal_of(request: Any, directory: str) -> Goal:
         version=request.version,
         plugin_url=request.pluginDownloadURL,
         dependencies=tuple(sorted(request.dependencies)),
-        property_dependencies={key: sorted(entry.urns) for key, entry in request.propertyDependencies.items()},
-        protect=request.protect,
+        property_dependencies=_by_property(request),
+        protect=request.protect if request.HasField("protect") else None,
         ignore_changes=tuple(request.ignoreChanges),
         replace_on_changes=tuple(request.replaceOnChanges),
         additional_secret_outputs=tuple(request.additionalSecretOutputs),
         delete_before_replace=request.deleteBeforeReplace if request.deleteBeforeReplaceDefined else None,
         custom_timeouts=_timeouts(request.customTimeouts),
-        retain_on_delete=request.retainOnDelete,
+        retain_on_delete=request.retainOnDelete if request.HasField("retainOnDelete") else None,
         deleted_with=request.deletedWith,
         replace_with=tuple(request.replace_with),
         aliases=tuple(_alias(entry) for entry in request.aliases) + tuple(urns.Alias(urn=urn) for urn in request.aliasURNs),
+        import_id=request.importId,
+        replacement_trigger=normalise(from_value(request.replacement_trigger)) if request.HasField("replacement_trigger") else None,
+        hide_diffs=tuple(request.hideDiffs),
         source_position=_position(request, directory),
     )
+
+
+def _by_property(request: Any) -> dict[str, list[str]]:
+    """What each input comes from. An SDK that does not say so means that each comes from all dependencies."""
+    if request.propertyDependencies:
+        return {key: sorted(entry.urns) for key, entry in request.propertyDependencies.items()}
+    return {key: sorted(request.dependencies) for key in request.object.fields} if request.dependencies else {}
 
 
 def _alias(entry: Any) -> urns.Alias:

@@ -7,14 +7,17 @@ A registration goes ``prepare_inputs`` → (provider: Check) → (provider: Diff
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 from yiwang.engine.resource import Resource
-from yiwang.engine.values import UNKNOWN, PathPart, Properties, parse_path, path_covers, reset_path, reveal
-from yiwang.messages import t
+from yiwang.engine.urn import provider_urn
+from yiwang.engine.values import UNKNOWN, PathPart, Properties, Value, equal, has_unknown, parse_path, path_covers, reset_path, reveal
 
+# Keys that need no quotes in a property path.
+_PLAIN = re.compile(r"[A-Za-z_$][A-Za-z0-9_$]*")
 Operation = Literal["create", "same", "update", "replace"]
 
 
@@ -24,13 +27,17 @@ class PlanError(Exception):
 
 @dataclass(frozen=True)
 class DiffAnswer:
-    """A provider's answer to Diff. ``changes`` None: it cannot say. ``detailed``: property path -> kind of difference."""
+    """A provider's answer to Diff. ``changes`` None: it cannot say. ``detailed``: property path -> kind of difference.
+
+    ``unavailable``: why nothing can be said at all, for the person.
+    """
 
     changes: bool | None = None
     replaces: tuple[str, ...] = ()
     diffs: tuple[str, ...] = ()
     detailed: Mapping[str, str] = field(default_factory=dict)
     delete_before_replace: bool = False
+    unavailable: str = ""
 
 
 @dataclass(frozen=True)
@@ -54,14 +61,13 @@ class Situation:
     """What is to be known about a registration besides its states.
 
     ``recreating``: its old state was deleted earlier in this run. ``must_redo``: an earlier run was killed during its update
-    or left init errors. ``provider_replaced``: its provider was replaced in this run. ``replace_trigger``: one of
-    ``replace_with`` was. ``delete_before_replace``: the program's wish, None when it has none.
+    or left init errors. ``triggered``: its replacement trigger changed. ``delete_before_replace``: the program's wish, None
+    when it has none.
     """
 
     recreating: bool = False
     must_redo: bool = False
-    provider_replaced: bool = False
-    replace_trigger: bool = False
+    triggered: bool = False
     delete_before_replace: bool | None = None
 
 
@@ -96,22 +102,30 @@ def prepare_inputs(inputs: Properties, old: Resource | None, ignore: Sequence[st
 def changed_keys(old: Properties, new: Properties) -> tuple[str, ...]:
     """The top-level properties that differ; secrets are compared by what is in them."""
     before, after = reveal(old), reveal(new)
-    return tuple(key for key in sorted({*before, *after}) if key not in before or key not in after or before[key] != after[key])
+    return tuple(key for key in sorted({*before, *after}) if key not in before or key not in after or not equal(before[key], after[key]))
 
 
-def difference(answer: DiffAnswer, old: Properties, new: Properties, replace_on_changes: Iterable[str] = ()) -> Difference:
+INIT_ERROR = "#initerror"
+
+
+def difference(
+    answer: DiffAnswer, old: Properties, new: Properties, replace_on_changes: Iterable[str] = (), *, init_errors: bool = False
+) -> Difference:
     """What a provider's answer means. ``old`` and ``new`` are inputs, for a provider that cannot say.
 
-    ``replace_on_changes`` sees only what the provider named: its changed properties and its detailed difference.
+    ``replace_on_changes`` sees only what the provider named: its changed properties and its detailed difference, and that
+    the object had not become ready.
     """
-    changes, diffs = answer.changes, answer.diffs
+    changes, diffs, detailed = answer.changes, answer.diffs, dict(answer.detailed)
     if changes is None:
         found = changed_keys(old, new)
         changes, diffs = bool(found), diffs or found
+        detailed = detailed or changed_paths(reveal(old), reveal(new))
     keys = list(answer.replaces)
-    detailed = dict(answer.detailed)
+    patterns = [parse_path(pattern) for pattern in replace_on_changes]
+    if init_errors and _inside(INIT_ERROR, patterns):
+        changes, keys = True, [*keys, INIT_ERROR]
     if changes:
-        patterns = [parse_path(pattern) for pattern in replace_on_changes]
         keys += [key for key in diffs if _inside(key, patterns)]
         for path, kind in detailed.items():
             if _inside(path, patterns) and not kind.endswith("replace"):
@@ -121,33 +135,75 @@ def difference(answer: DiffAnswer, old: Properties, new: Properties, replace_on_
     )
 
 
+def changed_paths(old: Value, new: Value, path: str = "") -> dict[str, str]:
+    """What differs between two values, as a detailed difference: path -> add, delete or update."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        pairs = [(_child(path, key), old.get(key), new.get(key)) for key in sorted({*old, *new})]
+    elif isinstance(old, list) and isinstance(new, list):
+        ends = range(max(len(old), len(new)))
+        pairs = [(f"{path}[{at}]", old[at] if at < len(old) else None, new[at] if at < len(new) else None) for at in ends]
+    elif equal(old, new):
+        return {}
+    else:
+        return {path: "add" if old is None else "delete" if new is None else "update"}
+    return {found: kind for place, before, after in pairs for found, kind in changed_paths(before, after, place).items()}
+
+
+def _child(path: str, key: str) -> str:
+    if _PLAIN.fullmatch(key):
+        return f"{path}.{key}" if path else key
+    quoted = key.replace('"', '\\"')
+    return f'{path}["{quoted}"]'
+
+
 def _inside(path: str, patterns: Iterable[list[PathPart]]) -> bool:
     """Whether ``path`` is one of ``patterns`` or lies inside one."""
     parts = parse_path(path)
     return any(len(pattern) <= len(parts) and path_covers(pattern, parts) for pattern in patterns)
 
 
+def forced_key(new: Resource, old: Resource, *, replaced: Collection[str], asked: bool, provider_replaces: bool) -> str:
+    """The property that stands for a replacement which does not depend on the inputs; empty when there is none.
+
+    ``replaced``: the URNs replaced so far. ``asked``: the run is to replace it. ``provider_replaces``: its provider is
+    another one now, which cannot manage what the former one made.
+    """
+    if asked or old.taint:
+        return "id"
+    if any(urn in replaced for urn in new.replace_with):
+        return "replaceWith"
+    if new.deleted_with and new.deleted_with in replaced:
+        return "deletedWith"
+    return "provider" if provider_replaces or bool(old.provider) != bool(new.provider) else ""
+
+
+def triggered(new: Value, old: Value) -> bool:
+    """Whether a replacement trigger asks for a replacement: it has another value, or one that is not known yet."""
+    before, after = reveal(old), reveal(new)
+    if has_unknown(before) or has_unknown(after):
+        return True
+    return before is not None and after is not None and not equal(before, after)
+
+
 def decide(new: Resource, old: Resource | None, found: Difference, situation: Situation) -> Decision:
-    """The step for a registration whose new state is ``new``. Raises PlanError when a protected resource would be replaced."""
-    if old is None or situation.recreating or (old.external and not new.external):
+    """The step for a registration whose new state is ``new``."""
+    if old is None or situation.recreating:
         return Decision("create", difference=found)
-    forced = (
-        old.pending_replacement
-        or old.taint
-        or situation.replace_trigger
-        or situation.provider_replaced
-        or old.custom != new.custom
-        or old.type != new.type
-    )
-    if forced or (found.changes and found.replaces):
-        if old.protect:
-            raise PlanError(t("engine.protected_replace", urn=new.urn))
+    if old.external and not new.external:
+        # What was only read is not touched: another object takes its place.
+        return Decision("replace", difference=Difference())
+    if old.pending_replacement or situation.triggered or (found.changes and found.replaces):
         wish = situation.delete_before_replace
         delete_first = found.delete_first if wish is None else wish
         return Decision("replace", delete_first=delete_first or old.pending_replacement, difference=found)
     if found.changes or situation.must_redo:
         return Decision("update", difference=found)
     return Decision("same", difference=found)
+
+
+def may_not_replace(new: Resource, old: Resource, decision: Decision) -> bool:
+    """Whether the decision is a replacement of a protected resource; unprotecting and replacing at once is allowed."""
+    return decision.operation == "replace" and old.protect and new.protect and not old.external
 
 
 # What a `same` step compares to know whether the state has to be written. Like the CLI, not the place in the source.
@@ -169,6 +225,8 @@ _COMPARED = (
     "ignore_changes",
     "replace_on_changes",
     "additional_secret_outputs",
+    "replacement_trigger",
+    "import_id",
     "external",
     "taint",
     "init_errors",
@@ -177,19 +235,19 @@ _COMPARED = (
 
 def must_write(old: Resource, new: Resource) -> bool:
     """Whether a resource that stays the same has to be recorded again."""
-    return any((getattr(old, name) or None) != (getattr(new, name) or None) for name in _COMPARED)
+    return any(not equal(getattr(old, name) or None, getattr(new, name) or None) for name in _COMPARED)
 
 
-def affected(resource: Resource, gone: set[str]) -> tuple[bool, Properties | None]:
-    """How a delete-before-replace of ``gone`` reaches a dependent.
+def affected(resource: Resource, gone: set[str], root: str) -> tuple[bool, Properties | None]:
+    """How a delete-before-replace of ``root``, and so of ``gone``, reaches a dependent.
 
-    Returns whether it has to go for certain (``deleted_with``), and otherwise the inputs to ask its provider about: those
-    that come from ``gone`` unknown. None when nothing of it comes from there.
+    Returns whether it has to go for certain, and otherwise the inputs to ask its provider about: those that come from
+    ``gone`` unknown. None when nothing of it comes from there.
     """
-    if resource.deleted_with in gone:
+    if resource.deleted_with in gone or root in resource.replace_with or provider_urn(resource.provider) in gone:
         return True, None
     hit = {key for key, sources in resource.property_dependencies.items() if not gone.isdisjoint(sources or ())}
-    if not hit:
+    if hit.isdisjoint(resource.inputs):
         return False, None
     return False, {key: UNKNOWN if key in hit else value for key, value in resource.inputs.items()}
 
@@ -222,6 +280,15 @@ def levels(dependents: Sequence[Sequence[int]]) -> list[int]:
     return found
 
 
+def delete_op(resource: Resource) -> str:
+    """The name of the step that deletes ``resource``."""
+    if resource.external:
+        return "discard-replaced" if resource.delete else "discard"
+    if resource.delete:
+        return "delete-replaced"
+    return "remove-pending-replace" if resource.pending_replacement else "delete"
+
+
 def without_call(resource: Resource, deleted: set[str]) -> bool:
     """Whether deleting ``resource`` needs no provider: it has no real object of its own, or that goes elsewhere."""
     return (
@@ -236,13 +303,25 @@ def without_call(resource: Resource, deleted: set[str]) -> bool:
 
 def closure(resources: Iterable[Resource], roots: set[str]) -> set[str]:
     """``roots`` and the URNs of all that depend on them."""
-    found = set(roots)
-    listed = list(resources)
-    grown = True
-    while grown:
-        grown = False
-        for resource in listed:
-            if resource.urn not in found and not found.isdisjoint(resource.needs()):
-                found.add(resource.urn)
-                grown = True
+    dependents: dict[str, set[str]] = {}
+    for resource in resources:
+        for urn in resource.needs():
+            dependents.setdefault(urn, set()).add(resource.urn)
+    return _reached(dependents, roots)
+
+
+def needed(resources: Iterable[Resource], roots: set[str]) -> set[str]:
+    """``roots`` and the URNs of all that they depend on."""
+    needs: dict[str, set[str]] = {}
+    for resource in resources:
+        needs.setdefault(resource.urn, set()).update(resource.needs())
+    return _reached(needs, roots)
+
+
+def _reached(edges: Mapping[str, set[str]], roots: set[str]) -> set[str]:
+    found, frontier = set(roots), list(roots)
+    while frontier:
+        fresh = edges.get(frontier.pop(), set()) - found
+        found |= fresh
+        frontier += fresh
     return found

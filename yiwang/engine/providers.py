@@ -50,7 +50,7 @@ class Providers:
         self._directory = directory
         self._workers = workers
         self._on_line = on_line
-        self._blank = Blank() if blank else None
+        self._blank = Blank(echo=True) if blank else None
         self.engine_address = ""
         self._available: dict[str, bool] = {}
         self._plugins: list[plugin.Plugin] = []

@@ -62,9 +62,10 @@ class Builtin:
     async def delete(self, old: Resource) -> None:
         """Nothing of its own exists."""
 
-    async def read(self, urn: str, id_: str, inputs: Properties, outputs: Properties) -> Reading:
+    async def read(self, urn: str, id_: str, inputs: Properties | None, outputs: Properties | None, *, seconds: float = 0) -> Reading:
         """The outputs of the stack ``id_`` names; unknown in a preview when there is no such stack yet."""
-        del urn, outputs
+        del urn, outputs, seconds
+        inputs = inputs or {}
         name = str(inputs.get("name") or id_)
         store = recorded(self._backend, name, self._project)
         found: Mapping[str, Any] | None = self._overlay.get(store.full_name) if self._dry else None

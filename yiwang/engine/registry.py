@@ -9,11 +9,16 @@ from yiwang.engine.context import Context
 from yiwang.engine.planner import PlanError, Situation
 from yiwang.engine.project import DYNAMIC
 from yiwang.engine.resource import Goal, Resource
+from yiwang.engine.targets import Targets
 from yiwang.messages import t
 
 
 class Registry:
-    """``new``: what this run registered. ``failed``: URNs that failed, or that depend on one that did."""
+    """What this run registered (``new``) and what became of it.
+
+    ``failed``: URNs that failed, or that depend on one that did. ``skipped``: new ones that this run is not about.
+    ``replaced``, ``deleted``: URNs of objects that were replaced, or deleted to be made again.
+    """
 
     def __init__(self, context: Context) -> None:
         self._context = context
@@ -22,28 +27,21 @@ class Registry:
         for entry in context.snapshot.pending:
             self._pending.setdefault(entry.resource.urn, set()).add(entry.type)
         self._claimed: set[str] = set()
-        self._earlier: dict[str, list[str]] = {}
+        # What resources were called, where an alias found them in the state; and the reverse.
+        self._former: dict[str, str] = {}
+        self._renamed: dict[str, str] = {}
         self.new: dict[str, Resource] = {}
         self.failed: set[str] = set()
         self.skipped: set[str] = set()
         self.replaced: set[str] = set()
         self.deleted: set[str] = set()
         self.stack_urn = ""
-        self._targets: set[str] | None = None
+        self.targets = Targets(context.options)
         self.look_again()
 
     def look_again(self) -> None:
         """Take the recorded states as they are now (they change when a refresh comes before the program)."""
         self._old = {resource.urn: resource for resource in self._context.snapshot if not resource.delete}
-        self._targets = self._closed_targets()
-
-    def _closed_targets(self) -> set[str] | None:
-        """The recorded URNs among the targets (with their dependents where wanted), None when there are no targets."""
-        options = self._context.options
-        if not options.targets:
-            return None
-        named = {urn for urn in self._old if urns.matches(urn, options.targets)}
-        return planner.closure(self._context.snapshot, named) if options.target_dependents else named
 
     def urn_of(self, goal: Goal) -> str:
         """The URN of a goal."""
@@ -53,50 +51,37 @@ class Registry:
     def claim(self, urn: str, goal: Goal) -> Resource | None:
         """The recorded state this registration is about, under its URN or one of its aliases; None when it is new.
 
-        Raises PlanError when the URN was registered before in this run.
+        Raises PlanError when the URN, or the one in the state, was registered before in this run, or its parent was not.
         """
+        if goal.parent and goal.parent not in self._claimed:
+            raise PlanError(t("engine.no_parent", parent=goal.parent))
+        if urn in self._renamed:
+            raise PlanError(t("engine.duplicate_aliased", urn=urn, other=self._renamed[urn]))
         if urn in self._claimed:
             raise PlanError(t("engine.duplicate", urn=urn))
         self._claimed.add(urn)
         if goal.type == urns.STACK_TYPE:
             self.stack_urn = urn
-        inherited = self._earlier.get(goal.parent, [])
-        self._earlier[urn] = urns.earlier(urn, goal.parent, self.stack_urn, goal.aliases, inherited)
         if urn in self._old:
             return self._old[urn]
-        for former in self._earlier[urn]:
-            if former in self._old and former not in self._claimed:
-                self._claimed.add(former)
-                self._rename(former, urn)
-                return self._old[former]
-        return None
+        former = next((found for found in urns.earlier(urn, goal.parent, goal.aliases, self._former) if found in self._old), None)
+        if former is None:
+            return None
+        if former in self._claimed:
+            raise PlanError(t("engine.duplicate_alias", alias=former, urn=urn, other=self._renamed.get(former, urn)))
+        self._claimed.add(former)
+        self._former[urn], self._renamed[former] = former, urn
+        if former in self._pending:
+            self._pending.setdefault(urn, set()).update(self._pending[former])
+        return self._old[former]
 
     def claimed(self, urn: str) -> bool:
         """Whether the program registered ``urn``, or what it was called before."""
         return urn in self._claimed
 
-    def _rename(self, former: str, urn: str) -> None:
-        """Let everything that refers to ``former`` refer to ``urn``."""
-        prefix = f"{former}::"
-        if former in self._pending:
-            self._pending.setdefault(urn, set()).update(self._pending.pop(former))
-        for entry in self._context.snapshot.pending:
-            if entry.resource.urn == former:
-                entry.resource.urn = urn
-        for resource in self._context.snapshot:
-            if former not in resource.needs():
-                continue
-            resource.parent = urn if resource.parent == former else resource.parent
-            resource.deleted_with = urn if resource.deleted_with == former else resource.deleted_with
-            resource.dependencies = [urn if entry == former else entry for entry in resource.dependencies]
-            resource.replace_with = [urn if entry == former else entry for entry in resource.replace_with]
-            resource.property_dependencies = {
-                key: [urn if entry == former else entry for entry in entries or ()]
-                for key, entries in resource.property_dependencies.items()
-            }
-            if resource.provider.startswith(prefix):
-                resource.provider = f"{urn}::{resource.provider.removeprefix(prefix)}"
-            self._context.snapshot.put(resource)
+    def known(self) -> set[str]:
+        """All URNs that are recorded or were registered."""
+        return {*self._old, *self._claimed}
 
     async def provider(self, reference: str) -> Provider:
         """The provider of a reference: registered in this run, or as it is recorded. Raises ProviderError when there is none."""
@@ -120,28 +105,34 @@ class Registry:
         # One that was deleted to be replaced is made again, whatever is there.
         return self._interrupted(new) and not old.external and not old.pending_replacement
 
+    async def forced(self, new: Resource, old: Resource) -> str:
+        """The property that stands for a replacement whatever the inputs are; see ``planner.forced_key``."""
+        asked = new.urn in self.targets.to_replace
+        provider_replaces = False
+        if not asked and not old.taint and new.provider and old.provider and old.provider != new.provider:
+            provider_replaces = await self._other_provider(new, old)
+        return planner.forced_key(new, old, replaced=self.replaced, asked=asked, provider_replaces=provider_replaces)
+
+    async def _other_provider(self, new: Resource, old: Resource) -> bool:
+        """Whether the provider of ``new`` cannot manage what that of ``old`` made: it is asked about the two configurations."""
+        urn, former = urns.provider_urn(new.provider), self._old.get(urns.provider_urn(old.provider))
+        if former is None or urn not in self.new:
+            return False
+        if urn == former.urn:
+            return urn in self.replaced
+        config = {key: value for key, value in self.new[urn].inputs.items() if key != "__internal"}
+        answer = await (await self.provider(new.provider)).diff_config(urn, former, config)
+        return planner.difference(answer, {}, {}).replaces
+
     def situation(self, goal: Goal, new: Resource, old: Resource | None) -> Situation:
         """What the planner has to know besides the states."""
-        moved = old is not None and old.provider != new.provider
-        same_urn = moved and old is not None and urns.provider_urn(old.provider) == urns.provider_urn(new.provider)
         return Situation(
-            recreating=new.urn in self.deleted,
+            recreating=self.recreating(new, old),
             must_redo=bool(old is not None and old.init_errors) or self._interrupted(new),
-            provider_replaced=same_urn and urns.provider_urn(new.provider) in self.replaced,
-            replace_trigger=not self.replaced.isdisjoint(goal.replace_with),
+            triggered=old is not None and planner.triggered(new.replacement_trigger, old.replacement_trigger),
             delete_before_replace=goal.delete_before_replace,
         )
 
-    def targeted(self, urn: str) -> bool:
-        """Whether the run is about ``urn``: one of the targets, or there are none."""
-        return self._targets is None or urn in self._targets or urns.matches(urn, self._context.options.targets)
-
-    def left_alone(self, new: Resource) -> bool:
-        """Whether targets were given and ``new`` is none of them."""
-        return not self.targeted(new.urn) and new.custom and not urns.is_default_provider(new.urn)
-
-    def refuse_blocked(self, new: Resource) -> None:
-        """Raise PlanError when ``new`` needs something new that is not among the targets."""
-        missing = sorted(new.needs() & self.skipped)
-        if missing:
-            raise PlanError(t("engine.not_targeted", urn=new.urn, missing=missing[0]))
+    def recreating(self, new: Resource, old: Resource | None) -> bool:
+        """Whether the object of ``new`` was deleted earlier in this run, before something it depends on."""
+        return old is not None and not self.deleted.isdisjoint({new.urn, old.urn})

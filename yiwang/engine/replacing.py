@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 
 from yiwang.engine import planner
+from yiwang.engine import urn as urns
 from yiwang.engine.checkpoint import in_order
 from yiwang.engine.client import Provider
 from yiwang.engine.context import Context
@@ -12,7 +13,7 @@ from yiwang.engine.planner import Decision, Difference, PlanError
 from yiwang.engine.registry import Registry
 from yiwang.engine.resource import Resource
 from yiwang.engine.steps import Steps
-from yiwang.engine.values import UNKNOWN
+from yiwang.engine.values import UNKNOWN, Properties
 from yiwang.messages import t
 
 
@@ -23,53 +24,60 @@ class Replacer:
         self._context = context
         self._steps = steps
         self._registry = registry
+        # What was deleted first, because it depends on what was: which of its properties would have forced a replacement.
+        self._keys: dict[str, tuple[str, ...]] = {}
 
     async def replace(self, new: Resource, old: Resource, provider: Provider | None, decision: Decision) -> None:
         """Replace ``old`` by ``new``. Raises PlanError, StepError, HaltedError."""
-        if decision.delete_first and provider is not None:
+        found = decision.difference
+        if decision.delete_first and new.custom:
             await self._delete_first(old, provider)
             self._registry.replaced.add(new.urn)
-            await self.recreate(new, old, provider, decision.difference)
+            self._logical(new, old, found)
+            await self._make(new, old, provider, found, keep_old=False)
             return
         self._registry.replaced.add(new.urn)
-        await self._make("create-replacement", new, old, provider, decision.difference, keep_old=True)
-        self._logical(new, old, decision.difference)
+        await self._make(new, old, provider, found, keep_old=True)
+        self._logical(new, old, found)
 
-    async def recreate(self, new: Resource, old: Resource, provider: Provider | None, found: Difference) -> None:
+    async def recreate(self, new: Resource, old: Resource, provider: Provider | None) -> None:
         """Make again what was deleted before, in the place of its state."""
         self._registry.replaced.add(new.urn)
-        self._logical(new, old, found)
-        await self._make("create-replacement", new, old, provider, found, keep_old=False)
+        self._logical(new, old, Difference())
+        await self._make(new, old, provider, Difference(keys=self._keys.get(old.urn, ())), keep_old=False)
 
     def _logical(self, new: Resource, old: Resource, found: Difference) -> None:
         with self._context.reporter.step("replace", new, old, found):
             pass
 
-    async def _make(self, op: str, new: Resource, old: Resource, provider: Provider | None, found: Difference, *, keep_old: bool) -> None:
+    async def _make(self, new: Resource, old: Resource, provider: Provider | None, found: Difference, *, keep_old: bool) -> None:
         if provider is not None:
-            async with self._steps.performing(op, new, old, found):
+            async with self._steps.performing("create-replacement", new, old, found):
                 await self._steps.create(provider, new, replaces=old, keep_old=keep_old)
             return
-        with self._context.reporter.step(op, new, old, found):
+        with self._context.reporter.step("create-replacement", new, old, found):
             settle_provider(self._context, new)
-            old.delete = True
-            self._context.snapshot.put(old)
-            self._context.snapshot.put(new)
+            self._steps.place(new, old, keep_old=keep_old)
 
-    async def _delete_first(self, old: Resource, provider: Provider) -> None:
+    async def _delete_first(self, old: Resource, provider: Provider | None) -> None:
         """Delete ``old`` and the dependents that have to go before it; their states stay until they are made again."""
         dependents = await self._dependents(old)
         for dependent in dependents:
-            if dependent.protect:
+            if dependent.protect and not dependent.delete:
                 raise PlanError(t("engine.protected_dependent", urn=dependent.urn, root=old.urn))
         going = {old.urn, *(dependent.urn for dependent in dependents)}
         for dependent in reversed(dependents):
-            its = await self._registry.provider(dependent.provider)
+            its = None if dependent.is_provider else await self._registry.provider(dependent.provider)
             await self._delete(dependent, its, going)
         if not old.pending_replacement:
             await self._delete(old, provider, going)
 
-    async def _delete(self, old: Resource, provider: Provider, going: set[str]) -> None:
+    async def _delete(self, old: Resource, provider: Provider | None, going: set[str]) -> None:
+        if old.delete:
+            # Replaced by an earlier run that could not delete it.
+            async with self._steps.performing("delete", old, old):
+                await self._steps.delete(provider, old, going=going)
+            return
         # The CLI deletes a dependent again that an earlier run deleted already; providers' deletes are idempotent.
         was_deleted, old.pending_replacement = old.pending_replacement, False
         try:
@@ -87,24 +95,30 @@ class Replacer:
         """
         gone, found = {root.urn}, []
         for resource in in_order(self._context.snapshot):
-            if not self._may_go(resource):
+            if not self._may_go(resource) or resource is root:
                 continue
-            certain, inputs = planner.affected(resource, gone)
-            if not certain and inputs is None:
-                continue
-            if not certain and inputs is not None:
-                provider = await self._registry.provider(resource.provider)
-                answer = await self._steps.ask(provider.diff(resource.urn, resource, inputs, resource.ignore_changes))
-                changes = planner.difference(answer, resource.inputs, inputs, resource.replace_on_changes)
-                if not (changes.changes and changes.replaces):
-                    continue
-            gone.add(resource.urn)
-            found.append(resource)
+            certain, inputs = planner.affected(resource, gone, root.urn)
+            keys = () if inputs is None else await self._forcing_keys(resource, inputs)
+            if certain or (inputs is not None and keys is not None):
+                gone.add(resource.urn)
+                found.append(resource)
+                self._keys[resource.urn] = keys or ()
         return found
 
+    async def _forcing_keys(self, resource: Resource, inputs: Properties) -> tuple[str, ...] | None:
+        """The properties by which these inputs force a replacement; None when they do not."""
+        if resource.is_provider:
+            package = urns.package_of(resource.type)
+            provider = await self._context.providers.for_config(resource.urn, package)
+            answer = await self._steps.ask(provider.diff_config(resource.urn, resource, inputs))
+        else:
+            its = await self._registry.provider(resource.provider)
+            answer = await self._steps.ask(its.diff(resource.urn, resource, inputs, resource.ignore_changes))
+        changes = planner.difference(answer, resource.inputs, inputs, resource.replace_on_changes)
+        return changes.keys if changes.changes and changes.replaces else None
+
     def _may_go(self, resource: Resource) -> bool:
-        managed = resource.custom and not resource.external and not resource.delete and not resource.is_provider
-        return managed and not self._registry.claimed(resource.urn)
+        return resource.custom and not resource.external and not self._registry.claimed(resource.urn)
 
 
 def settle_provider(context: Context, new: Resource) -> None:

@@ -15,7 +15,14 @@ from yiwang.engine.planner import Difference
 from yiwang.engine.resource import Resource
 
 # Parts of a replacement; `replace` stands for all of them in the counts.
-_PARTS = ("create-replacement", "delete-replaced", "discard-replaced", "read-discard")
+_PARTS = (
+    "create-replacement",
+    "import-replacement",
+    "read-replacement",
+    "delete-replaced",
+    "discard-replaced",
+    "remove-pending-replace",
+)
 
 
 @dataclass
@@ -37,6 +44,7 @@ class Reporter:
         self.counts: Counter[str] = Counter()
         self.failed = False
         self.step_failed = False
+        self.unplanned = False
 
     def start(self, op: str, resource: Resource, old: Resource | None = None, found: Difference | None = None) -> _Open:
         """A step begins; to be ended by ``finish``."""
@@ -103,6 +111,11 @@ class Reporter:
     def error(self, message: str, urn: str = "") -> None:
         """An error outside a step; the run has failed."""
         self.failed = True
+        self.diagnostic("error", message, urn)
+
+    def plan_error(self, message: str, urn: str) -> None:
+        """What cannot be done, found in a preview that goes on; it fails at its end as if a step had."""
+        self.unplanned = True
         self.diagnostic("error", message, urn)
 
     def steps(self) -> tuple[StepFinished, ...]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import datetime
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from yiwang.engine import urn as urns
-from yiwang.engine.values import Properties
+from yiwang.engine.values import Properties, parse_path
 
 
 def now() -> str:
@@ -50,6 +50,8 @@ class Resource:
     replace_with: list[str] = field(default_factory=list)
     ignore_changes: list[str] = field(default_factory=list)
     replace_on_changes: list[str] = field(default_factory=list)
+    replacement_trigger: Any = field(default=None, repr=False)
+    hide_diff: list[list[Any]] = field(default_factory=list)
     import_id: str = ""
     source_position: str = ""
     created: str = ""
@@ -79,6 +81,19 @@ class Resource:
         found.discard(self.urn)
         return found
 
+    def rename(self, former: str, urn: str, *, provider: bool) -> None:
+        """Refer to ``urn`` where ``former`` was referred to; with ``provider`` in the reference to the provider too."""
+        prefix = f"{former}::"
+        self.parent = urn if self.parent == former else self.parent
+        self.deleted_with = urn if self.deleted_with == former else self.deleted_with
+        self.dependencies = [urn if entry == former else entry for entry in self.dependencies]
+        self.replace_with = [urn if entry == former else entry for entry in self.replace_with]
+        self.property_dependencies = {
+            key: [urn if entry == former else entry for entry in entries or ()] for key, entries in self.property_dependencies.items()
+        }
+        if provider and self.provider.startswith(prefix):
+            self.provider = f"{urn}::{self.provider.removeprefix(prefix)}"
+
     def timeout(self, operation: str) -> float:
         """The custom timeout of create, update, delete or read in seconds; 0 when there is none."""
         return float(self.custom_timeouts.get(operation) or 0)
@@ -86,7 +101,10 @@ class Resource:
 
 @dataclass(frozen=True)
 class Goal:
-    """What a program asks for by one registration. ``delete_before_replace`` None: the provider decides."""
+    """What a program asks for by one registration. ``delete_before_replace`` None: the provider decides.
+
+    ``protect``, ``retain_on_delete`` None: as the parent.
+    """
 
     type: str
     name: str
@@ -99,17 +117,29 @@ class Goal:
     plugin_url: str = ""
     dependencies: tuple[str, ...] = ()
     property_dependencies: dict[str, list[str]] = field(default_factory=dict)
-    protect: bool = False
+    protect: bool | None = None
     ignore_changes: tuple[str, ...] = ()
     replace_on_changes: tuple[str, ...] = ()
     additional_secret_outputs: tuple[str, ...] = ()
     delete_before_replace: bool | None = None
     custom_timeouts: dict[str, float] = field(default_factory=dict)
-    retain_on_delete: bool = False
+    retain_on_delete: bool | None = None
     deleted_with: str = ""
     replace_with: tuple[str, ...] = ()
     aliases: tuple[urns.Alias, ...] = ()
+    import_id: str = ""
+    replacement_trigger: Any = field(default=None, repr=False)
+    hide_diffs: tuple[str, ...] = ()
     source_position: str = ""
+
+    def below(self, parent: Goal) -> Goal:
+        """The same with what is not said here as the parent has it."""
+        return replace(
+            self,
+            protect=parent.protect if self.protect is None else self.protect,
+            retain_on_delete=parent.retain_on_delete if self.retain_on_delete is None else self.retain_on_delete,
+            deleted_with=self.deleted_with or parent.deleted_with,
+        )
 
     def resource(self, urn: str) -> Resource:
         """A new state for this goal, without id and outputs."""
@@ -123,14 +153,17 @@ class Goal:
             provider=self.provider,
             dependencies=list(self.dependencies),
             property_dependencies=self.property_dependencies,
-            protect=self.protect,
+            protect=bool(self.protect),
             ignore_changes=list(self.ignore_changes),
             replace_on_changes=list(self.replace_on_changes),
             additional_secret_outputs=list(self.additional_secret_outputs),
             custom_timeouts=self.custom_timeouts,
-            retain_on_delete=self.retain_on_delete,
+            retain_on_delete=bool(self.retain_on_delete),
             deleted_with=self.deleted_with,
             replace_with=list(self.replace_with),
+            replacement_trigger=self.replacement_trigger,
+            hide_diff=[parse_path(path) for path in self.hide_diffs],
+            import_id=self.import_id,
             source_position=self.source_position,
             created=moment,
             modified=moment,

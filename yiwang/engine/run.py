@@ -14,11 +14,11 @@ from pathlib import Path
 import grpc
 from pulumi.runtime.proto import engine_pb2_grpc, resource_pb2_grpc
 
-from yiwang.engine import deletes, journal
+from yiwang.engine import deletes, journal, refreshing
 from yiwang.engine import urn as urns
 from yiwang.engine.api import Control, Options, Result, Stack
 from yiwang.engine.client import CHANNEL_OPTIONS
-from yiwang.engine.context import Context, HaltedError
+from yiwang.engine.context import Context, HaltedError, Mode
 from yiwang.engine.events import InFlight, OnEvent
 from yiwang.engine.executor import Executor
 from yiwang.engine.lock import Lock
@@ -27,7 +27,7 @@ from yiwang.engine.program import RAISED, TOLD, Program
 from yiwang.engine.project import load_config, load_project, stack_settings
 from yiwang.engine.providers import Providers
 from yiwang.engine.references import Builtin
-from yiwang.engine.refreshing import refresh
+from yiwang.engine.registry import Registry
 from yiwang.engine.report import Reporter
 from yiwang.engine.service import Engine
 from yiwang.engine.snapshot import Snapshot
@@ -39,7 +39,8 @@ from yiwang.messages import t
 _examined: set[tuple[Path, str, str]] = set()
 _CODES = frozenset(ExitCode)
 # Steps that change nothing.
-_CHANGELESS = frozenset({"same", "read", "refresh"})
+_CHANGELESS = frozenset({"same", "read", "refresh", "discard"})
+_MODES: dict[str, Mode] = {"refresh": "refresh", "destroy": "destroy"}
 
 
 async def execute(kind: str, stack: Stack, options: Options, on_event: OnEvent) -> Result:
@@ -58,7 +59,7 @@ async def execute(kind: str, stack: Stack, options: Options, on_event: OnEvent) 
 
 
 def _refuse(options: Options) -> None:
-    for name in ("run_program", "excludes", "exclude_dependents", "replace", "target_replace", "plan"):
+    for name in ("plan",):
         if getattr(options, name):
             raise UserError(t("engine.unavailable", what=f"--{name.replace('_', '-')}"), code=ExitCode.INPUT, fix=t("engine.use_cli"))
 
@@ -116,7 +117,8 @@ class _Run:
             blank=self.kind == "examine",
         )
         snapshot = Snapshot(self.store, loaded.deployment, loaded.secrets, dry=self.dry, digest=loaded.digest)
-        return Context(self.stack, self.options, self.project, config, snapshot, providers, self.reporter, self.dry)
+        mode = _MODES.get(self.kind, "update")
+        return Context(self.stack, self.options, self.project, config, snapshot, providers, self.reporter, self.dry, mode)
 
     def _tell_of_earlier(self, dead: list[Lock], operations: tuple[str, ...]) -> None:
         holder = dead[0].describe() if dead else ""
@@ -179,19 +181,39 @@ class _Run:
     async def _operate(self, context: Context, executor: Executor) -> None:
         if self.kind == "refresh" and self.options.clear_pending_creates:
             context.snapshot.forget_creates()
-        if self.options.refresh or self.kind == "refresh":
-            await refresh(context, executor.registry, outcomes=self.kind == "refresh")
-            executor.registry.look_again()
-        if self.kind == "refresh" or context.halted:
-            return
         registry = executor.registry
-        if self.kind != "destroy":
+        refreshes = self.options.refresh or self.kind == "refresh"
+        if refreshes and not self.options.run_program and self._unknown(registry):
+            self.reporter.failed = True
+            return
+        before = {state.urn for state in context.snapshot}
+        if refreshes and not self.options.run_program:
+            await refreshing.refresh(context, registry, outcomes=self.kind == "refresh")
+            registry.look_again()
+        runs = self.kind in {"up", "preview", "examine"} or self.options.run_program
+        if runs and not context.halted:
             context.providers.warm_up({urns.package_of(state.type) for state in context.snapshot if state.is_provider})
             await self._program(context, executor)
-        if self.kind != "examine" and not self.reporter.failed and not context.halted:
-            with contextlib.suppress(HaltedError):
+        if self.kind == "examine" or self.reporter.failed or context.halted:
+            return
+        unknown = self._unknown(registry)
+        with contextlib.suppress(HaltedError):
+            if self.kind == "refresh" and self.options.run_program:
+                await refreshing.refresh(context, registry, outcomes=True)
+                refreshing.forget(context, before)
+            elif self.kind != "refresh":
                 await deletes.orphans(context, registry)
                 await deletes.delete_leftovers(context, registry)
+        self.reporter.failed = self.reporter.failed or bool(unknown)
+
+    def _unknown(self, registry: Registry) -> bool:
+        """Tell of targets that are no resources of this stack; whether there are any."""
+        targets, known = registry.targets, registry.known()
+        missing = [urn for patterns in (targets.wanted, targets.excluded, targets.to_replace) for urn in patterns.missing(known)]
+        for urn in dict.fromkeys(missing):
+            forgot = "" if "$" in urn else t("engine.forgot_to_escape")
+            self.reporter.diagnostic("error", t("engine.unknown_target", urn=urn) + forgot)
+        return bool(missing)
 
     async def _program(self, context: Context, executor: Executor) -> None:
         self.program = Program(self.project, self.stack.name, context.config, self.options.environment)
@@ -215,6 +237,8 @@ class _Run:
 
     def _result(self, context: Context, executor: Executor, operations: tuple[str, ...]) -> Result:
         reporter = self.reporter
+        if reporter.unplanned:
+            reporter.failed = reporter.step_failed = True
         if self.options.expect_no_changes and not reporter.failed and not _CHANGELESS.issuperset(reporter.counts):
             operation = "preview" if self.dry else "update" if self.kind == "up" else self.kind
             reporter.error(t("engine.changes_not_expected", operation=operation))

@@ -70,6 +70,22 @@ class Snapshot:
         number = self._numbers.pop(id(old))
         self._numbers[id(new)] = number
         self._states[number] = new
+        self.rename(old.urn, new.urn)
+
+    def rename(self, former: str, urn: str, *, kept: bool = False) -> None:
+        """Let everything that refers to ``former`` refer to ``urn``: what an alias found has its new name from now on.
+
+        ``kept``: a replaced state keeps the former name until it is deleted, and what goes with it too.
+        """
+        if former == urn:
+            return
+        for entry in self._recorded.values():
+            if entry.resource.urn == former:
+                entry.resource.urn = urn
+        for resource in self._states.values():
+            if former in resource.needs() and not (kept and resource.delete):
+                resource.rename(former, urn, provider=not kept)
+                self.put(resource)
 
     def drop(self, resource: Resource) -> None:
         """Remove a state, where it is there."""

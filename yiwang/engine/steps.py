@@ -8,16 +8,24 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import TypeVar
 
 from yiwang.engine.client import InitError, Provider, ProviderError, ProviderGoneError
 from yiwang.engine.context import Context, HaltedError, StepError
 from yiwang.engine.planner import Difference, without_call
 from yiwang.engine.resource import Resource, now
-from yiwang.engine.values import Properties, secret
+from yiwang.engine.values import Properties, is_secret, secret
 from yiwang.messages import t
 
 T = TypeVar("T")
+
+
+@dataclass
+class Outcome:
+    """What a step came to, where its name does not say it: ``same``, ``update`` or ``delete`` of a refresh."""
+
+    text: str = ""
 
 
 class Steps:
@@ -28,22 +36,31 @@ class Steps:
 
     @asynccontextmanager
     async def performing(
-        self, op: str, resource: Resource, old: Resource | None = None, found: Difference | None = None, *, in_flight: bool = False
-    ) -> AsyncIterator[None]:
+        self,
+        op: str,
+        resource: Resource,
+        old: Resource | None = None,
+        found: Difference | None = None,
+        *,
+        in_flight: bool = False,
+        count: bool = True,
+    ) -> AsyncIterator[Outcome]:
         """One reported step in one of the run's slots. ``in_flight``: it counts as begun, a failure elsewhere does not stop it.
 
+        The block may say what came out of it (``count``: and it is counted as that).
         Raises HaltedError when nothing new is to start, StepError when the provider failed in the block.
         """
         async with self._context.slots:
             if self._context.options.control.cancelled or (self._context.halted and not in_flight):
                 raise HaltedError
             step = self._context.reporter.start(op, resource, old, found)
+            outcome = Outcome()
             try:
-                yield
+                yield outcome
             except ProviderError as error:
                 self._context.reporter.finish(step, error=describe(error))
                 raise StepError from error
-            self._context.reporter.finish(step, new_id=resource.id)
+            self._context.reporter.finish(step, new_id=resource.id, outcome=outcome.text if count else "", count=count)
 
     async def ask(self, question: Awaitable[T]) -> T:
         """Await a provider's answer in one of the run's slots."""
@@ -60,7 +77,7 @@ class Steps:
         if self._context.dry:
             _, outputs = await provider.create(new, preview=True) if provider.previews else ("", dict(new.inputs))
             new.id, new.outputs = "", finished(new, outputs)
-            self._place(new, replaces, keep_old=keep_old)
+            self.place(new, replaces, keep_old=keep_old)
             return
         async with self._recorded("creating", new):
             try:
@@ -68,16 +85,18 @@ class Steps:
             except InitError as error:
                 new.id = error.id
                 _keep_partial(new, error)
-                self._place(new, replaces, keep_old=keep_old)
+                new.created = new.modified = now()
+                self.place(new, replaces, keep_old=keep_old)
                 raise
             new.outputs = finished(new, outputs)
-            self._place(new, replaces, keep_old=keep_old)
+            # When it was there, not when it was begun.
+            new.created = new.modified = now()
+            self.place(new, replaces, keep_old=keep_old)
             snapshot.settle(new.urn)
 
-    def _place(self, new: Resource, replaces: Resource | None, *, keep_old: bool) -> None:
+    def place(self, new: Resource, replaces: Resource | None, *, keep_old: bool) -> None:
+        """Record ``new`` in the place of ``replaces``, or beside it."""
         snapshot = self._context.snapshot
-        # When it was there, not when it was begun.
-        new.created = new.modified = now()
         if replaces is None or replaces not in snapshot:
             snapshot.put(new)
         elif keep_old:
@@ -85,6 +104,7 @@ class Steps:
             replaces.delete = True
             snapshot.put(replaces)
             snapshot.put(new)
+            snapshot.rename(replaces.urn, new.urn, kept=True)
         else:
             snapshot.replace(replaces, new)
 
@@ -148,8 +168,11 @@ class Steps:
 
 
 def finished(new: Resource, outputs: Properties) -> Properties:
-    """Outputs with those marked that the program wants secret."""
-    return {key: secret(value) if key in new.additional_secret_outputs else value for key, value in outputs.items()}
+    """Outputs with those marked that the program wants secret, and those that repeat a secret input."""
+    wanted = {*new.additional_secret_outputs, *(key for key, value in new.inputs.items() if is_secret(value))} - {"id"}
+    if wanted.isdisjoint(outputs):
+        return outputs
+    return {key: secret(value) if key in wanted else value for key, value in outputs.items()}
 
 
 def _keep_partial(new: Resource, error: InitError) -> None:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import fnmatch
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 STACK_TYPE = "pulumi:pulumi:Stack"
@@ -55,11 +54,6 @@ def provider_urn(reference: str) -> str:
     return reference.rsplit("::", 1)[0]
 
 
-def matches(urn: str, patterns: Iterable[str]) -> bool:
-    """Whether ``urn`` is one of ``patterns``; ``*`` matches within a part, ``**`` anything."""
-    return any(urn == pattern or ("*" in pattern and fnmatch.fnmatchcase(urn, pattern.replace("**", "*"))) for pattern in patterns)
-
-
 @dataclass(frozen=True)
 class Alias:
     """One alias as a program gives it: a whole ``urn``, or what differs from the resource's present names."""
@@ -73,29 +67,35 @@ class Alias:
     no_parent: bool = False
 
 
-def earlier(urn: str, parent: str, stack_urn: str, aliases: Iterable[Alias], inherited: Iterable[str]) -> list[str]:
+def earlier(urn: str, parent: str, aliases: Iterable[Alias], former: Mapping[str, str]) -> list[str]:
     """All URNs the resource ``urn`` may have in the state besides its own, nearest first.
 
-    ``inherited``: the earlier URNs of its parent; a name that begins with the parent's name follows the parent's.
+    ``former``: what resources registered before were called, where that was found in the state. Children follow their
+    parent; a name that begins with the parent's name follows that too.
     """
-    stack, project = urn.split("::", 2)[0].removeprefix("urn:pulumi:"), urn.split("::", 2)[1]
-    type_, name = type_of(urn), name_of(urn)
-    inherited = list(inherited)
-    found: list[str] = []
-
-    def below(former_parent: str, type_: str, name: str) -> str:
-        mine = name_of(parent)
-        former = name_of(former_parent) + name.removeprefix(mine) if name.startswith(mine) else name
-        return make(stack, project, former_parent, type_, former)
-
-    for alias in aliases:
-        if alias.urn:
-            found.append(alias.urn)
-            continue
-        its_type, its_name = alias.type or type_, alias.name or name
-        its_parent = stack_urn if alias.no_parent else alias.parent or parent
-        found.append(make(alias.stack or stack, alias.project or project, its_parent, its_type, its_name))
-        if not alias.no_parent and not alias.parent:
-            found += [below(former, its_type, its_name) for former in inherited]
-    found += [below(former, type_, name) for former in inherited]
+    found = [_of_alias(alias, urn, parent, former) for alias in aliases]
+    if parent in former:
+        explicit = [(type_of(entry), name_of(entry)) for entry in found]
+        for type_, name in [(type_of(urn), name_of(urn)), *explicit]:
+            mine = name_of(parent)
+            follows = name_of(former[parent]) + name.removeprefix(mine) if name.startswith(mine) else name
+            found.append(make(*_place(urn), former[parent], type_, follows))
     return [candidate for candidate in dict.fromkeys(found) if candidate != urn]
+
+
+def _of_alias(alias: Alias, urn: str, parent: str, former: Mapping[str, str]) -> str:
+    if alias.urn:
+        return alias.urn
+    above = "" if alias.no_parent else former.get(alias.parent, alias.parent) or parent
+    type_, name = alias.type or type_of(urn), alias.name or name_of(urn)
+    if above and type_of(above) != STACK_TYPE:
+        # Stack and project are those of the parent.
+        return f"{above.rsplit('::', 1)[0]}${type_}::{name}"
+    stack, project = _place(urn)
+    return make(alias.stack or stack, alias.project or project, "", type_, name)
+
+
+def _place(urn: str) -> tuple[str, str]:
+    """The stack and the project in a URN."""
+    stack, project, _ = urn.split("::", 2)
+    return stack.removeprefix("urn:pulumi:"), project

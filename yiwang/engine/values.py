@@ -25,10 +25,11 @@ _EXACT = 2**53
 
 def from_struct(struct: struct_pb2.Struct) -> Properties:
     """A property map as Python values; whole numbers as ``int``."""
-    return {key: _from_value(value) for key, value in struct.fields.items()}
+    return {key: from_value(value) for key, value in struct.fields.items()}
 
 
-def _from_value(value: struct_pb2.Value) -> Value:
+def from_value(value: struct_pb2.Value) -> Value:
+    """One value as a Python value."""
     kind = value.WhichOneof("kind")
     if kind == "string_value":
         return value.string_value
@@ -38,7 +39,7 @@ def _from_value(value: struct_pb2.Value) -> Value:
         number = value.number_value
         return int(number) if number.is_integer() and abs(number) < _EXACT else number
     if kind == "list_value":
-        return [_from_value(item) for item in value.list_value.values]
+        return [from_value(item) for item in value.list_value.values]
     return value.bool_value if kind == "bool_value" else None
 
 
@@ -69,6 +70,17 @@ def _fill(target: struct_pb2.Value, value: Value) -> None:
             _fill(target.list_value.values.add(), item)
     else:
         raise TypeError(f"not a property value: {type(value).__name__}")
+
+
+def equal(left: Value, right: Value) -> bool:
+    """Whether two values are the same. For Python 1 and True are, for JSON they are not."""
+    if left != right:
+        return False
+    if isinstance(left, dict):
+        return all(equal(item, right[key]) for key, item in left.items())
+    if isinstance(left, list):
+        return all(map(equal, left, right))
+    return isinstance(left, bool) is isinstance(right, bool)
 
 
 def is_secret(value: Value) -> bool:
@@ -161,11 +173,9 @@ def remark(values: Properties, marked: Mapping[str, Value]) -> Properties:
 def _remark(value: Value, mark: Value) -> Value:
     if is_secret(mark):
         return secret(value)
-    if isinstance(mark, list):
-        return secret(value) if has_secret(mark) else value
     if isinstance(mark, dict) and isinstance(value, dict) and not is_secret(value):
         return remark(value, mark)
-    return value
+    return secret(value) if has_secret(mark) else value
 
 
 PathPart = str | int
