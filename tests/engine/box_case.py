@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +101,24 @@ class Box:
             start_new_session=True,
         )
 
+    def put(self, id_: str, **inputs: Any) -> None:
+        """An object that is there, or is as it is, without a stack having done so."""
+        self._change(lambda objects: objects.update({id_: {"name": id_.partition(":")[0], **inputs}}))
+
+    def remove(self, id_: str) -> None:
+        """An object is gone without a stack having deleted it."""
+        self._change(lambda objects: objects.pop(id_))
+
+    def _change(self, change: Callable[[dict[str, Any]], object]) -> None:
+        world = self.world()
+        change(world["objects"])
+        (self.work / f"world-{self.name}.json").write_text(json.dumps(world))
+
+    def states(self) -> dict[str, Any]:
+        """Name -> recorded state, without providers and the stack."""
+        loaded = journal.load(self.store, "open sesame").deployment
+        return {state.name: state for state in loaded.resources if not state.type.startswith("pulumi:")}
+
     def world(self) -> dict[str, Any]:
         path = self.work / f"world-{self.name}.json"
         if not path.exists():
@@ -122,6 +141,19 @@ class Box:
             state.urn: (state.id if not state.is_provider else "", state.inputs, state.outputs, sorted(state.dependencies), state.delete)
             for state in loaded.deployment.resources
         }
+
+
+def ops(result: engine.Result) -> dict[str, list[str]]:
+    """Operation -> names, without what stays the same and providers."""
+    found: dict[str, list[str]] = {}
+    for step in result.steps:
+        if step.op != "same" and not step.type.startswith("pulumi:"):
+            found.setdefault(step.op, []).append(step.name)
+    return {op: sorted(names) for op, names in found.items()}
+
+
+def errors(result: engine.Result) -> list[str]:
+    return [entry.message for entry in result.diagnostics if entry.severity == "error"]
 
 
 def wait_for(condition: Any, *, seconds: float = 30.0) -> bool:

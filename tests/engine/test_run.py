@@ -13,25 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from engine.box_case import Box, wait_for
+from engine.box_case import Box, errors, ops, wait_for
 
 from yiwang import engine, processes
 from yiwang.engine import checkpoint, journal, lock
 from yiwang.engine.values import UNKNOWN, is_secret
 from yiwang.errors import ExitCode, UserError
-
-
-def ops(result: engine.Result) -> dict[str, list[str]]:
-    """Operation -> names, without what stays the same and providers."""
-    found: dict[str, list[str]] = {}
-    for step in result.steps:
-        if step.op != "same" and not step.type.startswith("pulumi:"):
-            found.setdefault(step.op, []).append(step.name)
-    return {op: sorted(names) for op, names in found.items()}
-
-
-def errors(result: engine.Result) -> list[str]:
-    return [entry.message for entry in result.diagnostics if entry.severity == "error"]
 
 
 def files(box: Box) -> dict[str, tuple[int, bytes]]:

@@ -32,9 +32,9 @@ class Blank:
         del urn, old, new
         return DiffAnswer()
 
-    async def check(self, urn: str, old: Properties | None, new: Properties) -> Properties:
+    async def check(self, urn: str, old: Properties | None, new: Properties, seed: bytes) -> Properties:
         """The inputs as they are."""
-        del urn, old
+        del urn, old, seed
         return new
 
     async def diff(self, urn: str, old: Resource, new_inputs: Properties, ignore: Sequence[str]) -> DiffAnswer:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -79,8 +78,8 @@ class Provider(Protocol):
     async def diff_config(self, urn: str, old: Resource, new: Properties) -> DiffAnswer:
         """What a change of configuration means."""
 
-    async def check(self, urn: str, old: Properties | None, new: Properties) -> Properties:
-        """The inputs with defaults; raises ProviderError naming what is wrong."""
+    async def check(self, urn: str, old: Properties | None, new: Properties, seed: bytes) -> Properties:
+        """The inputs with defaults, random ones made from ``seed``; raises ProviderError naming what is wrong."""
 
     async def diff(self, urn: str, old: Resource, new_inputs: Properties, ignore: Sequence[str]) -> DiffAnswer:
         """What a change of inputs means."""
@@ -157,9 +156,9 @@ class GrpcProvider:
         answer = await self._optional(self._stub.DiffConfig(request))
         return DiffAnswer() if answer is None else _difference(answer)
 
-    async def check(self, urn: str, old: Properties | None, new: Properties) -> Properties:
+    async def check(self, urn: str, old: Properties | None, new: Properties, seed: bytes) -> Properties:
         """See ``Provider``."""
-        request = pb.CheckRequest(olds=self._out(old or {}), news=self._out(new), randomSeed=os.urandom(32), **_identity(urn))
+        request = pb.CheckRequest(olds=self._out(old or {}), news=self._out(new), randomSeed=seed, **_identity(urn))
         answer = await _call(self._stub.Check(request))
         _refuse(urn, answer.failures)
         return self._in(answer.inputs, new)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from dataclasses import dataclass, field
 from typing import Literal
 
 from yiwang.engine.api import Options, Stack
+from yiwang.engine.passphrase import Manager
+from yiwang.engine.plans import Constraint, Draft
 from yiwang.engine.project import Config, Project
 from yiwang.engine.providers import Providers
 from yiwang.engine.report import Reporter
@@ -28,6 +31,7 @@ class Context:
     """One run of one stack. ``dry``: nothing is changed. ``slots``: how many steps may run at the same time.
 
     ``mode``: what the program is run for, if it is: to bring its resources about, or to read or delete what is recorded.
+    ``draft``: the plan that is being made. ``constraint``: the plan to be kept.
     """
 
     stack: Stack
@@ -38,12 +42,26 @@ class Context:
     providers: Providers
     reporter: Reporter
     dry: bool
+    secrets: Manager
     mode: Mode = "update"
+    draft: Draft | None = None
+    constraint: Constraint | None = None
     slots: asyncio.Semaphore = field(init=False)
+    _seeds: dict[str, bytes] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Make the slots."""
+        """Make the slots, and watch the steps where a plan is made or kept to."""
         self.slots = asyncio.Semaphore(max(self.options.parallel, 1))
+        for plan in (self.constraint, self.draft):
+            if plan is not None:
+                self.reporter.watchers.append(plan.step)
+
+    def seed(self, urn: str) -> bytes:
+        """What the random parts of a resource's inputs are made from: the same all through a run, and as planned."""
+        if urn not in self._seeds:
+            planned = self.constraint.seed(urn) if self.constraint is not None else None
+            self._seeds[urn] = planned or os.urandom(32)
+        return self._seeds[urn]
 
     @property
     def refreshes(self) -> bool:

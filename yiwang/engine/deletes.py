@@ -23,6 +23,7 @@ async def delete_leftovers(context: Context, registry: Registry) -> None:
     """Delete what the program did not register, and replaced states that are still there; in a destroy that is everything.
 
     With targets only they, and what needs them, which has to be named too (or asked for) before anything is deleted.
+    Raises PlanError when a plan does not allow it.
     """
     states = list(context.snapshot)
     allowed, everything = registry.targets.deletable(states), context.mode == "destroy"
@@ -37,6 +38,10 @@ async def delete_leftovers(context: Context, registry: Registry) -> None:
         context.reporter.plan_error(t("engine.not_targeted_delete", urn=urn), urn)
     if unspecified and not context.dry:
         return
+    if context.constraint is not None:
+        # All of them, before the first one.
+        for op, state in [*(("same", state) for state in kept), *((planner.delete_op(state), state) for state in todo)]:
+            context.constraint.grant(op, state.urn)
     for state in kept:
         _keep(context, state)
     await _delete(context, registry, todo)

@@ -20,7 +20,7 @@ from yiwang.engine.registering import Registrar
 from yiwang.engine.registry import Registry
 from yiwang.engine.resource import Goal, Resource
 from yiwang.engine.steps import Steps, describe
-from yiwang.engine.values import Properties
+from yiwang.engine.values import Properties, equal
 from yiwang.errors import UserError
 
 
@@ -67,8 +67,8 @@ class Executor:
         known = {key: value for key, value in outputs.items() if value is not None}
         if urn == self.registry.stack_urn:
             self._stack_outputs = known
-        else:
-            self._keep_outputs(resource, known)
+        elif not self._keep_outputs(resource, known):
+            raise HaltedError
         step = self._registrar.open_components.pop(urn, None)
         if step is not None:
             self._context.reporter.close(step)
@@ -81,10 +81,21 @@ class Executor:
         kept = resource.outputs if program_failed else {}
         self._keep_outputs(resource, {**kept, **self._stack_outputs})
 
-    def _keep_outputs(self, resource: Resource, outputs: Properties) -> None:
-        if resource.outputs != outputs:
+    def _keep_outputs(self, resource: Resource, outputs: Properties) -> bool:
+        """Record what the program registered; whether that was as planned, where there is a plan."""
+        context, before = self._context, resource.outputs
+        try:
+            if context.constraint is not None:
+                context.constraint.outputs(resource.urn, before, outputs)
+        except PlanError as error:
+            context.reporter.error(str(error), resource.urn)
+            return False
+        if not equal(before, outputs) and resource in context.snapshot:
             resource.outputs = outputs
-            self._context.snapshot.put(resource)
+            context.snapshot.put(resource)
+        if context.draft is not None:
+            context.draft.outputs(resource, (before, outputs))
+        return True
 
     async def drain(self) -> None:
         """Wait until every step that began has ended."""

@@ -39,9 +39,9 @@ class Builtin:
         del urn, old, new
         return DiffAnswer(changes=False)
 
-    async def check(self, urn: str, old: Properties | None, new: Properties) -> Properties:
+    async def check(self, urn: str, old: Properties | None, new: Properties, seed: bytes) -> Properties:
         """References are read, not made."""
-        del urn, old
+        del urn, old, seed
         return new
 
     async def diff(self, urn: str, old: Resource, new_inputs: Properties, ignore: Sequence[str]) -> DiffAnswer:

@@ -13,7 +13,7 @@ from yiwang.engine.registry import Registry
 from yiwang.engine.replacing import Replacer, settle_provider
 from yiwang.engine.resource import Goal, Resource
 from yiwang.engine.steps import Steps, finished
-from yiwang.engine.values import mask
+from yiwang.engine.values import equal, mask
 from yiwang.messages import t
 
 
@@ -36,7 +36,17 @@ class Registrar:
         if done is None:
             await self._bring_about(new, goal, old)
         registry.new[new.urn] = done = done or new
+        if context.draft is not None:
+            context.draft.outputs(done)
         return done
+
+    def _plan(self, new: Resource, goal: Goal, old: Resource | None, kept: Resource | None) -> None:
+        """Write the registration into the plan, or hold it against the one there is. Raises PlanError."""
+        context = self._context
+        if context.constraint is not None:
+            context.constraint.goal(new, goal, old)
+        if context.draft is not None:
+            context.draft.goal(new.urn, goal, kept.inputs if kept is not None else None, new.inputs, context.seed(new.urn))
 
     def _without_change(self, new: Resource, old: Resource | None) -> Resource | None:
         """What is not touched: what the run is not about, and real objects in a refresh or a destroy that runs the program."""
@@ -80,7 +90,8 @@ class Registrar:
         found = Difference()
         if old is not None:
             key = await self._registry.forced(new, old)
-            found = Difference(changes=bool(key) or old.inputs != new.inputs, keys=(key,) if key else ())
+            found = Difference(changes=bool(key) or not equal(old.inputs, new.inputs), keys=(key,) if key else ())
+        self._plan(new, goal, old, old)
         await self._settle(new, goal, old, None, found)
 
     async def _provider(self, new: Resource, goal: Goal, old: Resource | None) -> None:
@@ -93,6 +104,7 @@ class Registrar:
         if checked is not None:
             new.inputs = {**checked, "__internal": {}}
         config = checked if checked is not None else goal.inputs
+        self._plan(new, goal, old, old)
         found = Difference()
         if old is not None:
             key = await self._registry.forced(new, old)
@@ -120,7 +132,9 @@ class Registrar:
         key = await registry.forced(new, base) if base is not None else ""
         known = None if key == "id" else base
         inputs = planner.prepare_inputs(goal.inputs, known, goal.ignore_changes)
-        new.inputs = await steps.ask(provider.check(new.urn, known.inputs if known else None, inputs))
+        seed = self._context.seed(new.urn)
+        new.inputs = await steps.ask(provider.check(new.urn, known.inputs if known else None, inputs, seed))
+        self._plan(new, goal, old, known)
         if base is None:
             return Difference()
         if key:
@@ -144,7 +158,8 @@ class Registrar:
             self._refuse_replacement(new, goal, old, decision)
             if provider is not None and found.keys != ("id",) and not old.external:
                 # The replacement is a new object: its defaults are computed without the old one.
-                new.inputs = await self._steps.ask(provider.check(new.urn, None, goal.inputs))
+                seed = self._context.seed(new.urn)
+                new.inputs = await self._steps.ask(provider.check(new.urn, None, goal.inputs, seed))
         await self._perform(new, old, provider, decision, imported=imported)
 
     def _refuse_blocked(self, new: Resource) -> None:
@@ -196,7 +211,7 @@ class Registrar:
         snapshot = self._context.snapshot
         new.id, new.created, new.modified = old.id, old.created, old.modified
         new.outputs = finished(new, old.outputs)
-        new.import_id, new.extra = new.import_id or old.import_id, old.extra
+        new.extra = old.extra
         if planner.must_write(old, new):
             snapshot.replace(old, new)
         else:
@@ -213,7 +228,7 @@ class Registrar:
         self._end(step, new)
 
     async def _update(self, new: Resource, old: Resource, provider: Provider | None, found: Difference) -> None:
-        new.created, new.import_id = old.created, new.import_id or old.import_id
+        new.created = old.created
         if provider is not None:
             async with self._steps.performing("update", new, old, found):
                 await self._steps.update(provider, old, new)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -40,6 +40,8 @@ class Reporter:
     def __init__(self, on_event: OnEvent) -> None:
         self._emit = on_event
         self._steps: list[_Open] = []
+        # Told of each step before it begins; they may raise.
+        self.watchers: list[Callable[[str, str], None]] = []
         self.diagnostics: list[Diagnostic] = []
         self.counts: Counter[str] = Counter()
         self.failed = False
@@ -47,7 +49,9 @@ class Reporter:
         self.unplanned = False
 
     def start(self, op: str, resource: Resource, old: Resource | None = None, found: Difference | None = None) -> _Open:
-        """A step begins; to be ended by ``finish``."""
+        """A step begins; to be ended by ``finish``. Raises PlanError when a plan does not allow it."""
+        for watch in self.watchers:
+            watch(op, resource.urn)
         found = found or Difference()
         event = StepStarted(
             op=op,

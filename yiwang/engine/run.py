@@ -23,6 +23,8 @@ from yiwang.engine.events import InFlight, OnEvent
 from yiwang.engine.executor import Executor
 from yiwang.engine.lock import Lock
 from yiwang.engine.monitor import Monitor
+from yiwang.engine.planner import PlanError
+from yiwang.engine.plans import SALT, Constraint, Draft
 from yiwang.engine.program import RAISED, TOLD, Program
 from yiwang.engine.project import load_config, load_project, stack_settings
 from yiwang.engine.providers import Providers
@@ -32,7 +34,7 @@ from yiwang.engine.report import Reporter
 from yiwang.engine.service import Engine
 from yiwang.engine.snapshot import Snapshot
 from yiwang.engine.store import Store
-from yiwang.errors import ExitCode, UserError
+from yiwang.errors import ExitCode
 from yiwang.messages import t
 
 # Stacks whose program was looked at in this process: all its packages are available.
@@ -45,7 +47,6 @@ _MODES: dict[str, Mode] = {"refresh": "refresh", "destroy": "destroy"}
 
 async def execute(kind: str, stack: Stack, options: Options, on_event: OnEvent) -> Result:
     """Run ``preview``, ``up``, ``refresh`` or ``destroy``; see ``api``."""
-    _refuse(options)
     project = load_project(stack.project_dir)
     key = (stack.backend.absolute(), project.name, stack.name)
     if kind == "up" and key not in _examined:
@@ -56,12 +57,6 @@ async def execute(kind: str, stack: Stack, options: Options, on_event: OnEvent) 
     if kind in {"up", "preview"}:
         _examined.add(key)
     return result
-
-
-def _refuse(options: Options) -> None:
-    for name in ("plan",):
-        if getattr(options, name):
-            raise UserError(t("engine.unavailable", what=f"--{name.replace('_', '-')}"), code=ExitCode.INPUT, fix=t("engine.use_cli"))
 
 
 @dataclass
@@ -96,7 +91,7 @@ class _Run:
 
     async def _context(self, directory: Path) -> Context:
         settings = stack_settings(self.project, self.stack.name)
-        salt = str(settings.get("encryptionsalt") or "")
+        salt = str(settings.get("encryptionsalt") or (self.options.plan or {}).get(SALT) or "")
         loaded = await asyncio.to_thread(journal.load, self.store, self.stack.passphrase, salt)
         holder = next((found for found in self.store.locks() if found.alive is not False), None) if self.dry else None
         if holder is not None:
@@ -117,8 +112,20 @@ class _Run:
             blank=self.kind == "examine",
         )
         snapshot = Snapshot(self.store, loaded.deployment, loaded.secrets, dry=self.dry, digest=loaded.digest)
-        mode = _MODES.get(self.kind, "update")
-        return Context(self.stack, self.options, self.project, config, snapshot, providers, self.reporter, self.dry, mode)
+        return Context(
+            self.stack,
+            self.options,
+            self.project,
+            config,
+            snapshot,
+            providers,
+            self.reporter,
+            self.dry,
+            mode=_MODES.get(self.kind, "update"),
+            draft=Draft() if self.kind == "preview" else None,
+            constraint=Constraint(self.options.plan, loaded.secrets) if self.options.plan is not None and self.kind == "up" else None,
+            secrets=loaded.secrets,
+        )
 
     def _tell_of_earlier(self, dead: list[Lock], operations: tuple[str, ...]) -> None:
         holder = dead[0].describe() if dead else ""
@@ -203,8 +210,17 @@ class _Run:
                 refreshing.forget(context, before)
             elif self.kind != "refresh":
                 await deletes.orphans(context, registry)
-                await deletes.delete_leftovers(context, registry)
-        self.reporter.failed = self.reporter.failed or bool(unknown)
+                await self._leftovers(context, registry)
+        self.reporter.failed = self.reporter.failed or unknown
+        missed = context.constraint.missed(before) if context.constraint is not None and not self.reporter.failed else []
+        for urn in missed:
+            self.reporter.error(t("engine.plan_missed", urn=urn), urn)
+
+    async def _leftovers(self, context: Context, registry: Registry) -> None:
+        try:
+            await deletes.delete_leftovers(context, registry)
+        except PlanError as error:
+            self.reporter.error(str(error))
 
     def _unknown(self, registry: Registry) -> bool:
         """Tell of targets that are no resources of this stack; whether there are any."""
@@ -258,6 +274,7 @@ class _Run:
             diagnostics=tuple(reporter.diagnostics),
             in_flight=operations,
             code=self.code if reporter.failed else ExitCode.OK,
+            plan=context.draft.dump(context.config, context.secrets) if context.draft is not None and not reporter.failed else None,
         )
 
 
