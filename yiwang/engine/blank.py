@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
-from yiwang.engine.client import Reading
+from pulumi.runtime.proto import provider_pb2 as pb
+
+from yiwang.engine.client import Failures, Reading
 from yiwang.engine.planner import DiffAnswer
 from yiwang.engine.resource import Resource
 from yiwang.engine.values import Properties
@@ -62,6 +65,17 @@ class Blank:
         """Nothing is known of it but what is recorded."""
         del urn, seconds
         return Reading(id_, outputs or {}, inputs or {})
+
+    async def invoke(self, token: str, args: Properties, *, preview: bool) -> tuple[Properties, Failures]:
+        """Nothing."""
+        del token, args
+        _only(preview)
+        return {}, []
+
+    async def call(self, question: Any) -> Any:
+        """Nothing."""
+        del question
+        return pb.CallResponse()
 
 
 def _only(preview: bool) -> None:

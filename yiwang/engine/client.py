@@ -16,7 +16,7 @@ from pulumi.runtime.proto import provider_pb2_grpc
 from yiwang.engine import urn as urns
 from yiwang.engine.planner import DiffAnswer
 from yiwang.engine.resource import Resource
-from yiwang.engine.values import Properties, for_provider, from_struct, normalise, remark, to_struct
+from yiwang.engine.values import Properties, for_provider, from_struct, has_secret, normalise, remark, secret, to_struct
 from yiwang.messages import t
 
 MESSAGE_BYTES = 400 * 1024 * 1024
@@ -28,6 +28,10 @@ CHANNEL_OPTIONS = [
     ("grpc.max_metadata_size", METADATA_BYTES),
     ("grpc.absolute_max_metadata_size", 2 * METADATA_BYTES),
 ]
+
+
+# Property and reason of each argument that is refused.
+Failures = list[tuple[str, str]]
 
 
 class ProviderError(Exception):
@@ -95,6 +99,12 @@ class Provider(Protocol):
 
     async def read(self, urn: str, id_: str, inputs: Properties | None, outputs: Properties | None, *, seconds: float = 0) -> Reading:
         """Find the object; ``inputs`` and ``outputs`` as they are recorded, None when nothing is."""
+
+    async def invoke(self, token: str, args: Properties, *, preview: bool) -> tuple[Properties, Failures]:
+        """The answer of a function, and which arguments it refuses."""
+
+    async def call(self, question: Any) -> Any:
+        """The answer of a method, as it comes off the wire."""
 
 
 class GrpcProvider:
@@ -228,6 +238,18 @@ class GrpcProvider:
             found = remark(remark(found, outputs or {}), inputs or {})
             back = None if back is None else remark(back, inputs or {})
         return Reading(answer.id, found, back, exists=answer.HasField("properties"))
+
+    async def invoke(self, token: str, args: Properties, *, preview: bool) -> tuple[Properties, Failures]:
+        """See ``Provider``."""
+        answer = await _call(self._stub.Invoke(pb.InvokeRequest(tok=token, args=self._out(args), preview=preview)))
+        found = normalise(from_struct(getattr(answer, "return")))
+        if has_secret(args) and not self._secrets:
+            found = {key: secret(value) for key, value in found.items()}
+        return found, [(failure.property, failure.reason) for failure in answer.failures]
+
+    async def call(self, question: Any) -> Any:
+        """See ``Provider``."""
+        return await _call(self._stub.Call(question))
 
     def _out(self, properties: Properties) -> Any:
         return to_struct(for_provider(properties, secrets=self._secrets, resources=self._resources))

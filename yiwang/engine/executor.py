@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Coroutine
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from yiwang.engine import reading
 from yiwang.engine import urn as urns
-from yiwang.engine.client import ProviderError
+from yiwang.engine.client import Provider, ProviderError
 from yiwang.engine.context import Context, HaltedError, StepError
 from yiwang.engine.planner import PlanError
 from yiwang.engine.registering import Registrar
@@ -22,6 +22,8 @@ from yiwang.engine.resource import Goal, Resource
 from yiwang.engine.steps import Steps, describe
 from yiwang.engine.values import Properties, equal
 from yiwang.errors import UserError
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,22 @@ class Executor:
         """Read an object that is not managed here. Raises HaltedError when nothing new is to start."""
         urn = self.registry.urn_of(goal)
         return await self._shielded(urn, self._read(urn, goal, id_))
+
+    async def provider(self, goal: Goal) -> Provider:
+        """The provider that serves a function of ``goal.type``. Raises HaltedError when there is none, or nothing new is to start."""
+        found: list[Provider] = []
+
+        async def look() -> Registered:
+            found.append(await self.registry.provider((await self._with_provider(goal)).provider))
+            return Registered("")
+
+        if (await self._shielded("", look())).urn == "" and found:
+            return found[0]
+        raise HaltedError
+
+    async def ask(self, question: Awaitable[T]) -> T:
+        """Await a provider's answer in one of the run's slots."""
+        return await self._steps.ask(question)
 
     async def set_outputs(self, urn: str, outputs: Properties) -> None:
         """The outputs of a component or the stack. Raises HaltedError when they are not to be kept."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Awaitable
 from typing import Any, NoReturn
 
 import grpc
@@ -11,10 +12,13 @@ from pulumi.runtime.proto import resource_pb2 as pb
 from pulumi.runtime.proto import resource_pb2_grpc
 
 from yiwang.engine import urn as urns
+from yiwang.engine.client import ProviderError
 from yiwang.engine.context import Context, HaltedError
 from yiwang.engine.executor import Executor
+from yiwang.engine.functions import Functions
 from yiwang.engine.resource import Goal
 from yiwang.engine.store import ORGANIZATION
+from yiwang.engine.transforms import Transforms
 from yiwang.engine.values import UNKNOWN, from_struct, from_value, normalise, to_struct
 from yiwang.messages import t
 
@@ -25,8 +29,19 @@ _FEATURES = (
     pb.RESOURCE_MONITOR_FEATURE_DELETED_WITH,
     pb.RESOURCE_MONITOR_FEATURE_REPLACE_WITH,
     pb.RESOURCE_MONITOR_FEATURE_REPLACEMENT_TRIGGER,
+    pb.RESOURCE_MONITOR_FEATURE_TRANSFORMS,
+    pb.RESOURCE_MONITOR_FEATURE_INVOKE_TRANSFORMS,
 )
-_FEATURE_WORDS = ("secrets", "resourceReferences", "aliasSpecs", "deletedWith", "replaceWith", "replacementTrigger")
+_FEATURE_WORDS = (  # the same, as older SDKs ask for them
+    "secrets",
+    "resourceReferences",
+    "aliasSpecs",
+    "deletedWith",
+    "replaceWith",
+    "replacementTrigger",
+    "transforms",
+    "invokeTransforms",
+)
 _SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
 _PART = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(h|ms|us|µs|ns|m|s)")
 _DURATION = re.compile(rf"(?:{_PART.pattern})+|0|")
@@ -35,9 +50,11 @@ _DURATION = re.compile(rf"(?:{_PART.pattern})+|0|")
 class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
     """One program's monitor. What it cannot do it refuses by name."""
 
-    def __init__(self, context: Context, executor: Executor) -> None:
+    def __init__(self, context: Context, executor: Executor, transforms: Transforms) -> None:
         self._context = context
         self._executor = executor
+        self._transforms = transforms
+        self._functions = Functions(context, executor)
 
     async def GetDeploymentInfo(self, request: Any, call: Any) -> Any:  # noqa: N802 - the protocol's name
         """What the program is part of, and what this monitor can do."""
@@ -61,6 +78,10 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
 
     async def RegisterResource(self, request: Any, call: Any) -> Any:  # noqa: N802
         """One resource of the program."""
+        try:
+            request = await self._transforms.registration(request)
+        except ProviderError as error:
+            await call.abort(grpc.StatusCode.UNKNOWN, str(error))
         await self._refuse(request, call)
         try:
             goal = goal_of(request, str(self._context.project.directory))
@@ -76,6 +97,7 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
                 await _shut_down(call)
             return pb.RegisterResourceResponse(urn=done.urn, result=pb.FAIL)
         resource = done.resource
+        self._transforms.registered(resource.urn, request)
         id_ = "" if resource.id == UNKNOWN and not resource.is_provider else resource.id
         unknown = resource.urn in self._executor.registry.skipped
         # A component's outputs come from the program; those of an earlier run may refer to what is not registered yet.
@@ -89,7 +111,6 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
     async def _refuse(self, request: Any, call: Any) -> None:
         asked = {
             "remote": request.remote,
-            "transforms": bool(request.transforms),
             "hooks": request.hooks.ByteSize() > 0,
             "migrations": bool(request.state_migrations),
             "parameterized": bool(request.packageRef),
@@ -135,11 +156,22 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
 
     async def Invoke(self, request: Any, call: Any) -> Any:  # noqa: N802
         """Functions of providers."""
-        await self._unavailable(t("engine.what_function", name=request.tok), call)
+        return await self._answered(self._invoke(request), call)
 
     async def Call(self, request: Any, call: Any) -> Any:  # noqa: N802
         """Methods of resources."""
-        await self._unavailable(t("engine.what_method", name=request.tok), call)
+        return await self._answered(self._functions.call(request, self._context.providers.engine_address), call)
+
+    async def _invoke(self, request: Any) -> Any:
+        return await self._functions.invoke(await self._transforms.invoke(request))
+
+    async def _answered(self, answer: Awaitable[Any], call: Any) -> Any:
+        try:
+            return await answer
+        except ProviderError as error:
+            await call.abort(grpc.StatusCode.UNKNOWN, str(error))
+        except HaltedError:
+            await _shut_down(call)
 
     async def RegisterPackage(self, request: Any, call: Any) -> Any:  # noqa: N802
         """Packages made of others by parameters."""
@@ -147,13 +179,25 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
 
     async def RegisterStackTransform(self, request: Any, call: Any) -> Any:  # noqa: N802
         """Functions that change every registration."""
-        del request
-        await self._unavailable(t("engine.what_stack_transforms"), call)
+        del call
+        self._transforms.stack.append(request)
+        return empty_pb2.Empty()
 
     async def RegisterStackInvokeTransform(self, request: Any, call: Any) -> Any:  # noqa: N802
         """Functions that change every invoke."""
+        del call
+        self._transforms.invokes.append(request)
+        return empty_pb2.Empty()
+
+    async def RegisterResourceHook(self, request: Any, call: Any) -> Any:  # noqa: N802
+        """Functions that run beside steps."""
         del request
-        await self._unavailable(t("engine.what_stack_transforms"), call)
+        await self._unavailable(t("engine.what_hooks"), call)
+
+    async def RegisterErrorHook(self, request: Any, call: Any) -> Any:  # noqa: N802
+        """Functions that run when a step fails."""
+        del request
+        await self._unavailable(t("engine.what_hooks"), call)
 
     async def SignalAndWaitForShutdown(self, request: Any, call: Any) -> Any:  # noqa: N802
         """The program is through: it may end."""

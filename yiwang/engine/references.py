@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from yiwang.engine import journal
-from yiwang.engine.client import ProviderError, Reading
+from yiwang.engine.client import Failures, ProviderError, Reading
 from yiwang.engine.planner import DiffAnswer
 from yiwang.engine.resource import Resource
 from yiwang.engine.store import recorded
@@ -61,6 +61,15 @@ class Builtin:
 
     async def delete(self, old: Resource) -> None:
         """Nothing of its own exists."""
+
+    async def invoke(self, token: str, args: Properties, *, preview: bool) -> tuple[Properties, Failures]:
+        """It has none of its own; what a program asks of its own resources, the run answers."""
+        del args, preview
+        raise ProviderError(t("engine.unavailable", what=t("engine.what_function", name=token)))
+
+    async def call(self, question: Any) -> Any:
+        """It has none."""
+        raise ProviderError(t("engine.unavailable", what=t("engine.what_method", name=question.tok)))
 
     async def read(self, urn: str, id_: str, inputs: Properties | None, outputs: Properties | None, *, seconds: float = 0) -> Reading:
         """The outputs of the stack ``id_`` names; unknown in a preview when there is no such stack yet."""

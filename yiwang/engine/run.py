@@ -34,6 +34,7 @@ from yiwang.engine.report import Reporter
 from yiwang.engine.service import Engine
 from yiwang.engine.snapshot import Snapshot
 from yiwang.engine.store import Store
+from yiwang.engine.transforms import Transforms
 from yiwang.errors import ExitCode
 from yiwang.messages import t
 
@@ -139,7 +140,8 @@ class _Run:
         """The monitor and the engine service on a socket; at the end the providers are ended."""
         address = f"unix:{directory / 'engine.sock'}"
         server = grpc.aio.server(options=CHANNEL_OPTIONS)
-        resource_pb2_grpc.add_ResourceMonitorServicer_to_server(Monitor(context, executor), server)
+        transforms = Transforms(directory)
+        resource_pb2_grpc.add_ResourceMonitorServicer_to_server(Monitor(context, executor, transforms), server)
         engine_pb2_grpc.add_EngineServicer_to_server(Engine(self.reporter), server)
         server.add_insecure_port(address)
         await server.start()
@@ -148,6 +150,7 @@ class _Run:
         try:
             yield
         finally:
+            await transforms.close()
             await context.providers.close(at_once=self.options.control.terminated)
             await server.stop(0)
 

@@ -8,6 +8,7 @@ Exit codes: 0; 1 the program ended with Pulumi's error for people; 160 + n with 
 from __future__ import annotations
 
 import asyncio
+import importlib
 import json
 import logging
 import os
@@ -18,6 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import grpc
 import pulumi
 from pulumi import runtime
 
@@ -29,6 +31,8 @@ _THREADS_PER_STEP = 4
 
 
 def _configure(request: dict[str, Any]) -> None:
+    callbacks: Any = importlib.import_module("pulumi.runtime._callbacks")
+    callbacks.aio = _OnSocket(Path(request["monitor"].removeprefix("unix:")).parent)
     runtime.set_all_config(request["config"], request["secret_keys"])
     runtime.configure(
         runtime.Settings(
@@ -42,6 +46,33 @@ def _configure(request: dict[str, Any]) -> None:
             root_directory=request["directory"],
         )
     )
+
+
+class _OnSocket:
+    """In place of ``grpc.aio`` for the SDK's callbacks (transforms): its server listens on a socket beside the engine's, not on TCP."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._made = 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(grpc.aio, name)
+
+    def server(self, **options: Any) -> Any:
+        """A server that takes no address."""
+        self._made += 1
+        server = grpc.aio.server(**options)
+        socket = self._directory / f"callbacks-{self._made}.sock"
+        listen = server.add_insecure_port
+
+        def add_insecure_port(address: str) -> str:
+            del address
+            listen(f"unix:{socket}")
+            # What the SDK makes of it is cut off again by the engine: <host>:<this>.
+            return str(socket)
+
+        server.add_insecure_port = add_insecure_port
+        return server
 
 
 def _trace(error: BaseException) -> str:

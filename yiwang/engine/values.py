@@ -118,6 +118,15 @@ def reveal(value: Value) -> Value:
     return [reveal(item) for item in value] if isinstance(value, list) else value
 
 
+def without_unknown(value: Value) -> Value:
+    """A copy of ``value`` without keys whose value is not known; elsewhere null stands for it."""
+    if isinstance(value, dict):
+        return {key: without_unknown(item) for key, item in value.items() if item != UNKNOWN}
+    if isinstance(value, list):
+        return [without_unknown(item) for item in value]
+    return None if value == UNKNOWN else value
+
+
 def mask(value: Value) -> Value:
     """A copy of ``value`` for people: ``[secret]`` and ``[unknown]`` in place of what cannot be shown."""
     if isinstance(value, dict):
