@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import yaml
+from cryptography.exceptions import InvalidTag
 
-from yiwang.engine.passphrase import Manager
+from yiwang.engine.passphrase import Manager, compact_json
 from yiwang.engine.values import Properties, secret
 from yiwang.errors import ExitCode, UserError
 from yiwang.messages import t
@@ -18,12 +20,13 @@ from yiwang.messages import t
 
 @dataclass(frozen=True)
 class Project:
-    """``Pulumi.yaml``. ``plugins``: package -> path of a plugin of the project's own."""
+    """``Pulumi.yaml``. ``plugins``: package -> path of a plugin of the project's own. ``config``: what it says about keys."""
 
     name: str
     directory: Path
     main: Path
     plugins: Mapping[str, Path] = field(default_factory=dict)
+    config: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -47,10 +50,26 @@ class Config:
 DYNAMIC = "pulumi-python"
 
 
+class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
+    """YAML as the CLI reads it: ``yes``, ``1:30`` and ``2026-01-01`` are texts."""
+
+    yaml_implicit_resolvers: ClassVar[dict[str, Any]] = {}
+
+
+for _tag, _pattern, _first in (
+    ("bool", r"true|True|TRUE|false|False|FALSE", "tTfF"),
+    ("int", r"[-+]?(?:0b[01_]+|0x[0-9a-fA-F_]+|0[0-7_]*|[1-9][0-9_]*)", "-+0123456789"),
+    ("float", r"[-+]?(?:\.[0-9]+|[0-9]+\.?[0-9]*(?:[eE][-+]?[0-9]+)?)|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)", "-+0123456789."),
+    ("null", r"~|null|Null|NULL|", "~nN"),
+    ("merge", r"<<", "<"),
+):
+    firsts = [*_first, ""] if _tag == "null" else list(_first)
+    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(f"^(?:{_pattern})$"), firsts)
+
+
 def _read(path: Path) -> dict[str, Any]:
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        found = yaml.load(path.read_text(encoding="utf-8"), Loader=loader)  # noqa: S506 - one of the two safe loaders
+        found = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)  # noqa: S506 - made of a safe loader
     except (yaml.YAMLError, UnicodeDecodeError):
         raise UserError(t("engine.bad_yaml", path=path), code=ExitCode.INPUT) from None
     if found is not None and not isinstance(found, dict):
@@ -72,11 +91,13 @@ def load_project(directory: Path) -> Project:
         raise UserError(t("engine.no_project_name", path=path), code=ExitCode.INPUT)
     main = directory / (data.get("main") or ".")
     providers = (data.get("plugins") or {}).get("providers") or []
+    config = data.get("config")
     return Project(
         name=str(data["name"]),
         directory=directory,
         main=main / "__main__.py" if main.is_dir() else main,
         plugins={entry["name"]: (directory / entry["path"]).resolve() for entry in providers},
+        config=config if isinstance(config, dict) else {},
     )
 
 
@@ -87,26 +108,96 @@ def stack_settings(project: Project, stack: str) -> dict[str, Any]:
 
 
 def load_config(
-    project: Project, settings: Mapping[str, Any], secrets: Manager, extra: Mapping[str, str], extra_secret: Mapping[str, str]
+    project: Project, settings: Mapping[str, Any], secrets: Manager, extra: Mapping[str, str], extra_secret: Mapping[str, str], stack: str
 ) -> Config:
-    """The configuration from the stack's file, under what the caller gives (keys without a namespace are the project's)."""
+    """The configuration from the project's and the stack's file, under what the caller gives.
+
+    Keys without a namespace are the project's. Raises UserError for what the project wants otherwise.
+    """
     values: dict[str, str] = {}
     secret_keys: set[str] = set()
     for key, value in (settings.get("config") or {}).items():
         full = _full(project, key)
-        if isinstance(value, dict) and set(value) == {"secure"}:
-            values[full] = secrets.decrypt(str(value["secure"]))
-            secret_keys.add(full)
-        else:
-            values[full] = value if isinstance(value, str) else json.dumps(value)
+        opened, holds_secret = _opened(value, secrets, key)
+        values[full] = _text(opened)
+        secret_keys |= {full} if holds_secret else set()
     for key, value in extra.items():
         values[_full(project, key)] = value
         secret_keys.discard(_full(project, key))
     for key, value in extra_secret.items():
         values[_full(project, key)] = value
         secret_keys.add(_full(project, key))
+    _complete(project, stack, values, secret_keys)
     return Config(values, frozenset(secret_keys))
 
 
+def _opened(value: Any, secrets: Manager, key: str) -> tuple[Any, bool]:
+    """A value of the stack's file with what is encrypted in it in clear, and whether anything was."""
+    if isinstance(value, dict) and set(value) == {"secure"} and isinstance(value["secure"], str):
+        try:
+            return secrets.decrypt(value["secure"]), True
+        except (InvalidTag, ValueError):
+            raise UserError(t("engine.config_secret", key=key), code=ExitCode.INPUT) from None
+    if isinstance(value, dict):
+        opened = {str(name): _opened(item, secrets, key) for name, item in value.items()}
+        return {name: item for name, (item, _) in opened.items()}, any(found for _, found in opened.values())
+    if isinstance(value, list):
+        items = [_opened(item, secrets, key) for item in value]
+        return [item for item, _ in items], any(found for _, found in items)
+    return value, False
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else compact_json(value)
+
+
+def _complete(project: Project, stack: str, values: dict[str, str], secret_keys: set[str]) -> None:
+    """Take what the project says of its keys: values for those the stack has not, and which there have to be."""
+    missing = []
+    for key, said in sorted(project.config.items()):
+        full = _full(project, key)
+        spec = said if isinstance(said, dict) and _SPEC & set(said) else {"default": said}
+        if full not in values:
+            given = spec.get("value", spec.get("default"))
+            if given is not None:
+                values[full] = _text(given)
+            elif full.startswith(f"{project.name}:"):
+                missing.append(key)
+                continue
+        if "type" in spec and full in values:
+            if spec.get("secret") and full not in secret_keys:
+                raise UserError(t("engine.config_not_secret", stack=stack, key=key), code=ExitCode.INPUT)
+            if not _is_of_type(values[full], spec["type"], spec.get("items")):
+                raise UserError(t("engine.config_type", stack=stack, key=key, type=spec["type"]), code=ExitCode.INPUT)
+    if missing:
+        keys = ", ".join(f"'{key}'" for key in missing)
+        raise UserError(t("engine.config_missing", stack=stack, keys=keys), code=ExitCode.INPUT)
+
+
+_SPEC = {"type", "default", "value", "description", "secret", "items"}
+
+
+def _is_of_type(text: str, wanted: str, items: Any) -> bool:
+    if wanted == "integer":
+        return bool(re.fullmatch(r"[-+]?[0-9]+", text))
+    if wanted == "boolean":
+        return text in {"true", "false"}
+    if wanted not in {"array", "object"}:
+        return True
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return False
+    if wanted == "object":
+        return isinstance(value, dict)
+    inner = items if isinstance(items, dict) else {}
+    return isinstance(value, list) and all(
+        _is_of_type(_text(item), inner.get("type", ""), inner.get("items")) and (inner.get("type") != "string" or isinstance(item, str))
+        for item in value
+    )
+
+
 def _full(project: Project, key: str) -> str:
-    return key if ":" in key else f"{project.name}:{key}"
+    """A key with its namespace; ``ns:config:key`` is an older way to write ``ns:key``."""
+    namespace, _, name = key.partition(":")
+    return f"{namespace}:{name.removeprefix('config:')}" if name else f"{project.name}:{key}"
