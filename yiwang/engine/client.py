@@ -14,6 +14,7 @@ from pulumi.runtime.proto import provider_pb2 as pb
 from pulumi.runtime.proto import provider_pb2_grpc
 
 from yiwang.engine import urn as urns
+from yiwang.engine.assets import hold_assets, restored, without_contents
 from yiwang.engine.planner import DiffAnswer
 from yiwang.engine.resource import Resource
 from yiwang.engine.values import Properties, for_provider, from_struct, has_secret, normalise, remark, secret, to_struct
@@ -117,10 +118,10 @@ class GrpcProvider:
         self._resources = False
         self.previews = False
 
-    async def handshake(self, engine_address: str, directory: Path) -> None:
+    async def handshake(self, engine_address: str, root: Path, directory: Path) -> None:
         """Introduce ourselves; plugins without a handshake are fine."""
         request = pb.ProviderHandshakeRequest(
-            engine_address=engine_address, root_directory=str(directory), program_directory=str(directory), configure_with_urn=True
+            engine_address=engine_address, root_directory=str(root), program_directory=str(directory), configure_with_urn=True
         )
         await self._optional(self._stub.Handshake(request))
 
@@ -177,8 +178,8 @@ class GrpcProvider:
         """See ``Provider``."""
         request = pb.DiffRequest(
             id=old.id,
-            olds=self._out(old.outputs),
-            old_inputs=self._out(old.inputs),
+            olds=self._out(without_contents(old.outputs)),
+            old_inputs=self._out(without_contents(old.inputs)),
             news=self._out(new_inputs),
             ignoreChanges=ignore,
             **_identity(urn),
@@ -197,8 +198,8 @@ class GrpcProvider:
         """See ``Provider``."""
         request = pb.UpdateRequest(
             id=old.id,
-            olds=self._out(old.outputs),
-            old_inputs=self._out(old.inputs),
+            olds=self._out(without_contents(old.outputs)),
+            old_inputs=self._out(without_contents(old.inputs)),
             news=self._out(new.inputs),
             timeout=new.timeout("update"),
             ignoreChanges=new.ignore_changes,
@@ -212,8 +213,8 @@ class GrpcProvider:
         """See ``Provider``."""
         request = pb.DeleteRequest(
             id=old.id,
-            properties=self._out(old.outputs),
-            old_inputs=self._out(old.inputs),
+            properties=self._out(without_contents(old.outputs)),
+            old_inputs=self._out(without_contents(old.inputs)),
             timeout=old.timeout("delete"),
             **_identity(old.urn),
         )
@@ -223,8 +224,8 @@ class GrpcProvider:
         """See ``Provider``."""
         request = pb.ReadRequest(
             id=id_,
-            properties=None if outputs is None else self._out(outputs),
-            inputs=None if inputs is None else self._out(inputs),
+            properties=None if outputs is None else self._out(without_contents(outputs)),
+            inputs=None if inputs is None else self._out(without_contents(inputs)),
             timeout=seconds,
             **_identity(urn),
         )
@@ -237,6 +238,8 @@ class GrpcProvider:
         if not self._secrets:
             found = remark(remark(found, outputs or {}), inputs or {})
             back = None if back is None else remark(back, inputs or {})
+        if inputs is not None and hold_assets(inputs):
+            found, back = restored(found, inputs), restored(back, inputs)
         return Reading(answer.id, found, back, exists=answer.HasField("properties"))
 
     async def invoke(self, token: str, args: Properties, *, preview: bool) -> tuple[Properties, Failures]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable
+from pathlib import Path
 from typing import Any, NoReturn
 
 import grpc
@@ -11,6 +12,7 @@ from google.protobuf import empty_pb2
 from pulumi.runtime.proto import resource_pb2 as pb
 from pulumi.runtime.proto import resource_pb2_grpc
 
+from yiwang.engine import assets
 from yiwang.engine import urn as urns
 from yiwang.engine.client import ProviderError
 from yiwang.engine.context import Context, HaltedError
@@ -84,7 +86,7 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
             await call.abort(grpc.StatusCode.UNKNOWN, str(error))
         await self._refuse(request, call)
         try:
-            goal = goal_of(request, str(self._context.project.directory))
+            goal = goal_of(request, str(self._context.project.directory), self._context.project.main.parent)
         except ValueError as error:
             self._context.reporter.error(f"{request.type} {request.name}: {error}")
             await _shut_down(call)
@@ -215,14 +217,15 @@ async def _shut_down(call: Any) -> NoReturn:
     raise AssertionError
 
 
-def goal_of(request: Any, directory: str) -> Goal:
-    """A registration as the engine's own value."""
+def goal_of(request: Any, directory: str, working_directory: Path) -> Goal:
+    """A registration as the engine's own value. Raises ValueError for what cannot be read, or is not supported."""
+    inputs = {key: value for key, value in normalise(from_struct(request.object)).items() if value is not None}
     return Goal(
         type=request.type,
         name=request.name,
         custom=request.custom,
         parent=request.parent,
-        inputs={key: value for key, value in normalise(from_struct(request.object)).items() if value is not None},
+        inputs=assets.hashed(inputs, working_directory) if assets.hold_assets(inputs) else inputs,
         provider=request.provider,
         version=request.version,
         plugin_url=request.pluginDownloadURL,

@@ -137,9 +137,9 @@ class Providers:
             if executable is None:
                 raise UserError(t("engine.no_provider", package=package), code=ExitCode.INPUT)
             arguments = [str(executable), self.engine_address]
-        process = await plugin.start(package, arguments, self._directory, self._environment, self._project.directory, self._on_line)
+        process = await plugin.start(package, arguments, self._directory, self._environment, self._project.main.parent, self._on_line)
         self._plugins.append(process)
         client = GrpcProvider(process.socket)
         self._clients.append(client)
-        await client.handshake(self.engine_address, self._project.directory)
+        await client.handshake(self.engine_address, self._project.directory, self._project.main.parent)
         return client

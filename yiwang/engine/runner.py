@@ -130,7 +130,7 @@ def main() -> None:
     request = json.loads(sys.stdin.read())
     null = os.open(os.devnull, os.O_RDONLY)
     os.dup2(null, 0)
-    os.chdir(request["directory"])
+    os.chdir(Path(request["program"]).parent)
     _configure(request)
     code = _run(request)
     sys.stdout.flush()
