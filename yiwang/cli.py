@@ -35,6 +35,7 @@ VERBS = (
     "rotate",
     "state",
     "host",
+    "pulumi",
     "doctor",
     "version",
 )
@@ -73,6 +74,9 @@ def _root(ctx: typer.Context) -> None:
 
 def _wants_json(arguments: list[str]) -> bool:
     """Whether the command line asks for one JSON document; known before it is parsed, as that may be what fails."""
+    if arguments[:1] == ["pulumi"]:
+        # That command line says its errors itself, on stderr alone.
+        return False
     ours = arguments[: arguments.index("--")] if "--" in arguments else arguments
     return "--json" in ours
 

@@ -6,8 +6,11 @@ Each noun has a catalogue of its own, ``yiwang/locale/<noun>.yaml``: ``key: {zh:
 
 from __future__ import annotations
 
+import contextlib
+import contextvars
 import functools
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
@@ -18,8 +21,23 @@ Language = Literal["zh", "en"]
 _CATALOGUES = Path(__file__).parent / "locale"
 
 
+_english: contextvars.ContextVar[bool] = contextvars.ContextVar("english", default=False)
+
+
+@contextlib.contextmanager
+def english() -> Iterator[None]:
+    """English whatever the locale, for what programs read: they know the words of the Pulumi CLI."""
+    token = _english.set(True)
+    try:
+        yield
+    finally:
+        _english.reset(token)
+
+
 def language() -> Language:
     """The language of the command line: ``YIWANG_LANG``, else the first locale variable that is set, else English."""
+    if _english.get():
+        return "en"
     for variable in ("YIWANG_LANG", "LC_ALL", "LC_MESSAGES", "LANG"):
         value = os.environ.get(variable)
         if value:

@@ -87,6 +87,9 @@ class Options:
     ``clear_pending_creates`` (refresh): creates that a killed run left are forgotten. ``expect_no_changes``: the run fails
     afterwards when something changed, or would change. ``plan`` (up): a plan as ``Result.plan`` has it; what it does not
     allow is refused.
+    ``examine``: before the first ``up`` of a stack in a process the program is run once for nothing, to know its packages.
+    ``settings``: ``Pulumi.<stack>.yaml`` is read; without, ``config`` and ``secret_config`` are all there is.
+    ``client``: the address of a language host that runs the program in place of a process of ours (inline programs).
     """
 
     parallel: int = 8
@@ -109,6 +112,9 @@ class Options:
     clear_pending_creates: bool = False
     expect_no_changes: bool = False
     plan: Mapping[str, Any] | None = field(default=None, repr=False)
+    examine: bool = True
+    settings: bool = True
+    client: str = ""
     control: Control = field(default_factory=Control)
 
 

@@ -290,6 +290,7 @@ def _difference(answer: Any) -> DiffAnswer:
         diffs=tuple(answer.diffs),
         detailed=dict(sorted(kinds.items())),
         delete_before_replace=answer.deleteBeforeReplace,
+        input_diffs=frozenset(path for path, entry in answer.detailedDiff.items() if entry.inputDiff),
     )
 
 

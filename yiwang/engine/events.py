@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from yiwang.engine.resource import Resource
 
 Severity = Literal["debug", "info", "info#err", "warning", "error"]
 
@@ -15,7 +18,10 @@ class StepEvent:
 
     ``op``: same, create, update, delete, replace (logical), create-replacement, delete-replaced, read, refresh, discard.
     ``diffs``: the properties that differ. ``keys``: those of them that force a replacement. ``detailed``: property path ->
-    kind of difference, where the provider says so. ``old_id``/``new_id``: provider's ids, empty where there is none.
+    kind of difference, where the provider says so; ``input_diffs``: those of its paths that compare inputs with inputs.
+    ``old_id``/``new_id``: provider's ids, empty where there is none.
+    ``old``/``new``: the states before and after, secrets in clear, as the engine holds them: to be looked at while the event is
+    handled, as they change later. None where there is none, and in the steps of a result.
     """
 
     op: str
@@ -27,6 +33,9 @@ class StepEvent:
     detailed: Mapping[str, str] = field(default_factory=dict)
     old_id: str = ""
     new_id: str = ""
+    input_diffs: frozenset[str] = frozenset()
+    old: Resource | None = field(default=None, repr=False, compare=False)
+    new: Resource | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True)

@@ -36,7 +36,7 @@ class Lock:
         return t("engine.lock_holder", user=self.user, host=self.host, pid=self.pid, since=self.since, verb=self.verb or "?")
 
 
-def _user() -> str:
+def user() -> str:
     """Who runs this; the number where the machine has no name for it."""
     try:
         return getpass.getuser()
@@ -84,7 +84,7 @@ def held(directory: Path, verb: str) -> Iterator[list[Lock]]:
             if other.alive is not False:
                 raise UserError(t("engine.locked", holder=other.describe()), code=ExitCode.LOCKED, fix=t("engine.locked_fix"))
             dead.append(other)
-        entry = {**processes.me(), "username": _user(), "timestamp": now(), "verb": verb}
+        entry = {**processes.me(), "username": user(), "timestamp": now(), "verb": verb}
         write_atomic(mine, json.dumps(entry))
         for other in dead:
             other.path.unlink(missing_ok=True)

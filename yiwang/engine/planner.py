@@ -30,6 +30,7 @@ class DiffAnswer:
     """A provider's answer to Diff. ``changes`` None: it cannot say. ``detailed``: property path -> kind of difference.
 
     ``unavailable``: why nothing can be said at all, for the person.
+    ``input_diffs``: those paths of ``detailed`` that compare inputs with inputs.
     """
 
     changes: bool | None = None
@@ -38,6 +39,7 @@ class DiffAnswer:
     detailed: Mapping[str, str] = field(default_factory=dict)
     delete_before_replace: bool = False
     unavailable: str = ""
+    input_diffs: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,7 @@ class Difference:
     diffs: tuple[str, ...] = ()
     detailed: Mapping[str, str] = field(default_factory=dict)
     delete_first: bool = False
+    input_diffs: frozenset[str] = frozenset()
 
     @property
     def replaces(self) -> bool:
@@ -116,11 +119,13 @@ def difference(
     ``replace_on_changes`` sees only what the provider named: its changed properties and its detailed difference, and that
     the object had not become ready.
     """
-    changes, diffs, detailed = answer.changes, answer.diffs, dict(answer.detailed)
+    changes, diffs, detailed, input_diffs = answer.changes, answer.diffs, dict(answer.detailed), answer.input_diffs
     if changes is None:
         found = changed_keys(old, new)
         changes, diffs = bool(found), diffs or found
-        detailed = detailed or changed_paths(reveal(old), reveal(new))
+        if not detailed:
+            detailed = changed_paths(reveal(old), reveal(new))
+            input_diffs = frozenset(detailed)
     keys = list(answer.replaces)
     patterns = [parse_path(pattern) for pattern in replace_on_changes]
     if init_errors and _inside(INIT_ERROR, patterns):
@@ -131,7 +136,12 @@ def difference(
             if _inside(path, patterns) and not kind.endswith("replace"):
                 detailed[path] = f"{kind}-replace"
     return Difference(
-        changes=changes, keys=tuple(dict.fromkeys(keys)), diffs=diffs, detailed=detailed, delete_first=answer.delete_before_replace
+        changes=changes,
+        keys=tuple(dict.fromkeys(keys)),
+        diffs=diffs,
+        detailed=detailed,
+        delete_first=answer.delete_before_replace,
+        input_diffs=input_diffs,
     )
 
 

@@ -6,10 +6,10 @@ import asyncio
 import contextlib
 import json
 import os
-import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from yiwang.engine import inline
 from yiwang.engine.api import QUIET
 from yiwang.engine.plugin import STREAM_LIMIT, forward, tied
 from yiwang.engine.project import Config, Project
@@ -17,20 +17,22 @@ from yiwang.engine.store import ORGANIZATION
 
 _RUNNER = Path(__file__).with_name("runner.py")
 # The program ended and said why by itself, by a log message.
-RAISED = 32
+RAISED = inline.RAISED
 # The same for an error made for people; what is above is the exit code it asks for.
 TOLD = 160
 
 
 class Program:
-    """One run of a project's program."""
+    """One run of a project's program, in a process of its own or by the language host at ``client``."""
 
-    def __init__(self, project: Project, stack: str, config: Config, environment: Mapping[str, str]) -> None:
+    def __init__(self, project: Project, stack: str, config: Config, environment: Mapping[str, str], *, client: str = "") -> None:
         self._project = project
         self._stack = stack
         self._config = config
         self._environment = {QUIET: "NONE", **os.environ, **environment}
         self._process: asyncio.subprocess.Process | None = None
+        self._client = client
+        self._call: asyncio.Task[int] | None = None
 
     async def run(self, address: str, *, parallel: int, dry_run: bool, on_line: Callable[[str, str], None]) -> int:
         """Run to the end; the exit code (see ``runner``)."""
@@ -47,8 +49,18 @@ class Program:
             "parallel": parallel,
             "dry_run": dry_run,
         }
+        if self._client:
+            self._call = asyncio.create_task(inline.run(self._client, request))
+            try:
+                return await self._call
+            except asyncio.CancelledError:
+                # Killed by ``kill``, unless it is the run itself that is given up.
+                if not self._call.cancelled():
+                    self._call.cancel()
+                    raise
+                return RAISED
         self._process = await asyncio.create_subprocess_exec(
-            *tied([sys.executable, "-u", "-P", str(_RUNNER)]),
+            *tied([self._project.python, "-u", "-P", str(_RUNNER)]),
             env=self._environment,
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
@@ -76,7 +88,9 @@ class Program:
         return code
 
     def kill(self) -> None:
-        """End the process now."""
+        """End the process now; a language host is told to stop."""
+        if self._call is not None:
+            self._call.cancel()
         if self._process is not None and self._process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
                 self._process.kill()

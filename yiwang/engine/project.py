@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,13 +22,17 @@ from yiwang.messages import t
 
 @dataclass(frozen=True)
 class Project:
-    """``Pulumi.yaml``. ``plugins``: package -> path of a plugin of the project's own. ``config``: what it says about keys."""
+    """``Pulumi.yaml``. ``plugins``: package -> path of a plugin of the project's own. ``config``: what it says about keys.
+
+    ``python``: what runs the program.
+    """
 
     name: str
     directory: Path
     main: Path
     plugins: Mapping[str, Path] = field(default_factory=dict)
     config: Mapping[str, Any] = field(default_factory=dict)
+    python: str = sys.executable
 
 
 @dataclass(frozen=True)
@@ -98,7 +104,22 @@ def load_project(directory: Path) -> Project:
         main=main / "__main__.py" if main.is_dir() else main,
         plugins={entry["name"]: (directory / entry["path"]).resolve() for entry in providers},
         config=config if isinstance(config, dict) else {},
+        python=_python(path, runtime.get("options") or {}) if isinstance(runtime, dict) else sys.executable,
     )
+
+
+def _python(path: Path, options: Mapping[str, Any]) -> str:
+    """The Python of the project's virtual environment, ours when it names none. Raises UserError for options we do not have."""
+    unknown = sorted(key for key, value in options.items() if key != "virtualenv" and (key, value) != ("toolchain", "pip"))
+    if unknown:
+        text = t("engine.runtime_option", path=path, option=f"{unknown[0]}: {options[unknown[0]]}")
+        raise UserError(text, code=ExitCode.INPUT, fix=t("engine.use_cli"))
+    if not options.get("virtualenv"):
+        return sys.executable
+    python = path.parent / str(options["virtualenv"]) / "bin" / "python"
+    if not os.access(python, os.X_OK):
+        raise UserError(t("engine.no_virtualenv", path=path, python=python), code=ExitCode.INPUT, fix=t("engine.no_virtualenv_fix"))
+    return str(python)
 
 
 def stack_settings(project: Project, stack: str) -> dict[str, Any]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import sys
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
@@ -131,7 +130,7 @@ class Providers:
 
     async def _launch(self, package: str) -> GrpcProvider:
         if package == DYNAMIC:
-            arguments = [sys.executable, "-u", "-P", str(_HOST), str(self._workers)]
+            arguments = [self._project.python, "-u", "-P", str(_HOST), str(self._workers)]
         else:
             executable = self._executable(package)
             if executable is None:

@@ -203,6 +203,7 @@ class Registrar:
             await self._create(new, provider)
 
     def _same(self, new: Resource, old: Resource) -> None:
+        new.created, new.modified = old.created, old.modified
         step = self._context.reporter.start("same", new, old)
         self._record_same(new, old)
         self._end(step, new)

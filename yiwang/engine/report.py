@@ -23,6 +23,10 @@ _PARTS = (
     "discard-replaced",
     "remove-pending-replace",
 )
+# Steps after which there is no state.
+_ENDS = frozenset({"delete", "delete-replaced", "discard", "discard-replaced", "remove-pending-replace"})
+# What the event of a step and its entry in the result have in common: the states are for the observer only.
+_COMMON = tuple(entry.name for entry in dataclasses.fields(StepEvent) if entry.name not in {"old", "new"})
 
 
 @dataclass
@@ -31,6 +35,8 @@ class _Open:
 
     event: StepStarted
     began: float
+    old: Resource | None
+    new: Resource | None
     finished: StepFinished | None = None
 
 
@@ -61,16 +67,18 @@ class Reporter:
             diffs=found.diffs,
             keys=found.keys,
             detailed=found.detailed,
+            input_diffs=found.input_diffs,
             old_id=old.id if old is not None else "",
         )
-        step = _Open(event, time.monotonic())
+        ends = op in _ENDS
+        step = _Open(event, time.monotonic(), old or resource if ends else old, None if ends else resource)
         self._steps.append(step)
-        self._emit(event)
+        self._emit(dataclasses.replace(event, old=step.old, new=step.new))
         return step
 
     def finish(self, step: _Open, *, new_id: str = "", outcome: str = "", error: str | None = None, count: bool = True) -> None:
         """A step ended; with ``error`` it failed, and the run with it."""
-        common = {field.name: getattr(step.event, field.name) for field in dataclasses.fields(StepEvent)}
+        common = {name: getattr(step.event, name) for name in _COMMON}
         finished = StepFinished(
             **{**common, "new_id": new_id or step.event.new_id},
             result="done" if error is None else "failed",
@@ -84,7 +92,7 @@ class Reporter:
             self.diagnostic("error", error, step.event.urn)
         elif count and step.event.op not in _PARTS and not urns.is_default_provider(step.event.urn):
             self.counts[outcome or step.event.op] += 1
-        self._emit(finished)
+        self._emit(dataclasses.replace(finished, old=step.old, new=None if outcome == "delete" else step.new))
 
     def leave_open(self, step: _Open) -> None:
         """Count a component's step, which ends when the component registers its outputs (some never do)."""
@@ -129,6 +137,6 @@ class Reporter:
             if step.finished is not None:
                 found.append(step.finished)
             else:
-                common = {field.name: getattr(step.event, field.name) for field in dataclasses.fields(StepEvent)}
+                common = {name: getattr(step.event, name) for name in _COMMON}
                 found.append(StepFinished(**common, result="none"))
         return tuple(found)

@@ -50,7 +50,7 @@ async def execute(kind: str, stack: Stack, options: Options, on_event: OnEvent) 
     """Run ``preview``, ``up``, ``refresh`` or ``destroy``; see ``api``."""
     project = load_project(stack.project_dir)
     key = (stack.backend.absolute(), project.name, stack.name)
-    if kind == "up" and key not in _examined:
+    if kind == "up" and options.examine and key not in _examined:
         # What the program needs is known only when it runs: it runs once for nothing, so that no half is ever made.
         quiet = replace(options, refresh=False)
         await _Run("examine", stack, quiet, lambda _event: None).execute()
@@ -91,7 +91,7 @@ class _Run:
             return self._result(context, executor, operations)
 
     async def _context(self, directory: Path) -> Context:
-        settings = stack_settings(self.project, self.stack.name)
+        settings = stack_settings(self.project, self.stack.name) if self.options.settings else {}
         salt = str(settings.get("encryptionsalt") or (self.options.plan or {}).get(SALT) or "")
         loaded = await asyncio.to_thread(journal.load, self.store, self.stack.passphrase, salt)
         holder = next((found for found in self.store.locks() if found.alive is not False), None) if self.dry else None
@@ -235,7 +235,7 @@ class _Run:
         return bool(missing)
 
     async def _program(self, context: Context, executor: Executor) -> None:
-        self.program = Program(self.project, self.stack.name, context.config, self.options.environment)
+        self.program = Program(self.project, self.stack.name, context.config, self.options.environment, client=self.options.client)
         code = await self.program.run(self.address, parallel=self.options.parallel, dry_run=self.dry, on_line=self._line)
         await executor.drain()
         if executor.fatal is not None:

@@ -130,6 +130,7 @@ def main() -> None:
     request = json.loads(sys.stdin.read())
     null = os.open(os.devnull, os.O_RDONLY)
     os.dup2(null, 0)
+    # As the CLI: where the program lies, which is not the project's directory when that names another by `main`.
     os.chdir(Path(request["program"]).parent)
     _configure(request)
     code = _run(request)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -26,6 +27,7 @@ class Store:
         self.name = name
         self.path = stacks_directory(root) / project / f"{name}.json"
         self.journal_path = root / ".pulumi" / "journals" / project / f"{name}.jsonl"
+        self.history_directory = root / ".pulumi" / "history" / project / name
         self.lock_directory = root / ".pulumi" / "locks" / ORGANIZATION / project / name
 
     @property
@@ -77,6 +79,27 @@ class Store:
         if self.journal_path.exists():
             self.journal_path.unlink()
             sync_directory(self.journal_path.parent)
+
+    def remove(self) -> None:
+        """Forget the stack: its checkpoint becomes the backup, its history goes (as with the CLI)."""
+        self.remove_journal()
+        if self.path.is_file():
+            self.path.replace(self.path.with_suffix(".json.bak"))
+            sync_directory(self.path.parent)
+        shutil.rmtree(self.history_directory, ignore_errors=True)
+
+    def add_history(self, entry: str) -> None:
+        """Keep what is told of a run, and a copy of the checkpoint it left (as the CLI does, in its own places)."""
+        self.history_directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        stem = self.history_directory / f"{self.name}-{time.time_ns()}"
+        write_atomic(stem.with_name(f"{stem.name}.history.json"), entry)
+        if self.path.is_file():
+            # A copy, never a link: the CLI may write in place.
+            write_atomic(stem.with_name(f"{stem.name}.checkpoint.json"), self.path.read_bytes())
+
+    def history(self) -> list[bytes]:
+        """What was told of each run, the latest first."""
+        return [path.read_bytes() for path in sorted(self.history_directory.glob("*.history.json"), reverse=True)]
 
     def locked(self, verb: str) -> AbstractContextManager[list[lock.Lock]]:
         """Hold the stack; see ``lock.held``."""

@@ -1,0 +1,139 @@
+"""``Pulumi.<stack>.yaml``: read, and written back with what else is in it (other keys, their order, comments) as it was."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from yiwang.engine.commandline.failure import CommandError
+from yiwang.files import write_atomic
+from yiwang.messages import t
+
+_SALT = "encryptionsalt"
+_CONFIG = "config"
+_INDENT = "  "
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML as the CLI reads it: what looks like a date is text."""
+
+
+_Loader.yaml_implicit_resolvers = {
+    letter: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+    for letter, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+
+
+class Settings:
+    """One stack's settings. ``config`` maps keys, as they are written, to plain values or ``{"secure": ciphertext}``."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        try:
+            self._text = path.read_text(encoding="utf-8") if path.is_file() else ""
+            loaded = yaml.load(self._text, Loader=_Loader)  # noqa: S506 - a safe loader
+        except (yaml.YAMLError, UnicodeDecodeError):
+            raise CommandError(t("engine.bad_yaml", path=path)) from None
+        data = loaded if loaded is not None else {}
+        config = data.get(_CONFIG) if isinstance(data, dict) else None
+        if not isinstance(data, dict) or not isinstance(config or {}, dict):
+            raise CommandError(t("engine.bad_yaml", path=path))
+        for key in ("secretsprovider", "encryptedkey", "environment"):
+            if data.get(key) not in (None, "", "passphrase", "default"):
+                raise CommandError(t("pulumi.settings_key", path=path, key=key))
+        self.salt = str(data.get(_SALT) or "")
+        self._salt_before = self.salt
+        self._before: dict[str, Any] = dict(config or {})
+        self.config: dict[str, Any] = dict(config or {})
+
+    def save(self) -> None:
+        """Write what changed; nothing where nothing did."""
+        if self.config == self._before and self.salt == self._salt_before:
+            return
+        text = self._text
+        if self.salt != self._salt_before:
+            text = _with_entry(text, _SALT, self.salt)
+        if self.config != self._before:
+            text = _with_config(text, self._before, self.config)
+        # The mode stays what it was: the file is kept in repositories, and secrets in it are encrypted.
+        mode = self._path.stat().st_mode & 0o777 if self._path.exists() else 0o644
+        write_atomic(self._path, text, mode=mode)
+
+
+def _dump(data: Mapping[str, Any], indent: str = "") -> list[str]:
+    text = yaml.safe_dump(dict(data), default_flow_style=False, allow_unicode=True, width=10**6, sort_keys=False)
+    return [f"{indent}{line}" for line in text.splitlines()]
+
+
+def _spans(text: str, *keys: str) -> tuple[dict[str, tuple[int, int]], bool]:
+    """The lines (first, behind the last) of each entry of the mapping at ``keys``; and whether it is written as a block."""
+    node: Any = yaml.compose(text, Loader=yaml.SafeLoader)
+    for key in keys:
+        node = next(value for name, value in node.value if name.value == key)
+    if node is None:
+        return {}, True
+    if not isinstance(node, yaml.MappingNode) or node.flow_style:
+        return {}, False
+    found: dict[str, tuple[int, int]] = {}
+    for name, value in node.value:
+        # A block ends where the next thing begins; comments and empty lines before that belong to what follows.
+        last = value.end_mark.line + (1 if value.end_mark.column else 0)
+        found[str(name.value)] = (name.start_mark.line, max(last, name.start_mark.line + 1))
+    return found, True
+
+
+def _trimmed(lines: list[str], span: tuple[int, int]) -> tuple[int, int]:
+    """A span without empty lines and comments at its end."""
+    first, last = span
+    while last > first + 1 and (not lines[last - 1].strip() or lines[last - 1].lstrip().startswith("#")):
+        last -= 1
+    return first, last
+
+
+def _with_entry(text: str, key: str, value: Any) -> str:
+    """``text`` with one top-level entry set."""
+    lines = text.splitlines()
+    spans, _ = _spans(text)
+    if key in spans:
+        first, last = _trimmed(lines, spans[key])
+        lines[first:last] = _dump({key: value})
+    else:
+        # Where the CLI has it: before the configuration.
+        at = spans[_CONFIG][0] if _CONFIG in spans else len(lines)
+        lines[at:at] = _dump({key: value})
+    return "\n".join(lines) + "\n"
+
+
+def _with_config(text: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
+    """``text`` with another configuration; entries that stay the same keep their lines."""
+    top, _ = _spans(text)
+    if _CONFIG not in top or not before:
+        return _with_entry(text, _CONFIG, dict(after)) if after or _CONFIG in top else text
+    spans, block = _spans(text, _CONFIG)
+    if not block or not after:
+        return _with_entry(text, _CONFIG, dict(after)) if after else _without(text, _CONFIG)
+    lines = text.splitlines()
+    indent = _indent(lines[next(iter(spans.values()))[0]])
+    for key in reversed(spans):
+        first, last = _trimmed(lines, spans[key])
+        if key not in after:
+            del lines[first:last]
+        elif after[key] != before[key]:
+            lines[first:last] = _dump({key: after[key]}, indent)
+    end = _trimmed(text.splitlines(), list(spans.values())[-1])[1] + len(lines) - len(text.splitlines())
+    lines[end:end] = [line for key in after if key not in before for line in _dump({key: after[key]}, indent)]
+    return "\n".join(lines) + "\n"
+
+
+def _without(text: str, key: str) -> str:
+    lines = text.splitlines()
+    first, last = _trimmed(lines, _spans(text)[0][key])
+    del lines[first:last]
+    return "\n".join(lines) + "\n" if lines else ""
+
+
+def _indent(line: str) -> str:
+    return line[: len(line) - len(line.lstrip())] or _INDENT
