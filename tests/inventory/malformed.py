@@ -180,7 +180,7 @@ CASES = (
     case(
         "two documents",
         append(PROVINCE, "---\ncode: 370000\n"),
-        "province.yml:118: a file holds one YAML document; remove what follows the second ---",
+        "province.yml:121: a file holds one YAML document; remove what follows the second ---",
     ),
     case(
         "file for a directory",
@@ -221,7 +221,7 @@ CASES = (
     case(
         "recursion",
         replace(PROVINCE, "zones:", "zones: &z\n  x: *z"),
-        "province.yml:46: zones.x: the anchor z contains itself; write the value out",
+        "province.yml:49: zones.x: the anchor z contains itself; write the value out",
     ),
     case(
         "unknown anchor",
@@ -252,17 +252,17 @@ CASES = (
     case(
         "unknown key below",
         replace(PROVINCE, "    ipv6: 2001:db8:0:10::/64", "    ipv6: 2001:db8:0:10::/64\n    vlan: 12"),
-        "province.yml:49: zones.internet.vlan: unknown key; known: ipv4, ipv6",
+        "province.yml:52: zones.internet.vlan: unknown key; known: ipv4, ipv6",
     ),
     case(
         "unknown key of a path",
         replace(PROVINCE, "protocol: tcp  ", "protocl: tcp  "),
-        "province.yml:62: paths[0].protocl: unknown key; did you mean protocol?",
+        "province.yml:65: paths[0].protocl: unknown key; did you mean protocol?",
     ),
     case(
         "missing key",
         replace(PROVINCE, "passphrase:\n", "passphras:\n"),
-        "province.yml:26: passphras: unknown key; did you mean passphrase?",
+        "province.yml:29: passphras: unknown key; did you mean passphrase?",
     ),
     # Names and codes
     case(
@@ -298,22 +298,22 @@ CASES = (
     case(
         "city of another province",
         replace(PROVINCE, "code: 370100", "code: 320100"),
-        "province.yml:103: sites.c370100.code: 320100 南京市: expected a division of 370000 山东省; look the code up",
+        "province.yml:106: sites.c370100.code: 320100 南京市: expected a division of 370000 山东省; look the code up",
     ),
     case(
         "county",
         replace(PROVINCE, "code: 370100", "code: 370102"),
-        "province.yml:103: sites.c370100.code: 370102 历下区: expected a division directly under the province; the one above it is 370100 济南市",
+        "province.yml:106: sites.c370100.code: 370102 历下区: expected a division directly under the province; the one above it is 370100 济南市",
     ),
     case(
         "two sites with one code",
         replace(PROVINCE, "code: 370200", "code: 370100"),
-        "province.yml:108: sites.c370200.code: 370100: expected a code of its own, site c370100 has this one; one code for each site",
+        "province.yml:111: sites.c370200.code: 370100: expected a code of its own, site c370100 has this one; one code for each site",
     ),
     case(
         "city without code",
         replace(PROVINCE, "    code: 370100 ", "    # code: 370100 "),
-        "province.yml:101: sites.c370100.code: (missing): expected the GB/T 2260 code of the city; add code",
+        "province.yml:104: sites.c370100.code: (missing): expected the GB/T 2260 code of the city; add code",
     ),
     case(
         "domain in capitals",
@@ -324,123 +324,123 @@ CASES = (
     case(
         "no province site",
         replace(PROVINCE, "    stack: province ", "    stack: city\n    code: 370300 #"),
-        "province.yml:94: sites: (missing): expected one site with stack: province; add province: {stack: province}",
+        "province.yml:97: sites: (missing): expected one site with stack: province; add province: {stack: province}",
     ),
     case(
         "two provinces",
         replace(PROVINCE, "    stack: city\n    code: 370200 ", "    stack: province #"),
-        'province.yml:107: sites.c370200.stack: "province": expected one province site, province is one already; keep one of them',
+        'province.yml:110: sites.c370200.stack: "province": expected one province site, province is one already; keep one of them',
     ),
     case(
         "unknown stack",
         replace(PROVINCE, "    stack: province ", "    stack: provinces "),
-        'province.yml:96: sites.province.stack: "provinces": expected one of national, province, city; choose one of them',
+        'province.yml:99: sites.province.stack: "provinces": expected one of national, province, city; choose one of them',
     ),
     case(
         "site without hosts",
         replace(PROVINCE, "sites:\n", "sites:\n  zibo: {stack: city, code: 370300}\n"),
-        "province.yml:95: sites.zibo: site zibo has no hosts; add the group zibo with hosts to hosts.yml",
+        "province.yml:98: sites.zibo: site zibo has no hosts; add the group zibo with hosts to hosts.yml",
     ),
     case(
         "site name",
         replace(PROVINCE, "sites:\n", "sites:\n  Zi-Bo: {stack: city, code: 370300}\n"),
-        'province.yml:95: sites.Zi-Bo: "Zi-Bo": expected lower case letters and digits, a letter first; for instance jinan',
+        'province.yml:98: sites.Zi-Bo: "Zi-Bo": expected lower case letters and digits, a letter first; for instance jinan',
     ),
     case(
         "site named like a zone",
         replace(PROVINCE, "sites:\n", "sites:\n  internet: {stack: city, code: 370300}\n"),
-        'province.yml:95: sites.internet: "internet": expected a name that means nothing else; not the name of a zone or a reserved word',
+        'province.yml:98: sites.internet: "internet": expected a name that means nothing else; not the name of a zone or a reserved word',
     ),
     case(
         "unknown placement",
         replace(PROVINCE, "    # placement: {base: servers}", "    placement: {base: cloud}"),
-        'province.yml:100: sites.province.placement.base: "cloud": expected one of servers, kubernetes, tenant, external; choose one of them',
+        'province.yml:103: sites.province.placement.base: "cloud": expected one of servers, kubernetes, tenant, external; choose one of them',
     ),
     case(
         "placement of a later release",
         replace(PROVINCE, "    # placement: {base: servers}", "    placement: {base: kubernetes}"),
-        'province.yml:100: sites.province.placement.base: "kubernetes": base can only be servers in this release; write servers',
+        'province.yml:103: sites.province.placement.base: "kubernetes": base can only be servers in this release; write servers',
     ),
     case(
         "component of a later release",
         replace(PROVINCE, "    # placement: {base: servers}", "    placement: {portal: servers}"),
-        'province.yml:100: sites.province.placement.portal: "servers": component portal is not in this release; remove the line; this release has base',
+        'province.yml:103: sites.province.placement.portal: "servers": component portal is not in this release; remove the line; this release has base',
     ),
     case(
         "unknown component",
         replace(PROVINCE, "    # placement: {base: servers}", "    placement: {bases: servers}"),
-        'province.yml:100: sites.province.placement.bases: "bases": expected a component: base, storage, identity, exchange, portal; correct the component\'s name',
+        'province.yml:103: sites.province.placement.bases: "bases": expected a component: base, storage, identity, exchange, portal; correct the component\'s name',
     ),
     # Zones and paths
     case(
         "overlapping zones",
         replace(PROVINCE, "zones:\n", 'zones:\n  dmz: {ipv4: 192.0.2.64/26, ipv6: "2001:db8:0:40::/64"}\n'),
-        'province.yml:48: zones.internet.ipv4: "192.0.2.0/24": expected ranges apart, this one overlaps zone dmz (192.0.2.64/26); give each zone a range of its own',
+        'province.yml:51: zones.internet.ipv4: "192.0.2.0/24": expected ranges apart, this one overlaps zone dmz (192.0.2.64/26); give each zone a range of its own',
     ),
     case(
         "ipv6 in an ipv4 field",
         replace(PROVINCE, "ipv4: 192.0.2.0/24", "ipv4: 2001:db8::/64"),
-        'province.yml:47: zones.internet.ipv4: "2001:db8::/64": expected an IPv4 range; for instance 192.0.2.0/24',
+        'province.yml:50: zones.internet.ipv4: "2001:db8::/64": expected an IPv4 range; for instance 192.0.2.0/24',
     ),
     case(
         "host bits",
         replace(PROVINCE, "ipv4: 192.0.2.0/24", "ipv4: 192.0.2.1/24"),
-        'province.yml:47: zones.internet.ipv4: "192.0.2.1/24": expected a range and not an address in it; write 192.0.2.0/24',
+        'province.yml:50: zones.internet.ipv4: "192.0.2.1/24": expected a range and not an address in it; write 192.0.2.0/24',
     ),
     case(
         "zone is everything",
         replace(PROVINCE, "ipv6: 2001:db8:0:10::/64", "ipv6: ::/0"),
-        'province.yml:48: zones.internet.ipv6: "::/0": expected a range that hosts can have; not everything, loopback, multicast or link-local',
+        'province.yml:51: zones.internet.ipv6: "::/0": expected a range that hosts can have; not everything, loopback, multicast or link-local',
     ),
     case(
         "path from nowhere",
         replace(PROVINCE, "from: operators", "from: operatos"),
-        'province.yml:60: paths[0].from: "operatos": there is no such zone or host group; did you mean operators?',
+        'province.yml:63: paths[0].from: "operatos": there is no such zone or host group; did you mean operators?',
     ),
     case(
         "path to an unknown group",
         replace(PROVINCE, "to: management", "to: [management, opps]"),
-        'province.yml:66: paths[1].to[1]: "opps": there is no such zone or host group; did you mean ops?',
+        'province.yml:69: paths[1].to[1]: "opps": there is no such zone or host group; did you mean ops?',
     ),
     case(
         "protocol",
         replace(PROVINCE, "protocol: udp", "protocol: icmp"),
-        'province.yml:67: paths[1].protocol: "icmp": expected one of tcp, udp; choose one of them',
+        'province.yml:70: paths[1].protocol: "icmp": expected one of tcp, udp; choose one of them',
     ),
     case(
         "port 70000",
         replace(PROVINCE, "ports: [22]", "ports: [22, 70000]"),
-        'province.yml:63: paths[0].ports[1]: 70000: expected a port from 1 to 65535, or a range; for instance 443 or "8000-8099"',
+        'province.yml:66: paths[0].ports[1]: 70000: expected a port from 1 to 65535, or a range; for instance 443 or "8000-8099"',
     ),
     case(
         "port range backwards",
         replace(PROVINCE, "ports: [22]", 'ports: ["90-80"]'),
-        'province.yml:63: paths[0].ports[0]: "90-80": expected a port from 1 to 65535, or a range; for instance 443 or "8000-8099"',
+        'province.yml:66: paths[0].ports[0]: "90-80": expected a port from 1 to 65535, or a range; for instance 443 or "8000-8099"',
     ),
     case(
         "port not in a list",
         replace(PROVINCE, "ports: [22]", "ports: 22"),
-        "province.yml:63: paths[0].ports: 22: expected a list; write [value, value], or one line with - for each",
+        "province.yml:66: paths[0].ports: 22: expected a list; write [value, value], or one line with - for each",
     ),
     case(
         "no ports",
         replace(PROVINCE, "ports: [22]", "ports: []"),
-        "province.yml:63: paths[0].ports: []: expected at least one entry; add one",
+        "province.yml:66: paths[0].ports: []: expected at least one entry; add one",
     ),
     case(
         "operators everybody",
         replace(PROVINCE, "operators: [203.0.113.2, ", "operators: [0.0.0.0/0, "),
-        'province.yml:36: access.operators[0]: "0.0.0.0/0": expected fewer than all addresses; name the range of the operators or of the bastion',
+        'province.yml:39: access.operators[0]: "0.0.0.0/0": expected fewer than all addresses; name the range of the operators or of the bastion',
     ),
     case(
         "no operators",
         replace(PROVINCE, 'operators: [203.0.113.2, "2001:db8:0:30::2"]', "operators: []"),
-        "province.yml:36: access.operators: []: expected at least one entry; add one",
+        "province.yml:39: access.operators: []: expected at least one entry; add one",
     ),
     case(
         "operators in a family that ssh does not use",
         replace(PROVINCE, 'operators: [203.0.113.2, "2001:db8:0:30::2"]', 'operators: ["2001:db8:0:30::2"]'),
-        'province.yml:36: access.operators: ["2001:db8:0:30::2"]: expected an IPv4 range among them, hosts are signed in to at IPv4 addresses (ansible_host); add the IPv4 range of the operators or of the bastion',
+        'province.yml:39: access.operators: ["2001:db8:0:30::2"]: expected an IPv4 range among them, hosts are signed in to at IPv4 addresses (ansible_host); add the IPv4 range of the operators or of the bastion',
     ),
     # State and passphrase
     case(
@@ -466,7 +466,7 @@ CASES = (
     case(
         "a key that only begins like one",
         replace(PROVINCE, "access:", "access:\n  key: /etc/key"),
-        "province.yml:35: access.key: unknown key; did you mean key_file?",
+        "province.yml:38: access.key: unknown key; did you mean key_file?",
     ),
     case(
         "state_dir in the repository",
@@ -476,43 +476,43 @@ CASES = (
     case(
         "two passphrase sources",
         replace(PROVINCE, "  # file: /etc", "  file: /etc"),
-        "province.yml:26: passphrase: file, generate: expected exactly one source; choose one of file, command, generate",
+        "province.yml:29: passphrase: file, generate: expected exactly one source; choose one of file, command, generate",
     ),
     case(
         "no passphrase source",
         replace(PROVINCE, "  generate: true", "  {}"),
-        "province.yml:26: passphrase: (missing): expected exactly one source; choose one of file, command, generate",
+        "province.yml:29: passphrase: (missing): expected exactly one source; choose one of file, command, generate",
     ),
     case(
         "passphrase file in the inventory",
         replace(PROVINCE, "  generate: true", "  file: passphrase.txt"),
-        'province.yml:28: passphrase.file: "passphrase.txt": expected a file outside the inventory; use an absolute path, or one below .state',
+        'province.yml:31: passphrase.file: "passphrase.txt": expected a file outside the inventory; use an absolute path, or one below .state',
     ),
     case(
         "key file in the inventory",
         replace(PROVINCE, "  # key_file: ~/.ssh/yiwang", "  key_file: id_ed25519"),
-        'province.yml:41: access.key_file: "id_ed25519": expected a file outside the inventory; use an absolute path, or one below .state',
+        'province.yml:44: access.key_file: "id_ed25519": expected a file outside the inventory; use an absolute path, or one below .state',
     ),
     case(
         "passphrase command without a command",
         replace(PROVINCE, "  generate: true", "  command: []"),
-        "province.yml:28: passphrase.command: []: expected a command and its arguments; write a list, for instance [/usr/local/bin/kms, read, yiwang]",
+        "province.yml:31: passphrase.command: []: expected a command and its arguments; write a list, for instance [/usr/local/bin/kms, read, yiwang]",
     ),
     case(
         "account",
         replace(PROVINCE, "  # user: yiwang", "  user: Yi Wang"),
-        'province.yml:38: access.user: "Yi Wang": expected the name of a Linux account; for instance yiwang',
+        'province.yml:41: access.user: "Yi Wang": expected the name of a Linux account; for instance yiwang',
     ),
     # Secrets
     case(
         "literal passphrase",
         (replace(PROVINCE, "  generate: true\n", ""), replace(PROVINCE, "passphrase:\n", "passphrase: hunter2\n")),
-        "province.yml:26: passphrase: ***: expected no secret in an inventory; remove it; the kit makes secrets and keeps them encrypted in the state",
+        "province.yml:29: passphrase: ***: expected no secret in an inventory; remove it; the kit makes secrets and keeps them encrypted in the state",
     ),
     case(
         "literal passphrase below",
         replace(PROVINCE, "  generate: true", "  passphrase: hunter2"),
-        "province.yml:28: passphrase.passphrase: ***: expected no secret in an inventory; remove it; the kit makes secrets and keeps them encrypted in the state",
+        "province.yml:31: passphrase.passphrase: ***: expected no secret in an inventory; remove it; the kit makes secrets and keeps them encrypted in the state",
     ),
     case(
         "password of a host",
@@ -603,7 +603,7 @@ CASES = (
     case(
         "host in no site",
         replace(HOSTS, "    province:\n", "    provinz:\n"),
-        "province.yml:95: sites.province: site province has no hosts; add the group province with hosts to hosts.yml",
+        "province.yml:98: sites.province: site province has no hosts; add the group province with hosts to hosts.yml",
         "hosts.yml:16: all.children.provinz: hosts in no site: p-edge, p-core, p-data, p-ops; put them below one of the groups province, c370100, c370200",
     ),
     case(
@@ -801,21 +801,21 @@ CASES = (
     case(
         "contact without email",
         replace(PROVINCE, "    email: operations@zwfw.example\n", ""),
-        "province.yml:114: contacts[0].email: (missing): this key is required; add it",
+        "province.yml:117: contacts[0].email: (missing): this key is required; add it",
     ),
     case(
         "contact email",
         replace(PROVINCE, "email: operations@zwfw.example", "email: operations"),
-        'province.yml:116: contacts[0].email: "operations": expected an address of electronic mail; use the post\'s, for instance duty@zwfw.example',
+        'province.yml:119: contacts[0].email: "operations": expected an address of electronic mail; use the post\'s, for instance duty@zwfw.example',
     ),
     case(
         "endpoint with a user",
         replace(PROVINCE, "# national:\n#   identity: https://id.", "national:\n  identity: https://me@id."),
-        'province.yml:88: national.identity: "https://me@id.gjzwfw.example": expected a host name or an https URL without a user; for instance https://id.gjzwfw.example',
+        'province.yml:91: national.identity: "https://me@id.gjzwfw.example": expected a host name or an https URL without a user; for instance https://id.gjzwfw.example',
     ),
     case(
         "endpoint without tls",
         replace(PROVINCE, "# national:\n#   identity: https://id.", "national:\n  identity: http://id."),
-        'province.yml:88: national.identity: "http://id.gjzwfw.example": expected a host name or an https URL without a user; for instance https://id.gjzwfw.example',
+        'province.yml:91: national.identity: "http://id.gjzwfw.example": expected a host name or an https URL without a user; for instance https://id.gjzwfw.example',
     ),
 )

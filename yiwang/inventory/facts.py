@@ -21,10 +21,11 @@ T = TypeVar("T", bound=BaseModel)
 _CODE: TypeAdapter[str] = TypeAdapter(schema.Code)
 _DOMAIN: TypeAdapter[str] = TypeAdapter(schema.Domain)
 _IDENTIFIER: TypeAdapter[str] = TypeAdapter(schema.Identifier)
+_BACKEND: TypeAdapter[str] = TypeAdapter(schema.Backend)
 _FILE_NAME: TypeAdapter[str | None] = TypeAdapter(schema.FileName)
 # The errors of pydantic's own that the schema can give, and what was expected.
 _SHAPES = {"model_type": "mapping", "dict_type": "mapping", "list_type": "list", "too_short": "not_empty"}
-_KEYS = ("code", "name", "domain", "state_dir", "passphrase", "access", "zones", "paths", "national", "sites", "contacts")
+_KEYS = ("code", "name", "domain", "state_dir", "state_backend", "passphrase", "access", "zones", "paths", "national", "sites", "contacts")
 _REQUIRED = ("code", "name", "domain", "passphrase", "access", "zones", "sites")
 
 
@@ -37,6 +38,7 @@ class Facts:
     name: schema.NameFacts | None = None
     domain: str | None = None
     state_dir: str | None = None
+    state_backend: str | None = None
     passphrase: schema.PassphraseFacts | None = None
     access: schema.AccessFacts | None = None
     national: schema.NationalFacts | None = None
@@ -87,6 +89,7 @@ class _Reader:
         facts.code = self.leaf(_CODE, "code")
         facts.domain = self.leaf(_DOMAIN, "domain")
         facts.state_dir = self.leaf(_FILE_NAME, "state_dir")
+        facts.state_backend = self.leaf(_BACKEND, "state_backend")
         facts.name = self.section(schema.NameFacts, ("name",))
         facts.passphrase = self.section(schema.PassphraseFacts, ("passphrase",))
         facts.access = self.section(schema.AccessFacts, ("access",))

@@ -73,6 +73,7 @@ def _build(directory: Path, facts: fact_files.Facts, found: dict[str, model.Host
         ),
         access=_access(directory, state, facts),
         state_dir=state,
+        state_backend=facts.state_backend,
         passphrase_source=_passphrase(directory, facts),
     )
 

@@ -132,7 +132,10 @@ class Passphrase:
 
 @dataclass(frozen=True)
 class Province:
-    """One validated inventory. ``sites`` is ordered: national, province, cities by code."""
+    """One validated inventory. ``sites`` is ordered: national, province, cities by code.
+
+    ``state_backend``: a backend of the Pulumi CLI that holds the state, None where it lies in ``state_dir``.
+    """
 
     directory: pathlib.Path
     code: str
@@ -146,6 +149,7 @@ class Province:
     access: Access
     state_dir: pathlib.Path
     passphrase_source: Passphrase
+    state_backend: str | None = None
 
     @property
     def hosts(self) -> dict[str, Host]:

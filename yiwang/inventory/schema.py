@@ -58,6 +58,7 @@ Identifier = Annotated[str, _leaf(values.identifier)]
 Code = Annotated[str, _leaf(values.code)]
 Ends = Annotated[tuple[str, ...], _text_or_list(_any_text("endpoint"), "endpoint")]
 EndpointAddress = Annotated[str | None, _leaf(values.endpoint_address)]
+Backend = Annotated[str, _leaf(values.backend)]
 FileName = Annotated[str | None, _leaf(_any_text("file_name"))]
 
 

@@ -16,6 +16,9 @@ DOMAIN_CHARACTERS = 253
 MIN_PREFIX4 = 8
 MIN_PREFIX6 = 16
 
+# The schemes of the CLI's backends (https: its service, or one of its kind).
+BACKENDS = frozenset({"file", "s3", "gs", "azblob", "postgres", "https"})
+
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 DOMAIN = re.compile(rf"{_LABEL}(?:\.{_LABEL})+")
 HOST = re.compile(_LABEL)
@@ -145,6 +148,20 @@ def endpoint_address(value: Any) -> str:
         fine = False
     if not fine and not DOMAIN.fullmatch(value):
         raise WrongError("endpoint_address")
+    return value
+
+
+def backend(value: Any) -> str:
+    """A backend of the Pulumi CLI as a URL, without a password in it: what it signs in with comes from the environment."""
+    if not isinstance(value, str) or re.fullmatch(r"[\x21-\x7e]+", value) is None:
+        raise WrongError("backend")
+    try:
+        parts = urlsplit(value)
+    except ValueError:
+        raise WrongError("backend") from None
+    known = parts.scheme in BACKENDS and (parts.netloc or parts.path.strip("/"))
+    if not known or parts.password is not None:
+        raise WrongError("backend")
     return value
 
 
