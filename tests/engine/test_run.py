@@ -449,7 +449,7 @@ def test_backup_and_restore(tmp_path: Path) -> None:
     assert archive.stat().st_mode & 0o077 == 0
     assert box.run("destroy", 1).ok
     assert box.recorded() == {}
-    assert engine.state.restore(box.stack.backend, archive) == ["box/dev"]
+    assert engine.state.restore(box.stack.backend, archive, box.stack.passphrase).stacks == ["box/dev"]
     assert box.recorded() == recorded
 
 
@@ -459,7 +459,7 @@ def test_what_is_no_backup_is_refused_and_changes_nothing(content: bytes, tmp_pa
     bad = tmp_path / "bad.tar.gz"
     bad.write_bytes(content)
     with pytest.raises(UserError, match="no backup"):
-        engine.state.restore(box.stack.backend, bad)
+        engine.state.restore(box.stack.backend, bad, box.stack.passphrase)
     assert not (tmp_path / "backend").exists()
 
 

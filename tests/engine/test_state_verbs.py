@@ -18,8 +18,10 @@ from yiwang.engine.checkpoint import Deployment
 from yiwang.engine.passphrase import Manager
 from yiwang.engine.resource import Resource
 from yiwang.engine.store import Store
-from yiwang.errors import ExitCode
+from yiwang.errors import ExitCode, UserError
+from yiwang.files import write_atomic
 
+PASSPHRASE = "open sesame"
 REPOSITORY = Path(__file__).parents[2]
 
 
@@ -30,7 +32,10 @@ def yiwang(tmp_path: Path) -> Yiwang:
     shutil.copytree(REPOSITORY / "inventories" / "lab", directory, ignore=shutil.ignore_patterns(".state"))
     store = Store(directory / ".state", "province", "province")
     one = Resource(urn="urn:pulumi:province::province::t:i:T::one", type="t:i:T", custom=True, id="1")
-    store.write(checkpoint.dump(Deployment([one]), Manager("x"), store.full_name))
+    store.write(checkpoint.dump(Deployment([one]), Manager(PASSPHRASE), store.full_name))
+    passphrase = directory / ".state" / "passphrase"
+    passphrase.write_text(f"{PASSPHRASE}\n")
+    passphrase.chmod(0o600)
     return Yiwang(directory)
 
 
@@ -81,9 +86,23 @@ def test_backup_and_restore(yiwang: Yiwang, tmp_path: Path) -> None:
     refused = yiwang("state", "restore", str(archive), check=False)
     assert refused.returncode == ExitCode.INPUT, "without a terminal it wants --yes"
     assert not store.path.exists()
-    assert yiwang.json("state", "restore", str(archive), "--yes") == {"stacks": ["province/province"]}
+    restored = yiwang.json("state", "restore", str(archive), "--yes")
+    assert restored["stacks"] == ["province/province"]
+    assert (Path(restored["kept"]) / ".pulumi" / "stacks" / "city" / "later.json").read_text() == kept.decode(), "what was there is kept"
     assert store.path.read_bytes() == kept
     assert not Store(store.root, "city", "later").path.exists(), "the state is replaced whole"
+
+
+def test_a_backup_under_another_passphrase_changes_nothing(yiwang: Yiwang, tmp_path: Path) -> None:
+    archive = tmp_path / "state.tar.gz"
+    yiwang("state", "backup", str(archive))
+    before = store_of(yiwang).path.read_bytes()
+    (yiwang.inventory / ".state" / "passphrase").write_text("another\n")
+    done = yiwang("state", "restore", str(archive), "--yes", check=False)
+    assert done.returncode == ExitCode.INPUT
+    assert "passphrase" in done.stderr
+    assert store_of(yiwang).path.read_bytes() == before
+    assert not (yiwang.inventory / ".state" / "before-restore").exists()
 
 
 @pytest.mark.parametrize(
@@ -142,6 +161,22 @@ def test_a_backup_after_a_kill(ended: bool, yiwang: Yiwang, tmp_path: Path) -> N
     assert (done.returncode == 0) == ended, done.stderr
     assert store.journal_path.exists() != ended
     assert len(checkpoint.parse(store.path.read_bytes())["resources"]) == 1 + ended
+
+
+def test_two_machines_that_lock_at_once_see_each_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the kernel's lock does not reach the other machine, its file is there by the time ours is written."""
+    away = {**processes.me(), "timestamp": "2", "boot": "another", "machine": ""}
+    write = write_atomic
+
+    def both(path: Path, text: str) -> None:
+        write(path, text)
+        (path.parent / "away.json").write_text(json.dumps(away))
+
+    monkeypatch.setattr(lock, "write_atomic", both)
+    with pytest.raises(UserError) as refused, lock.held(tmp_path, "up"):
+        pass
+    assert refused.value.code is ExitCode.LOCKED
+    assert [path.name for path in tmp_path.glob("*.json")] == ["away.json"], "ours is withdrawn"
 
 
 def test_all_locks_are_looked_at(yiwang: Yiwang) -> None:

@@ -86,6 +86,11 @@ def held(directory: Path, verb: str) -> Iterator[list[Lock]]:
             dead.append(other)
         entry = {**processes.me(), "username": user(), "timestamp": now(), "verb": verb}
         write_atomic(mine, json.dumps(entry))
+        # On a shared directory the kernel's lock may hold for one machine only: two that began at once see each other here.
+        for other in read(directory):
+            if other.path != mine and other.alive is not False:
+                mine.unlink(missing_ok=True)
+                raise UserError(t("engine.locked", holder=other.describe()), code=ExitCode.LOCKED, fix=t("engine.locked_fix"))
         for other in dead:
             other.path.unlink(missing_ok=True)
     try:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import datetime
 import io
+import shutil
 import tarfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -12,11 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 from yiwang.engine.api import Stack
 from yiwang.errors import ExitCode, UserError
-from yiwang.files import write_atomic
+from yiwang.files import make_private, write_atomic
 from yiwang.messages import t
 
 if TYPE_CHECKING:
     from yiwang.engine.lock import Lock
+    from yiwang.engine.resource import Resource
     from yiwang.engine.store import Store
 
 # The parts of a backend that a backup holds. Locks and journals belong to runs, not to the state.
@@ -133,16 +136,26 @@ def _plain_member(member: tarfile.TarInfo) -> tarfile.TarInfo | None:
     return member
 
 
-def restore(backend: Path, source: Path) -> list[str]:
-    """Put the state of an archive made by ``backup`` in place of the present one; returns the stacks (``project/stack``).
+@dataclass(frozen=True)
+class Restored:
+    """``stacks``: ``project/stack`` of each in the archive. ``kept``: where the state lies that was there before, None for none."""
 
-    A stack that the archive does not have is removed. All is checked before anything is changed. Raises UserError for
-    what is no such archive, a checkpoint in it that is damaged, or when a stack is locked.
+    stacks: list[str]
+    kept: Path | None
+
+
+def restore(backend: Path, source: Path, passphrase: str) -> Restored:
+    """Put the state of an archive made by ``backup`` in place of the present one, of which a copy is kept beside it.
+
+    A stack that the archive does not have is removed. All is checked before anything is changed. Raises UserError for what is
+    no such archive, a checkpoint in it that is damaged or whose secrets ``passphrase`` does not open, or when a stack is locked.
     """
     files = _members(source)
+    _require_opened(files, passphrase)
     backend = backend.absolute()
     with _all_locked(backend, "restore"):
         root = backend / ".pulumi"
+        kept_copy = _set_aside(root)
         kept = {PurePosixPath(name) for name in files}
         for name, content in files.items():
             path = backend / name
@@ -154,7 +167,27 @@ def restore(backend: Path, source: Path) -> list[str]:
         for journal in (root / "journals").rglob("*.jsonl"):
             journal.unlink()
     names = (PurePosixPath(name) for name in files if name.endswith(".json"))
-    return sorted(f"{name.parent.name}/{name.stem}" for name in names)
+    return Restored(sorted(f"{name.parent.name}/{name.stem}" for name in names), kept_copy)
+
+
+def _require_opened(files: dict[str, bytes], passphrase: str) -> None:
+    """Raises UserError when the passphrase does not open the secrets of one of the checkpoints."""
+    from yiwang.engine import checkpoint  # noqa: PLC0415
+    from yiwang.engine.passphrase import Manager  # noqa: PLC0415
+
+    found = (checkpoint.secrets_state(checkpoint.parse(content, name)) for name, content in files.items() if name.endswith(".json"))
+    for state in sorted(set(found) - {""}):
+        Manager(passphrase, state)
+
+
+def _set_aside(root: Path) -> Path | None:
+    """Copy what is recorded, journals of killed runs too, to a directory of its own; secrets stay encrypted."""
+    if not (root / "stacks").is_dir():
+        return None
+    moment = datetime.datetime.now(datetime.UTC)
+    target = make_private(root.parent / "before-restore") / f"{moment:%Y%m%dT%H%M%S.%fZ}"
+    shutil.copytree(root, target / ".pulumi", ignore=shutil.ignore_patterns("locks"))
+    return target
 
 
 def _members(source: Path) -> dict[str, bytes]:
@@ -231,30 +264,33 @@ def outputs(stack: Stack, *, show_secrets: bool = False) -> dict[str, Any]:
 def resources(stack: Stack) -> list[Recorded]:
     """The recorded resources, each after those it depends on. Empty when the stack is not up."""
     from yiwang.engine import checkpoint, journal  # noqa: PLC0415
-    from yiwang.engine.values import mask  # noqa: PLC0415
 
     store = _store(stack)
     if not store.exists():
         return []
-    return [
-        Recorded(
-            urn=state.urn,
-            type=state.type,
-            name=state.name,
-            id=state.id,
-            inputs=mask(state.inputs),
-            outputs=mask(state.outputs),
-            parent=state.parent,
-            dependencies=tuple(state.dependencies),
-            created=state.created,
-            modified=state.modified,
-            taint=state.taint,
-            protect=state.protect,
-            delete=state.delete,
-            init_errors=tuple(state.init_errors),
-        )
-        for state in checkpoint.in_order(journal.load(store, stack.passphrase).deployment.resources)
-    ]
+    return [recorded(state) for state in checkpoint.in_order(journal.load(store, stack.passphrase).deployment.resources)]
+
+
+def recorded(state: Resource) -> Recorded:
+    """A recorded resource for people: secrets masked."""
+    from yiwang.engine.values import mask  # noqa: PLC0415
+
+    return Recorded(
+        urn=state.urn,
+        type=state.type,
+        name=state.name,
+        id=state.id,
+        inputs=mask(state.inputs),
+        outputs=mask(state.outputs),
+        parent=state.parent,
+        dependencies=tuple(state.dependencies),
+        created=state.created,
+        modified=state.modified,
+        taint=state.taint,
+        protect=state.protect,
+        delete=state.delete,
+        init_errors=tuple(state.init_errors),
+    )
 
 
 def taint(stack: Stack, urn: str, *, tainted: bool = True) -> None:
