@@ -3,6 +3,8 @@
 SHELL := /bin/bash
 BIN := .venv/bin
 PYTEST := $(BIN)/pytest
+# The lab's own inventory, whatever YIWANG_INVENTORY says.
+LAB := inventories/lab
 # What .ci/setup makes ready: `full`, or `python` for what needs no lab.
 MACHINE ?= full
 
@@ -10,9 +12,9 @@ MACHINE ?= full
 
 # The main job: servers on this machine, configured by the programs in stacks/.
 lab: setup
-	@$(BIN)/yiwang lab up
-	@$(BIN)/yiwang up --yes
-	@$(BIN)/yiwang lab status
+	@$(BIN)/yiwang lab up -i $(LAB)
+	@$(BIN)/yiwang up -i $(LAB) --yes
+	@$(BIN)/yiwang lab status -i $(LAB)
 
 # Everything but soak and bench: one worker has the lab of the run, the other the rest.
 test: setup lint
@@ -58,5 +60,5 @@ wheel: setup
 
 # Ends the lab and removes what the project made in this checkout; the caches in ~/.cache/yiwang stay.
 clean:
-	@if [ -x $(BIN)/yiwang ]; then $(BIN)/yiwang lab down; fi
+	@if [ -x $(BIN)/yiwang ]; then $(BIN)/yiwang lab down -i $(LAB); fi
 	@rm -rf .venv .setup.log dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .ansible

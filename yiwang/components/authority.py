@@ -11,7 +11,9 @@ from dataclasses import dataclass
 import pulumi
 
 from yiwang.components.context import Context
+from yiwang.errors import ExitCode, UserError
 from yiwang.inventory.model import Site
+from yiwang.messages import t
 from yiwang.provider.resources import Certificate
 
 ROOT_DAYS = 3650
@@ -66,12 +68,21 @@ def export(authority: Authority, sites: Iterable[Site]) -> None:
 
 
 def issuer_of(context: Context) -> Issuer:
-    """The issuer that the stack of the site above has made for this site."""
+    """The issuer that the stack of the site above has made for this site; an ``up`` ends with a UserError where it has not."""
     above = context.parent
     stack = pulumi.StackReference(f"organization/{above.stack}/{above.name}")
     name = context.site.name
-    return Issuer(
-        stack.require_output(f"{name}_authority_chain"),
-        pulumi.Output.secret(stack.require_output(f"{name}_authority_key")),
-        stack.require_output(ROOT_OUTPUT),
-    )
+
+    def exported(output: str) -> pulumi.Output[str]:
+        def required(value: str | None) -> str:
+            if value is None:
+                raise UserError(
+                    t("base.no_authority", site=name, parent=above.name),
+                    code=ExitCode.INPUT,
+                    fix=t("base.no_authority_fix", site=name, parent=above.name),
+                )
+            return value
+
+        return stack.get_output(output).apply(required)
+
+    return Issuer(exported(f"{name}_authority_chain"), pulumi.Output.secret(exported(f"{name}_authority_key")), exported(ROOT_OUTPUT))
