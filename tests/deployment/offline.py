@@ -49,6 +49,14 @@ class Offline(Yiwang):
         found: list[dict[str, Any]] = latest.get("resources", [])
         return found
 
+    def export(self, stack: str, outputs: dict[str, str]) -> None:
+        """Record what a stack exports, as if another inventory had made it."""
+        path = self.checkpoint(stack, stack)
+        document = json.loads(path.read_text())
+        (root,) = (entry for entry in document["checkpoint"]["latest"]["resources"] if entry["type"] == "pulumi:pulumi:Stack")
+        root["outputs"] = outputs
+        path.write_text(json.dumps(document))
+
     def rename(self, project: str, old: str, new: str) -> None:
         """Record a stack under another name, as if its site had been taken out of the inventory since."""
         path = self.checkpoint(project, old)

@@ -107,7 +107,7 @@ def step(op: str, name: str = "base") -> engine.StepFinished:
 
 
 def test_what_is_recorded_is_compared_with_what_is_wanted(stack: engine.Stack) -> None:
-    (found,) = components("jinan", stack, FINE, NOW)
+    (found,) = components("jinan", engine.state.resources(stack), FINE, NOW)
     assert (found.component, found.desired, found.last_applied, found.certificate_days) == ("base", "applied", "2026-05-01T10:00:00Z", 10)
     assert [(host.host, host.applied, host.units) for host in found.hosts] == [("c-one", True, UNITS), ("c-two", False, [])]
     assert not found.ok, "one of its hosts is due a visit"
@@ -124,4 +124,4 @@ def test_what_is_recorded_is_compared_with_what_is_wanted(stack: engine.Stack) -
     ],
 )
 def test_the_state_of_components(preview: engine.Result | None, desired: dict[str, str], stack: engine.Stack) -> None:
-    assert {found.component: found.desired for found in components("jinan", stack, preview, NOW)} == desired
+    assert {found.component: found.desired for found in components("jinan", engine.state.resources(stack), preview, NOW)} == desired

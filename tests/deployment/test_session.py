@@ -41,7 +41,7 @@ class Work:
         with self.events.open("a") as file:
             file.write(json.dumps({"role": "base", **event}) + "\n")
 
-    def up(self, *, yes: bool = True, **more: bool) -> int:
+    def up(self, *, yes: bool = True, **more: Any) -> int:
         return apply_plan(self.console, self.session, self.session.run(**more), yes=yes)
 
     @property

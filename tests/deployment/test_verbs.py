@@ -10,6 +10,9 @@ from pathlib import Path
 import pytest
 from deployment.offline import Offline
 
+from yiwang import inventory
+from yiwang.deployment.engines import environment
+from yiwang.deployment.selection import select
 from yiwang.engine import lock
 from yiwang.engine.store import Store
 from yiwang.errors import ExitCode
@@ -91,6 +94,38 @@ def test_a_city_without_its_province_is_refused_with_the_way(fresh: Offline, rec
         (line,) = done.stderr.splitlines()
         assert "jinan needs what province exports" in line
         assert "yiwang up --site province" in line
+
+
+def test_a_city_its_province_does_not_know_yet_is_refused_with_the_way(recorded: Offline) -> None:
+    """A new city needs its province once more; what is exported so far knows nothing of it."""
+    recorded.export("province", {"root_certificate": "x", "qingdao_authority_chain": "x", "qingdao_authority_key": "x"})
+    done = recorded("up", "--site", "jinan", "--yes", "--quiet", check=False)
+    assert done.returncode == ExitCode.INPUT, done.stderr
+    (line,) = done.stderr.splitlines()
+    assert "province has made no authority for site jinan yet" in line
+    assert "yiwang up --site province --site jinan" in line
+
+
+def test_what_the_shell_exports_reaches_no_provider(recorded: Offline, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A limit, a removal of data and the like come from options; a variable that is set by chance changes nothing."""
+    stray = {"YIWANG_LIMIT": "nobody", "YIWANG_DESTROY_DATA": "1", "YIWANG_REAPPLY": "1", "YIWANG_PLAN_DETAIL": "1"}
+    for name, value in stray.items():
+        monkeypatch.setenv(name, value)
+    done = recorded("up", "--site", "national", "--yes", check=False)
+    assert done.returncode == ExitCode.HOST, "its host is to be visited, and cannot be reached"
+    province = inventory.load(recorded.inventory)
+    found = environment(province, select(province, ["national"]), recorded.inventory)
+    assert {name: found[name] for name in stray} == dict.fromkeys(stray, "")
+
+
+def test_what_only_looks_makes_no_passphrase(fresh: Offline, tmp_path: Path) -> None:
+    yiwang = fresh.copy(tmp_path / "province")
+    passphrase = yiwang.inventory / ".state" / "passphrase"
+    passphrase.unlink()
+    assert yiwang("plan", "--site", "national", check=False).returncode == ExitCode.CHANGES
+    yiwang("outputs", "--site", "national")
+    yiwang("status", "--no-hosts", check=False)
+    assert not passphrase.exists()
 
 
 def test_status_is_not_well_where_nothing_can_be_told(recorded: Offline) -> None:

@@ -7,9 +7,11 @@ import dataclasses
 import os
 import signal
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from yiwang import engine
+from yiwang.deployment.engines.embedded import EmbeddedEngine
 from yiwang.errors import ExitCode
 
 STEP = engine.StepFinished(op="create", urn="urn:pulumi:x::y::yiwang:index:Role::base", type="yiwang:index:Role", name="base")
@@ -17,10 +19,11 @@ FINE = engine.Result(True, {"create": 1}, 0, (STEP,), {}, (), ())
 BAD = dataclasses.replace(FINE, ok=False, code=ExitCode.FAILED)
 
 
-class Told:
+class Told(EmbeddedEngine):
     """An engine whose sites end as they are told to: by a result, or an error that is raised. ``meanwhile`` runs inside each."""
 
     def __init__(self, ends: Mapping[str, engine.Result | Exception] | None = None, meanwhile: Callable[[str], Any] | None = None) -> None:
+        super().__init__(Path("/nowhere"))
         self.ends = ends or {}
         self.meanwhile = meanwhile
         self.began: list[str] = []

@@ -14,6 +14,7 @@ import pytest
 
 from yiwang import cli, delivery
 from yiwang.delivery import dependencies, store
+from yiwang.deployment.engines import choose
 from yiwang.engine import lock
 from yiwang.engine.store import Store
 from yiwang.errors import ExitCode
@@ -127,7 +128,8 @@ def test_key_that_ssh_cannot_use_alone(spoil: str, province: Province) -> None:
 
 def test_passphrase_sources(province: Province, tmp_path: Path) -> None:
     def tried(**source: object) -> Finding:
-        return next(machine.passphrase(replace(province, passphrase_source=replace(province.passphrase_source, **source))))  # type: ignore[arg-type]
+        other = replace(province, passphrase_source=replace(province.passphrase_source, **source))  # type: ignore[arg-type]
+        return next(machine.passphrase(other, choose(other)))
 
     file = tmp_path / "passphrase"
     assert tried(kind="file", file=file).verdict == "fail"
@@ -144,7 +146,7 @@ def test_a_state_whose_passphrase_is_gone(province: Province) -> None:
     recorded = province.state_dir / ".pulumi" / "stacks" / "province" / "province.json"
     recorded.parent.mkdir(parents=True)
     recorded.write_text("{}")
-    assert verdicts(machine.passphrase(province)) == {"passphrase": "fail"}
+    assert verdicts(machine.passphrase(province, choose(province))) == {"passphrase": "fail"}
 
 
 def test_state_that_somebody_holds(province: Province) -> None:
@@ -152,10 +154,10 @@ def test_state_that_somebody_holds(province: Province) -> None:
     kept.prepare()
     kept.journal_path.write_text("")
     with lock.held(kept.lock_directory, "up"):
-        found = list(machine.state(province))
+        found = list(machine.state(province, choose(province)))
     assert [(finding.check, finding.verdict) for finding in found] == [("state_dir", "ok"), ("lock", "fail")]
     assert str(os.getpid()) in found[1].text
-    assert verdicts(machine.state(province)) == {"state_dir": "ok", "lock": "ok"}
+    assert verdicts(machine.state(province, choose(province))) == {"state_dir": "ok", "lock": "ok"}
 
 
 def test_state_that_cannot_be_written_keeps_us_from_the_hosts(

@@ -20,6 +20,7 @@ JsonOption = Annotated[bool, typer.Option("--json", help=t("cli.json"))]
 QuietOption = Annotated[bool, typer.Option("-q", "--quiet", help=t("cli.quiet"))]
 SiteOption = Annotated[list[str] | None, typer.Option("--site", metavar="SITE", help=t("cli.site"), show_default=False)]
 HostOption = Annotated[list[str] | None, typer.Option("--host", metavar="HOST", help=t("cli.host"), show_default=False)]
+EngineOption = Annotated[str, typer.Option("--engine", metavar="ENGINE", help=t("cli.engine"))]
 YesOption = Annotated[bool, typer.Option("-y", "--yes", help=t("cli.yes"))]
 
 

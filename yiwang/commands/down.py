@@ -6,8 +6,18 @@ from typing import Annotated
 
 import typer
 
-from yiwang.commands._options import InventoryOption, JsonOption, QuietOption, SiteOption, YesOption, example, inventory_directory
+from yiwang.commands._options import (
+    EngineOption,
+    InventoryOption,
+    JsonOption,
+    QuietOption,
+    SiteOption,
+    YesOption,
+    example,
+    inventory_directory,
+)
 from yiwang.deployment import changes, recorded, runner, summary
+from yiwang.deployment.engines.interface import EMBEDDED
 from yiwang.deployment.session import Session, confirm, session
 from yiwang.errors import ExitCode
 from yiwang.messages import t
@@ -23,13 +33,14 @@ def register(app: typer.Typer) -> None:
         site: SiteOption = None,
         destroy_data: Annotated[bool, typer.Option("--destroy-data", help=t("cli.destroy_data"))] = False,
         yes: YesOption = False,
+        engine_name: EngineOption = EMBEDDED,
         json_output: JsonOption = False,
         quiet: QuietOption = False,
     ) -> int:
         """Exit 0: the sites are gone; 1: one could not be taken down; 3: a site below one of them would be left."""
         console = Console(json_output=json_output, quiet=quiet)
-        with session("down", inventory_directory(inventory), console, site, with_departed=True) as work:
-            recorded.require_below_gone(work.province, work.selection)
+        with session("down", inventory_directory(inventory), console, site, engine_name=engine_name, with_departed=True) as work:
+            recorded.require_below_gone(work.province, work.selection, work.driver)
             names = ", ".join(chosen.name for chosen in work.selection.sites)
             confirm(t("deployment.confirm_down", sites=names), yes=yes)
             run = work.run(destroy_data=destroy_data)

@@ -6,8 +6,18 @@ from typing import Annotated
 
 import typer
 
-from yiwang.commands._options import HostOption, InventoryOption, JsonOption, QuietOption, SiteOption, example, inventory_directory
+from yiwang.commands._options import (
+    EngineOption,
+    HostOption,
+    InventoryOption,
+    JsonOption,
+    QuietOption,
+    SiteOption,
+    example,
+    inventory_directory,
+)
 from yiwang.deployment import changes, summary
+from yiwang.deployment.engines.interface import EMBEDDED
 from yiwang.deployment.session import Session, session
 from yiwang.errors import ExitCode
 from yiwang.messages import t
@@ -23,12 +33,13 @@ def register(app: typer.Typer) -> None:
         site: SiteOption = None,
         host: HostOption = None,
         refresh: Annotated[bool, typer.Option("--refresh", help=t("cli.refresh_plan"))] = False,
+        engine_name: EngineOption = EMBEDDED,
         json_output: JsonOption = False,
         quiet: QuietOption = False,
     ) -> int:
         """Exit 0: nothing to do; 2: changes; 1: it could not be told, or not for every host."""
         console = Console(json_output=json_output, quiet=quiet)
-        with session("plan", inventory_directory(inventory), console, site, host) as work:
+        with session("plan", inventory_directory(inventory), console, site, host, engine_name=engine_name) as work:
             return show_plan(console, work, refresh=refresh)
 
 

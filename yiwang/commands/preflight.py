@@ -8,7 +8,17 @@ from collections.abc import Iterable
 
 import typer
 
-from yiwang.commands._options import HostOption, InventoryOption, JsonOption, QuietOption, SiteOption, example, inventory_directory
+from yiwang.commands._options import (
+    EngineOption,
+    HostOption,
+    InventoryOption,
+    JsonOption,
+    QuietOption,
+    SiteOption,
+    example,
+    inventory_directory,
+)
+from yiwang.deployment.engines.interface import EMBEDDED
 from yiwang.errors import ExitCode
 from yiwang.messages import t
 from yiwang.output import Console
@@ -23,6 +33,7 @@ def register(app: typer.Typer) -> None:
         inventory: InventoryOption = None,
         site: SiteOption = None,
         host: HostOption = None,
+        engine_name: EngineOption = EMBEDDED,
         json_output: JsonOption = False,
         quiet: QuietOption = False,
     ) -> int:
@@ -39,7 +50,9 @@ def register(app: typer.Typer) -> None:
         console.progress(t("preflight.looking", hosts=len(hosts)))
         with RunDir() as run:
             found = asyncio.run(
-                checks.run(province, hosts, run.path, lambda server: console.progress(t("preflight.host_done", host=server.name)))
+                checks.run(
+                    province, hosts, run.path, lambda server: console.progress(t("preflight.host_done", host=server.name)), engine_name
+                )
             )
         counts = Counter(finding.verdict for finding in found)
         console.result({"counts": dict(counts), "findings": found}, _text(found, counts, len(hosts)))

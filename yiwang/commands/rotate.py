@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-import contextlib
-import dataclasses
 import difflib
-import shutil
 from typing import Annotated
 
 import typer
 
-from yiwang import engine
-from yiwang.commands._options import InventoryOption, JsonOption, QuietOption, YesOption, example, inventory_directory
+from yiwang.commands._options import EngineOption, InventoryOption, JsonOption, QuietOption, YesOption, example, inventory_directory
 from yiwang.commands.up import apply
-from yiwang.deployment import changes, runner, summary
+from yiwang.deployment import changes, summary
+from yiwang.deployment.engines.interface import EMBEDDED
+from yiwang.deployment.selection import select
 from yiwang.deployment.session import Session, confirm, session
+from yiwang.engine.state import Recorded
 from yiwang.errors import ExitCode, UserError
 from yiwang.messages import t
 from yiwang.output import Console
 
+# Certificates that sign others.
+AUTHORITIES = ("root", "intermediate")
 ROTATABLE = ("yiwang:index:Secret", "yiwang:index:Certificate")
 
 
@@ -31,68 +32,39 @@ def register(app: typer.Typer) -> None:
         site: Annotated[str, typer.Option("--site", metavar="SITE", help=t("cli.site"))],
         inventory: InventoryOption = None,
         yes: YesOption = False,
+        engine_name: EngineOption = EMBEDDED,
         json_output: JsonOption = False,
         quiet: QuietOption = False,
     ) -> int:
-        """Shows what a rotation would change, asks, marks the resource and applies the site."""
+        """Shows what a rotation would change, asks, and applies the site with the resource made anew."""
         console = Console(json_output=json_output, quiet=quiet)
-        with session("rotate", inventory_directory(inventory), console, [site]) as work:
-            urn = _urn(work, name)
-            run = work.run()
-            planned = _preview(work, run, urn)
+        with session("rotate", inventory_directory(inventory), console, [site], engine_name=engine_name) as work:
+            found = _named(work, name)
+            if found.inputs.get("kind") in AUTHORITIES:
+                # What it signed is made anew as well, also in the sites below.
+                work.selection = select(work.province, [site, *_below(work, site)])
+            run = work.run(replace=[found.urn])
+            planned = work.preview(run)
             if run.control.cancelled or any(part.error for part in planned):
                 console.result({"sites": planned}, summary.describe(planned, planned=True))
                 return ExitCode.INTERRUPTED if run.control.cancelled else changes.exit_code(planned)
             console.info(summary.describe(planned, planned=True, tasks=False))
             confirm(t("deployment.confirm_rotate", name=name, site=site), yes=yes)
-            return _apply(console, work, run, planned, urn)
+            return apply(console, work, run, planned, [site])
 
 
-def _urn(work: Session, name: str) -> str:
+def _below(work: Session, site: str) -> list[str]:
+    """The sites below one that are up."""
+    recorded = {stack.stack for stack in work.driver.stacks() if stack.resources}
+    return [other.name for other in work.province.sites.values() if other.parent == site and other.name in recorded]
+
+
+def _named(work: Session, name: str) -> Recorded:
     """The resource to rotate. Raises UserError for a name that the site has no secret or certificate of, with those it has."""
     chosen = work.selection.sites[0]
-    known = {found.name: found.urn for found in engine.state.resources(work.stack(chosen)) if found.type in ROTATABLE}
+    known = {found.name: found for found in work.driver.resources(work.stack(chosen)) if found.type in ROTATABLE}
     if name in known:
         return known[name]
     near = difflib.get_close_matches(name, known, 1)
     fix = t("deployment.did_you_mean", name=near[0]) if near else t("deployment.known", names=", ".join(sorted(known)) or "-")
     raise UserError(t("deployment.unknown_secret", site=chosen.name, name=name), code=ExitCode.INPUT, fix=fix)
-
-
-def _preview(work: Session, run: runner.Run, urn: str) -> list[changes.SiteChanges]:
-    """What the rotation would change, tried on a copy of the state: until somebody says yes, nothing is marked in the real one."""
-    real = work.province
-    copy = work.run_dir / "rotation"
-    shutil.copytree(real.state_dir / ".pulumi", copy / ".pulumi", ignore=shutil.ignore_patterns("locks", "*.bak"), copy_function=_copy)
-    run.province = work.province = dataclasses.replace(real, state_dir=copy)
-    try:
-        engine.state.taint(work.stack(work.selection.sites[0]), urn)
-        return work.preview(run)
-    finally:
-        run.province = work.province = real
-        shutil.rmtree(copy, ignore_errors=True)
-
-
-def _copy(source: str, target: str) -> None:
-    """Copy a file of the state, if it is still there: runs of other sites come and go."""
-    with contextlib.suppress(FileNotFoundError):
-        shutil.copy2(source, target)
-
-
-def _apply(console: Console, work: Session, run: runner.Run, planned: list[changes.SiteChanges], urn: str) -> int:
-    """Mark and apply. Where the run ends before it made the new one, the mark goes too, so that no later ``up`` rotates unasked.
-
-    A kill in between leaves the mark: that rotation was confirmed, ``plan`` shows it and the next ``up`` finishes it, as always.
-    """
-    chosen = work.selection.sites[0]
-    stack = work.stack(chosen)
-    try:
-        engine.state.taint(stack, urn)
-    except UserError as error:
-        raise runner.for_site(chosen.name, error) from None
-    try:
-        return apply(console, work, run, planned, [chosen.name])
-    finally:
-        if any(found.urn == urn and found.taint and not found.delete for found in engine.state.resources(stack)):
-            with contextlib.suppress(UserError):  # somebody else has the state by now, and has seen the mark
-                engine.state.taint(stack, urn, tainted=False)

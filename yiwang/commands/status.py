@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
-from yiwang.commands._options import InventoryOption, JsonOption, QuietOption, SiteOption, example, inventory_directory
+from yiwang.commands._options import EngineOption, InventoryOption, JsonOption, QuietOption, SiteOption, example, inventory_directory
 from yiwang.deployment import health, runner
+from yiwang.deployment.engines.interface import EMBEDDED
 from yiwang.deployment.session import Session, session
 from yiwang.errors import ExitCode
 from yiwang.messages import t
@@ -23,12 +24,13 @@ def register(app: typer.Typer) -> None:
         inventory: InventoryOption = None,
         site: SiteOption = None,
         no_hosts: Annotated[bool, typer.Option("--no-hosts", help=t("cli.no_hosts"))] = False,
+        engine_name: EngineOption = EMBEDDED,
         json_output: JsonOption = False,
         quiet: QuietOption = False,
     ) -> int:
         """Exit 0: everything is as desired and well; 7: something is not."""
         console = Console(json_output=json_output, quiet=quiet)
-        with session("status", inventory_directory(inventory), console, site) as work:
+        with session("status", inventory_directory(inventory), console, site, engine_name=engine_name) as work:
             run = work.run()
             console.progress(t("deployment.planning", sites=len(work.selection.sites)))
             found = _collect(work, work.previews(run))
@@ -47,7 +49,7 @@ def _collect(work: Session, previews: runner.Results) -> list[health.SiteStatus]
     found = []
     for site in work.selection.sites:
         preview = previews.get(site.name)
-        parts = health.components(site.name, work.stack(site), preview, now)
+        parts = health.components(site.name, work.driver.resources(work.stack(site)), preview, now)
         found.append(health.SiteStatus(site.name, parts, errors[site.name]))
     return found
 

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from yiwang.commands._options import (
+    EngineOption,
     HostOption,
     InventoryOption,
     JsonOption,
@@ -17,6 +18,7 @@ from yiwang.commands._options import (
     inventory_directory,
 )
 from yiwang.deployment import changes, runner, summary
+from yiwang.deployment.engines.interface import EMBEDDED
 from yiwang.deployment.session import Session, confirm, session
 from yiwang.errors import ExitCode
 from yiwang.messages import t
@@ -34,12 +36,13 @@ def register(app: typer.Typer) -> None:
         refresh: Annotated[bool, typer.Option("--refresh", help=t("cli.refresh"))] = False,
         reapply: Annotated[bool, typer.Option("--reapply", help=t("cli.reapply"))] = False,
         yes: YesOption = False,
+        engine_name: EngineOption = EMBEDDED,
         json_output: JsonOption = False,
         quiet: QuietOption = False,
     ) -> int:
         """Exit 0: every selected site is as it should be; 1: a site failed, a rerun goes on where it stopped."""
         console = Console(json_output=json_output, quiet=quiet)
-        with session("up", inventory_directory(inventory), console, site, host) as work:
+        with session("up", inventory_directory(inventory), console, site, host, engine_name=engine_name) as work:
             run = work.run(refresh=refresh or bool(host), reapply=reapply)
             return apply_plan(console, work, run, yes=yes)
 

@@ -52,6 +52,7 @@ class SiteChanges:
 
     ``counts``: changes by operation; ``resources``: each that changes, a replacement with its ``parts``. ``error``: why it
     failed, one or more lines, or nothing; ``code``: what a verb exits with for it. ``started``: whether anything ran.
+    ``notes``: warnings of the engine.
     """
 
     site: str
@@ -62,6 +63,7 @@ class SiteChanges:
     code: ExitCode = ExitCode.OK
     started: bool = True
     in_flight: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     @property
     def stopped(self) -> bool:
@@ -129,6 +131,7 @@ def _not_started(name: str, reason: str) -> SiteChanges:
 def _site(name: str, result: Result) -> SiteChanges:
     counts = {op: number for op, number in result.changes.items() if op not in UNCHANGED and number}
     found = SiteChanges(name, counts, _resources(result.steps), {}, in_flight=list(result.in_flight))
+    found.notes = [entry.message for entry in result.diagnostics if entry.severity == "warning"]
     if not result.ok:
         found.error, found.code = _error(result), result.code
     return found

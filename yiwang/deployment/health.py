@@ -68,9 +68,14 @@ class SiteStatus:
         return not self.error and bool(self.components) and all(component.ok for component in self.components)
 
 
-def components(site: str, stack: engine.Stack, preview: engine.Result | None, now: datetime.datetime) -> list[ComponentStatus]:
-    """The recorded components of one site, compared with a preview of its program where there is one; hosts are not visited."""
-    resources = engine.state.resources(stack)
+def components(
+    site: str, resources: Iterable[engine.state.Recorded], preview: engine.Result | None, now: datetime.datetime
+) -> list[ComponentStatus]:
+    """The components of one site among its recorded ``resources``; hosts are not visited.
+
+    They are compared with a preview of its program, where there is one.
+    """
+    resources = list(resources)
     steps = preview.steps if preview is not None else ()
     changing = {step.urn for step in steps if step.op not in UNCHANGED}
     days = _certificate_days(resources, now)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import get_args
 
-from yiwang import engine
+from yiwang.deployment.engines import Engine
 from yiwang.deployment.selection import Selection
 from yiwang.errors import ExitCode, UserError
 from yiwang.inventory.model import Name, Province, Site, StackKind
@@ -24,12 +24,12 @@ class Departed:
         return t("deployment.departed", site=self.site.name, resources=self.resources)
 
 
-def departed(province: Province) -> list[Departed]:
+def departed(province: Province, engine: Engine) -> list[Departed]:
     """The recorded sites that the inventory does not have. What they consist of is in their state: they need no program."""
     kinds: dict[str, StackKind] = {kind: kind for kind in get_args(StackKind)}
     owner = next((site.name for site in province.sites.values() if site.stack == "province"), None)
     found = []
-    for stack in engine.state.stacks(province.state_dir):
+    for stack in engine.stacks():
         kind = kinds.get(stack.project)
         if kind is None or stack.stack in province.sites or not (stack.resources or stack.in_flight):
             continue
@@ -47,14 +47,14 @@ def departed(province: Province) -> list[Departed]:
     return found
 
 
-def require_below_gone(province: Province, selection: Selection) -> None:
+def require_below_gone(province: Province, selection: Selection, engine: Engine) -> None:
     """Raises UserError (exit 3) when a site is recorded that lives off a selected one and is not selected itself.
 
     Such a site would be left with certificates of an authority that nobody has any more.
     """
     chosen = {site.name for site in selection.sites}
-    recorded = {stack.stack for stack in engine.state.stacks(province.state_dir) if stack.resources or stack.in_flight}
-    every = [*province.sites.values(), *(gone.site for gone in departed(province))]
+    recorded = {stack.stack for stack in engine.stacks() if stack.resources or stack.in_flight}
+    every = [*province.sites.values(), *(gone.site for gone in departed(province, engine))]
     for site in selection.sites:
         below = [other.name for other in every if other.parent == site.name and other.name in recorded - chosen]
         if below:

@@ -10,10 +10,10 @@ import os
 import signal
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from yiwang import engine
-from yiwang.deployment.engines import full_name, stack_of
+from yiwang.deployment.engines import Engine, full_name, stack_of
 from yiwang.deployment.selection import Selection
 from yiwang.errors import ExitCode, UserError, machine_error
 from yiwang.inventory.model import Province, Site
@@ -22,19 +22,7 @@ from yiwang.messages import t
 T = TypeVar("T")
 Observer = Callable[[Site, Any], None]
 Results = dict[str, engine.Result]
-
-
-class Driver(Protocol):
-    """What runs the stacks: the module ``yiwang.engine`` is one."""
-
-    async def preview(self, stack: engine.Stack, options: engine.Options, on_event: Callable[[Any], None]) -> engine.Result:
-        """What ``up`` would do."""
-
-    async def up(self, stack: engine.Stack, options: engine.Options, on_event: Callable[[Any], None]) -> engine.Result:
-        """Bring a stack to what its program says."""
-
-    async def destroy(self, stack: engine.Stack, options: engine.Options, on_event: Callable[[Any], None]) -> engine.Result:
-        """Take a stack's resources away."""
+_STOP = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def side_by_side() -> int:
@@ -48,7 +36,10 @@ def side_by_side() -> int:
 
 @dataclass
 class Run:
-    """What is common to the operations of one verb; ``control`` is how Ctrl-C reaches them all."""
+    """What is common to the operations of one verb.
+
+    ``replace``: URNs of what is made anew though nothing changed. ``control`` is how Ctrl-C reaches them all.
+    """
 
     province: Province
     selection: Selection
@@ -56,14 +47,16 @@ class Run:
     environment: Mapping[str, str]
     verb: str
     observer: Observer
+    driver: Engine
     refresh: bool = False
+    replace: tuple[str, ...] = ()
     control: engine.Control = field(default_factory=engine.Control)
-    driver: Driver = engine
 
     def options(self, *, refresh: bool = False, references: Mapping[str, dict[str, Any]] | None = None) -> engine.Options:
         """The engine's options for one operation of this run."""
         return engine.Options(
             refresh=refresh,
+            replace=self.replace,
             environment=dict(self.environment),
             references=dict(references or {}),
             verb=self.verb,
@@ -159,19 +152,28 @@ async def previews(run: Run) -> Results:
 
 async def _preview(run: Run, site: Site, references: Mapping[str, dict[str, Any]]) -> engine.Result:
     parent = run.province.sites.get(site.parent or "")
-    if parent is not None and parent not in run.selection.sites and not _exports(run, parent.name):
-        raise UserError(
-            t("deployment.parent_not_up", site=site.name, parent=parent.name),
-            code=ExitCode.INPUT,
-            fix=t("deployment.parent_not_up_fix", parent=parent.name),
-        )
-    return await run.preview(site, references)
+    if parent is None or (parent in run.selection.sites and run.driver.foresees) or _exports(run, parent.name):
+        return await run.preview(site, references)
+    if parent in run.selection.sites:
+        return _later(run, site, parent)
+    raise UserError(
+        t("deployment.parent_not_up", site=site.name, parent=parent.name),
+        code=ExitCode.INPUT,
+        fix=t("deployment.parent_not_up_fix", parent=parent.name),
+    )
+
+
+def _later(run: Run, site: Site, parent: Site) -> engine.Result:
+    """The preview of a site that this engine can look at only when its parent is up; an ``up`` of both does them in order."""
+    note = engine.Diagnostic("warning", t("deployment.planned_later", parent=parent.name))
+    run.observer(site, note)
+    return engine.Result(True, {}, 0, (), {}, (note,), ())
 
 
 def _exports(run: Run, name: str | None) -> bool:
     """Whether a site has exports on record, for the sites below it."""
     site = run.province.sites.get(name or "")
-    return site is not None and bool(engine.state.outputs(run.stack(site)))
+    return site is not None and bool(run.driver.outputs(run.stack(site)))
 
 
 async def apply(run: Run, changing: Iterable[str]) -> Results:
@@ -204,7 +206,10 @@ async def destroy(run: Run) -> Results:
 
 
 async def interruptible(run: Run, work: Awaitable[T], on_first: Callable[[], None]) -> T:
-    """Await ``work``; the first Ctrl-C (or SIGTERM) lets running steps finish and be saved, the second stops at once."""
+    """Await ``work``; the first Ctrl-C lets running steps finish and be saved, the second stops at once.
+
+    SIGTERM, and the end of the terminal, count as Ctrl-C.
+    """
     loop = asyncio.get_running_loop()
     asked = False
 
@@ -217,10 +222,10 @@ async def interruptible(run: Run, work: Awaitable[T], on_first: Callable[[], Non
         run.control.cancel()
         on_first()
 
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in _STOP:
         loop.add_signal_handler(number, interrupt)
     try:
         return await work
     finally:
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in _STOP:
             loop.remove_signal_handler(number)

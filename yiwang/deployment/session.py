@@ -12,7 +12,8 @@ from typing import TypeVar
 
 from yiwang import engine, inventory
 from yiwang.deployment import changes, recorded, runner
-from yiwang.deployment.engines import environment, stack_of
+from yiwang.deployment.engines import Engine, choose, environment, stack_of
+from yiwang.deployment.engines.interface import EMBEDDED
 from yiwang.deployment.events import Event
 from yiwang.deployment.progress import Progress
 from yiwang.deployment.selection import Selection, select
@@ -23,6 +24,7 @@ from yiwang.output import Console, say
 from yiwang.rundir import RunDir
 
 T = TypeVar("T")
+_CHANGING = frozenset({"up", "down", "rotate"})
 
 
 @dataclass
@@ -38,10 +40,12 @@ class Session:
     verb: str
     departed: list[recorded.Departed]
     """Sites that are recorded and no longer in the inventory; none where the verb was asked for certain sites."""
-    driver: runner.Driver = engine
+    driver: Engine
 
-    def run(self, *, refresh: bool = False, detail: bool = False, reapply: bool = False, destroy_data: bool = False) -> runner.Run:
-        """A run with this session's sites, hosts and observers."""
+    def run(
+        self, *, refresh: bool = False, detail: bool = False, reapply: bool = False, destroy_data: bool = False, replace: Iterable[str] = ()
+    ) -> runner.Run:
+        """A run with this session's sites, hosts and observers. ``replace``: URNs of what is to be made anew."""
         variables: Mapping[str, str] = environment(
             self.province, self.selection, self.run_dir, detail=detail, reapply=reapply, destroy_data=destroy_data
         )
@@ -52,8 +56,9 @@ class Session:
             variables,
             self.verb,
             self.progress.engine_event,
+            self.driver,
             refresh=refresh,
-            driver=self.driver,
+            replace=tuple(replace),
         )
 
     def stack(self, site: Site) -> engine.Stack:
@@ -121,20 +126,23 @@ def session(
     sites: list[str] | None = None,
     hosts: list[str] | None = None,
     *,
+    engine_name: str = EMBEDDED,
     with_departed: bool = False,
 ) -> Iterator[Session]:
-    """The session of one verb. Raises UserError for a bad inventory or selection, before anything is made.
+    """The session of one verb. Raises UserError for a bad inventory, selection or engine, before anything is made.
 
     ``with_departed``: sites that are only recorded can be selected too, and are when nothing is.
     """
     province = inventory.load(directory)
-    departed = recorded.departed(province)
+    chosen = choose(province, engine_name)
+    departed = recorded.departed(province, chosen)
     selection = select(province, sites, hosts, departed=[gone.site for gone in departed], with_departed=with_departed)
-    passphrase = province.passphrase()
+    # What only looks makes nothing, not even a passphrase.
+    passphrase = province.passphrase() if verb in _CHANGING else province.present_passphrase() or ""
     with RunDir() as run_dir:
         # Who asks for one site does not want to hear of others.
         told = [] if sites or hosts else departed
-        yield Session(console, province, selection, run_dir.path, passphrase, Progress(console, run_dir.events), verb, told)
+        yield Session(console, province, selection, run_dir.path, passphrase, Progress(console, run_dir.events), verb, told, chosen)
 
 
 def confirm(question: str, *, yes: bool) -> None:

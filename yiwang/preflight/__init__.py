@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from yiwang.deployment.engines.interface import EMBEDDED
 from yiwang.inventory.model import Host, Province, Site
 from yiwang.messages import t
 from yiwang.preflight import machine, needs, probe
@@ -15,10 +16,14 @@ from yiwang.ssh import Access
 
 
 async def run(
-    province: Province, hosts: Iterable[tuple[Site, Host]], run_dir: Path, done: Callable[[Host], None] = lambda _host: None
+    province: Province,
+    hosts: Iterable[tuple[Site, Host]],
+    run_dir: Path,
+    done: Callable[[Host], None] = lambda _host: None,
+    engine_name: str = EMBEDDED,
 ) -> list[Finding]:
     """All findings: about this machine first, then host by host in the order given. ``done`` is called as hosts finish."""
-    found = await asyncio.to_thread(machine.before, province)
+    found = await asyncio.to_thread(machine.before, province, engine_name)
     if not machine.ready(found):
         return [*found, *(Finding(site.name, host.name, "reachable", "skip", t("preflight.no_hosts")) for site, host in hosts)]
     access = Access(province, run_dir)

@@ -10,20 +10,25 @@ import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from yiwang import delivery, engine
+from yiwang import delivery
+from yiwang.deployment.engines import Engine, choose, stack_of
+from yiwang.deployment.engines.interface import EMBEDDED
 from yiwang.errors import UserError
 from yiwang.inventory.model import Province
 from yiwang.messages import t
-from yiwang.paths import data
 from yiwang.preflight.model import Finding, Seen, Verdict
 
 KIT = "kit"
 
 
-def before(province: Province) -> list[Finding]:
-    """All findings that need no host."""
-    checks = (programs(), keys(Path(province.access.key_file).expanduser()), state(province), passphrase(province))
-    return [finding for check in checks for finding in check]
+def before(province: Province, engine_name: str = EMBEDDED) -> list[Finding]:
+    """All findings that need no host, for runs with the engine of that name."""
+    found = [*programs(), *keys(Path(province.access.key_file).expanduser())]
+    try:
+        driver = choose(province, engine_name)
+    except UserError as error:
+        return [*found, here("engine", "fail", error.text, error.fix)]
+    return [*found, *state(province, driver), *passphrase(province, driver)]
 
 
 def ready(findings: Iterable[Finding]) -> bool:
@@ -91,7 +96,7 @@ def _public_half(path: Path) -> tuple[list[str], str]:
     return (done.stdout.split()[:2], "") if done.returncode == 0 else ([], said[-1] if said else str(done.returncode))
 
 
-def state(province: Province) -> Iterator[Finding]:
+def state(province: Province, driver: Engine) -> Iterator[Finding]:
     """The state can be written, and nobody holds it."""
     directory = province.state_dir
     reason = _not_writable(directory)
@@ -100,7 +105,7 @@ def state(province: Province) -> Iterator[Finding]:
         return
     yield here("state_dir", "ok", str(directory))
     try:
-        held = [(stack.stack, stack.lock) for stack in engine.state.stacks(directory) if stack.lock is not None]
+        held = [(stack.stack, stack.lock) for stack in driver.stacks() if stack.lock is not None]
     except (UserError, OSError, ValueError) as error:
         text = t("preflight.state_unreadable", reason=error)
         yield here("lock", "fail", text, t("preflight.state_unreadable_fix"))
@@ -121,28 +126,24 @@ def _not_writable(directory: Path) -> str:
     return "" if os.access(existing, os.W_OK | os.X_OK) else os.strerror(13)
 
 
-def passphrase(province: Province) -> Iterator[Finding]:
+def passphrase(province: Province, driver: Engine) -> Iterator[Finding]:
     """The passphrase can be read from its source, and opens what is recorded."""
     try:
         found = province.present_passphrase()
         if found is None:
             yield here("passphrase", "ok", t("preflight.passphrase_later"))
             return
-        fits = _opens(province, found)
+        fits = _opens(province, found, driver)
     except UserError as error:
         yield here("passphrase", "fail", error.text, error.fix or t("preflight.passphrase_fix"))
         return
     yield here("passphrase", "ok", t("preflight.passphrase_fits" if fits else "preflight.passphrase_read"))
 
 
-def _opens(province: Province, found: str) -> bool:
+def _opens(province: Province, found: str, driver: Engine) -> bool:
     """Whether ``found`` opens the recorded state; false when nothing is recorded. Raises UserError when it does not fit."""
-    for site in province.sites.values():
-        stack = engine.Stack(project_dir=data("stacks") / site.stack, name=site.name, backend=province.state_dir, passphrase=found)
-        if engine.state.outputs(stack):
-            # All stacks of a backend have one key.
-            return True
-    return False
+    # All stacks of a backend have one key.
+    return any(driver.outputs(stack_of(province, site, found)) for site in province.sites.values())
 
 
 def _owed(seen: Seen) -> bool:

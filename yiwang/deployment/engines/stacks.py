@@ -43,13 +43,12 @@ def environment(
     ``detail``: previews look at the hosts, file by file. ``reapply``: roles run again though nothing changed.
     ``destroy_data``: removal of a role takes its data too.
     """
-    variables = {"YIWANG_INVENTORY": str(province.directory), RUN_DIR: str(run_dir)}
-    if selection.hosts:
-        variables["YIWANG_LIMIT"] = ",".join(selection.hosts)
-    if detail:
-        variables["YIWANG_PLAN_DETAIL"] = "1"
-    if reapply:
-        variables["YIWANG_REAPPLY"] = "1"
-    if destroy_data:
-        variables["YIWANG_DESTROY_DATA"] = "1"
-    return variables
+    return {
+        "YIWANG_INVENTORY": str(province.directory),
+        RUN_DIR: str(run_dir),
+        # All of them, always: what somebody has exported in the shell must not reach a provider.
+        "YIWANG_LIMIT": ",".join(selection.hosts),
+        "YIWANG_PLAN_DETAIL": "1" if detail else "",
+        "YIWANG_REAPPLY": "1" if reapply else "",
+        "YIWANG_DESTROY_DATA": "1" if destroy_data else "",
+    }

@@ -1,0 +1,210 @@
+"""The Pulumi CLI behind the interface of both engines, driven through the Automation API."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pulumi import automation
+from pulumi.automation import CommandError, ConcurrentUpdateError, StackNotFoundError
+
+from yiwang import engine
+from yiwang.deployment.engines.cli_events import Told
+from yiwang.deployment.engines.command import Command, executable, search_path
+from yiwang.deployment.engines.interface import OnEvent
+from yiwang.engine import exported
+from yiwang.engine.lock import Lock
+from yiwang.errors import ExitCode, UserError
+from yiwang.files import write_atomic
+from yiwang.inventory.model import Province
+from yiwang.messages import t
+from yiwang.rundir import RunDir
+
+# The CLI's operation -> what the embedded engine counts it as; the parts of a replacement are counted by `replace`.
+_UNCOUNTED = frozenset({"same", "read", "refresh", "create-replacement", "delete-replaced", "discard-replaced"})
+
+Operation = Callable[..., Any]
+
+
+class CliEngine:
+    """Drives the CLI. Its state lies where the inventory's ``state_backend`` says, else where the embedded engine's does.
+
+    Each operation has a private directory in memory: a copy of the program (the CLI writes beside it), the passphrase, and a home
+    of its own for the CLI. Previews cannot see what previews of other stacks would export.
+    """
+
+    foresees = False
+
+    def __init__(self, province: Province) -> None:
+        self._province = province
+        self._backend = province.state_backend or province.state_dir.as_uri()
+        self._command = Command(executable())
+
+    async def preview(self, stack: engine.Stack, options: engine.Options, on_event: OnEvent) -> engine.Result:
+        """See ``Engine``."""
+        return await self._operate(stack, options, on_event, lambda chosen, **common: chosen.preview(**_asked(options), **common))
+
+    async def up(self, stack: engine.Stack, options: engine.Options, on_event: OnEvent) -> engine.Result:
+        """See ``Engine``."""
+        return await self._operate(stack, options, on_event, lambda chosen, **common: chosen.up(**_asked(options), **common))
+
+    async def destroy(self, stack: engine.Stack, options: engine.Options, on_event: OnEvent) -> engine.Result:
+        """See ``Engine``."""
+        return await self._operate(stack, options, on_event, lambda chosen, **common: chosen.destroy(**common))
+
+    async def _operate(self, stack: engine.Stack, options: engine.Options, on_event: OnEvent, operation: Operation) -> engine.Result:
+        loop = asyncio.get_running_loop()
+
+        # The Automation API calls from threads of its own; observers expect to be called in the loop's.
+        def later(event: engine.Event) -> None:
+            loop.call_soon_threadsafe(on_event, event)
+
+        told = Told(later)
+        options.control.watch(self._command.stop)
+        try:
+            return await asyncio.to_thread(self._perform, stack, options, told, operation)
+        finally:
+            options.control.unwatch(self._command.stop)
+
+    def _perform(self, stack: engine.Stack, options: engine.Options, told: Told, operation: Operation) -> engine.Result:
+        with self._selected(stack, options, make=True) as chosen:
+            assert chosen is not None  # noqa: S101 - made where it is not there
+            in_flight = exported.in_flight(chosen.export_stack().deployment)
+            if in_flight:
+                told.tell(engine.InFlight(in_flight))
+            ok = True
+            try:
+                operation(chosen, on_event=told.event, color="never", parallel=options.parallel, diff=False)
+            except ConcurrentUpdateError:
+                raise UserError(t("deployment.cli_locked"), code=ExitCode.LOCKED, fix=t("engine.locked_fix")) from None
+            except CommandError as error:
+                ok = False
+                if not any(entry.severity == "error" for entry in told.diagnostics):
+                    told.error(_reason(error))
+            outputs = exported.outputs(chosen.export_stack().deployment, stack.passphrase)
+        return engine.Result(
+            ok=ok,
+            changes={op: number for op, number in sorted(told.counts.items()) if op not in _UNCOUNTED},
+            unchanged=told.counts.get("same", 0),
+            steps=told.steps,
+            outputs=outputs,
+            diagnostics=tuple(told.diagnostics),
+            in_flight=in_flight,
+            code=ExitCode.OK if ok else ExitCode.INTERRUPTED if options.control.cancelled else ExitCode.FAILED,
+        )
+
+    @contextmanager
+    def _workspace(self, stack: engine.Stack | None, options: engine.Options | None = None) -> Iterator[automation.LocalWorkspace]:
+        """A workspace in a directory of its own, with the program of ``stack`` where there is one."""
+        with RunDir() as run_dir:
+            work = run_dir.path / "program"
+            environment = {"PATH": search_path(), "PULUMI_BACKEND_URL": self._backend, "PULUMI_SKIP_UPDATE_CHECK": "true"}
+            if stack is not None:
+                shutil.copytree(stack.project_dir, work, ignore=shutil.ignore_patterns("__pycache__", "Pulumi.*.yaml"))
+                secret = run_dir.path / "passphrase"
+                write_atomic(secret, stack.passphrase)
+                environment["PULUMI_CONFIG_PASSPHRASE_FILE"] = str(secret)
+            else:
+                work.mkdir()
+            if self._backend.startswith("file://"):
+                Path(self._province.state_dir).mkdir(parents=True, exist_ok=True, mode=0o700)
+            yield automation.LocalWorkspace(
+                work_dir=str(work),
+                pulumi_home=str(run_dir.path / "home"),
+                env_vars={**environment, **(options.environment if options is not None else {})},
+                secrets_provider="passphrase",
+                pulumi_command=self._command,
+            )
+
+    @contextmanager
+    def _selected(
+        self, stack: engine.Stack, options: engine.Options | None = None, *, make: bool = False
+    ) -> Iterator[automation.Stack | None]:
+        """The stack in a workspace, None when there is none; with ``make`` it is made."""
+        with self._workspace(stack, options) as workspace:
+            try:
+                chosen = automation.Stack.select(stack.name, workspace)
+            except StackNotFoundError:
+                yield automation.Stack.create(stack.name, workspace) if make else None
+                return
+            except CommandError as error:
+                raise UserError(_reason(error), code=ExitCode.FAILED) from None
+            salt = exported.secrets_state(chosen.export_stack().deployment)
+            if salt:
+                # The CLI looks for it beside the program, where nothing of this kit is kept.
+                settings = Path(workspace.work_dir) / f"Pulumi.{stack.name}.yaml"
+                write_atomic(settings, yaml.safe_dump({"encryptionsalt": salt}))
+            yield chosen
+
+    def stacks(self) -> list[engine.state.Summary]:
+        """See ``Engine``."""
+        with self._workspace(None) as workspace:
+            try:
+                listed = workspace.list_stacks(include_all=True)
+            except CommandError as error:
+                raise UserError(_reason(error), code=ExitCode.FAILED) from None
+        found = []
+        for each in listed:
+            _, project, name = ("", "", *each.name.split("/"))[-3:]
+            found.append(engine.state.Summary(project, name, each.resource_count or 0, (), None))
+        return found
+
+    def _deployment(self, stack: engine.Stack) -> dict[str, Any]:
+        """What is recorded, as exported; empty when there is nothing."""
+        with self._selected(stack) as chosen:
+            return dict(chosen.export_stack().deployment or {}) if chosen is not None else {}
+
+    def outputs(self, stack: engine.Stack, *, show_secrets: bool = False) -> dict[str, Any]:
+        """See ``Engine``."""
+        shown: dict[str, Any] = engine.state.show(exported.outputs(self._deployment(stack), stack.passphrase), secrets=show_secrets)
+        return shown
+
+    def resources(self, stack: engine.Stack) -> list[engine.state.Recorded]:
+        """See ``Engine``."""
+        return exported.resources(self._deployment(stack), stack.passphrase)
+
+    def locks(self, stack: engine.Stack) -> list[Lock]:
+        """The locks of a ``file://`` backend; what other backends have is known only to the CLI."""
+        return engine.state.locks(stack) if self._province.state_backend is None else []
+
+    def unlock(self, stack: engine.Stack, locks: Iterable[Lock]) -> list[Lock]:
+        """Cancel what the CLI takes for a running update."""
+        with self._selected(stack) as chosen:
+            if chosen is not None:
+                chosen.cancel()
+        return list(locks)
+
+    def export(self, stack: engine.Stack) -> dict[str, Any]:
+        """See ``Engine``."""
+        with self._selected(stack) as chosen:
+            if chosen is None:
+                raise UserError(t("engine.unknown_stack", name=stack.name), code=ExitCode.INPUT)
+            found = chosen.export_stack()
+            return {"version": found.version, "deployment": found.deployment}
+
+    def take(self, stack: engine.Stack, document: dict[str, Any], where: str) -> None:
+        """See ``Engine``."""
+        with self._selected(stack, make=True) as chosen:
+            assert chosen is not None  # noqa: S101 - made where it is not there
+            try:
+                chosen.import_stack(automation.Deployment(version=document["version"], deployment=document["deployment"]))
+            except CommandError as error:
+                raise UserError(f"{where}: {_reason(error)}", code=ExitCode.INPUT) from None
+
+
+def _asked(options: engine.Options) -> dict[str, Any]:
+    """The options that only a preview and an up have."""
+    return {"refresh": options.refresh, "replace": list(options.replace) or None}
+
+
+def _reason(error: CommandError) -> str:
+    """Why a command failed: what it said last on stderr."""
+    text = str(error).partition("stderr:")[2]
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    errors = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
+    return (errors or lines or [str(error).strip()])[-1]

@@ -1,0 +1,106 @@
+"""The Pulumi CLI as a process: found, started apart from the terminal, asked to stop when the person asks."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from pulumi.automation import CommandResult, PulumiCommand
+from pulumi.automation.errors import create_command_error
+from semver import VersionInfo
+
+from yiwang import engine
+from yiwang.errors import ExitCode, UserError
+from yiwang.messages import t
+
+# Names the executable; otherwise it is `pulumi` on PATH.
+VARIABLE = "YIWANG_PULUMI"
+# The first with all that the installed SDK asks for.
+OLDEST = VersionInfo(3, 210, 0)
+
+
+def executable() -> Path:
+    """The CLI's executable. Raises UserError (exit 4) when there is none."""
+    given = os.environ.get(VARIABLE) or "pulumi"
+    found = shutil.which(given)
+    if found is None:
+        raise UserError(t("deployment.no_cli", name=given), code=ExitCode.MACHINE, fix=t("deployment.no_cli_fix", variable=VARIABLE))
+    return Path(found).absolute()
+
+
+def search_path() -> str:
+    """PATH with this Python's programs first: the program's Python, and the provider's executable, are there."""
+    return os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
+
+
+def _version(path: Path) -> VersionInfo:
+    try:
+        done = subprocess.run([path, "version"], capture_output=True, text=True, check=True, stdin=subprocess.DEVNULL)
+        found = VersionInfo.parse(done.stdout.strip().removeprefix("v"))
+    except (OSError, subprocess.CalledProcessError, ValueError) as error:
+        text = t("deployment.cli_unusable", path=path, reason=error)
+        raise UserError(text, code=ExitCode.MACHINE, fix=t("deployment.no_cli_fix", variable=VARIABLE)) from None
+    if found < OLDEST:
+        text = t("deployment.cli_old", path=path, version=found, oldest=OLDEST)
+        raise UserError(text, code=ExitCode.MACHINE, fix=t("deployment.no_cli_fix", variable=VARIABLE))
+    return found
+
+
+class Command(PulumiCommand):
+    """Runs the CLI for the Automation API.
+
+    It runs in a session of its own, so that Ctrl-C reaches it once, from here: the first lets running steps finish and be saved,
+    the second ends it. When this process is killed, the kernel sends it the first of these.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.command = str(path)
+        self.version = _version(path)
+        self._running: set[subprocess.Popen[str]] = set()
+
+    def run(
+        self,
+        args: list[str],
+        cwd: str,
+        additional_env: Mapping[str, str],
+        on_output: Callable[[str], Any] | None = None,
+        on_error: Callable[[str], Any] | None = None,
+    ) -> CommandResult:
+        """Run one command line to its end. Raises CommandError when it fails."""
+        setpriv = shutil.which("setpriv")
+        tie = [setpriv, "--pdeathsig", "INT", "--"] if setpriv else []
+        with subprocess.Popen(
+            [*tie, self.command, "--non-interactive", *args],
+            cwd=cwd,
+            env={**os.environ, **additional_env, "PULUMI_AUTOMATION_API": "true"},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            encoding="utf-8",
+            errors="replace",
+            start_new_session=True,
+        ) as process:
+            self._running.add(process)
+            try:
+                out, err = process.communicate()
+            finally:
+                self._running.discard(process)
+        for callback, text in ((on_output, out), (on_error, err)):
+            if callback is not None:
+                list(map(callback, text.splitlines()))
+        result = CommandResult(stdout=out.rstrip("\n"), stderr=err.rstrip("\n"), code=process.returncode)
+        if process.returncode:
+            raise create_command_error(result)
+        return result
+
+    def stop(self, control: engine.Control) -> None:
+        """Ask what runs to stop, once for each level of ``control``: the CLI counts how often it is asked."""
+        del control
+        for process in list(self._running):
+            process.send_signal(signal.SIGINT)
