@@ -30,7 +30,7 @@ MAY_IMPORT = {
     "provider": CORE | {"inventory", "delivery"},
     "components": CORE | {"inventory", "provider", "delivery"},
     "deployment": CORE | {"inventory", "engine"},
-    "preflight": CORE | {"inventory", "engine", "delivery"},
+    "preflight": CORE | {"inventory", "deployment", "delivery"},
 }
 
 

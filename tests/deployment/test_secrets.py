@@ -19,6 +19,11 @@ from yiwang.engine.passphrase import Manager
 
 pytestmark = pytest.mark.lab
 
+# How often each process is looked at, from its first moment: before and after it has become another program.
+LOOKS = 10
+# A site with an authority of its own, and one below another: what they have in common with the rest need not be seen twice.
+SOME = ("--site", "national", "--site", "jinan")
+
 
 def ciphertexts(value: Any) -> Iterator[str]:
     if isinstance(value, dict):
@@ -68,12 +73,15 @@ class Watcher(threading.Thread):
         self.join()
 
     def run(self) -> None:
+        looks: dict[str, int] = {}
         while not self._done.wait(0.02):
-            for process in Path("/proc").iterdir():
-                if process.name.isdigit() and int(process.name) != os.getpid():
-                    for name in ("cmdline", "environ"):
-                        with contextlib.suppress(OSError):
-                            self.seen.add((process / name).read_bytes())
+            running = {path.name for path in Path("/proc").iterdir() if path.name.isdigit()} - {str(os.getpid())}
+            # A process is what it was started as after its first moments; the number of one that is gone is another's later.
+            looks = {name: looks.get(name, 0) + 1 for name in running}
+            for process in (name for name in running if looks[name] <= LOOKS):
+                for name in ("cmdline", "environ"):
+                    with contextlib.suppress(OSError):
+                        self.seen.add(Path("/proc", process, name).read_bytes())
 
 
 @contextlib.contextmanager
@@ -114,15 +122,15 @@ def test_no_secret_is_anywhere_in_clear(lab: Yiwang) -> None:
         return done.returncode
 
     with Watcher() as watcher:
-        assert run("up", "--yes", "--reapply", "--json") == 0
+        assert run("up", "--yes", "--reapply", "--json", *SOME) == 0
         assert run("rotate", "c-jinan-rescue", "--site", "jinan", "--yes") == 0
         with unreplaceable(lab, "c-jinan", "/etc/yiwang/tls/host.key"):
             assert run("rotate", "c-jinan-certificate", "--site", "jinan", "--yes") == 1
-            assert run("plan") in (1, 2)
-            assert run("plan", "--json") in (1, 2)
+            assert run("plan", *SOME) in (1, 2)
+            assert run("plan", "--json", "--site", "jinan") in (1, 2)
         secrets |= secrets_of(lab)
-        outputs.append(killed(lab, "up", "--yes", "--reapply", at="role base on"))
-        assert run("up", "--yes", "--refresh") == 0
+        outputs.append(killed(lab, "up", "--yes", "--reapply", *SOME, at="role base on"))
+        assert run("up", "--yes", "--refresh", *SOME) == 0
         for arguments in (["plan", "--json"], ["outputs", "--json"], ["status", "--json"], ["state", "list", "--json"]):
             assert run(*arguments) == 0
     journals = [lab.ssh(host, "sudo journalctl -o cat; sudo cat /var/log/*.log /var/log/sudo* 2>/dev/null; true") for host in lab.hosts()]
