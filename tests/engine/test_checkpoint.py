@@ -145,6 +145,21 @@ def test_killed_between_checkpoint_and_journal_removal(tmp_path: Path, secrets: 
     assert store.path.read_bytes() == content, "what was folded is not applied a second time"
 
 
+def test_killed_while_a_dead_run_is_folded(tmp_path: Path, secrets: Manager, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between the new checkpoint and the removal of the journal, whose last line was torn by the first kill."""
+    store = Store(tmp_path, "p", "s")
+    asyncio.run(_run(store, secrets, fold=False))
+    store.journal_path.write_bytes(store.journal_path.read_bytes()[:-5])
+    monkeypatch.setattr(Store, "remove_journal", lambda _self: None)
+    assert journal.recover(store)
+    monkeypatch.undo()
+    content = store.path.read_bytes()
+    assert journal.load(store, PHRASE).digest == store.digest()
+    assert journal.recover(store)
+    assert store.path.read_bytes() == content
+    assert names(store) == ["a"]
+
+
 async def _finish(store: Store, secrets: Manager) -> None:
     store.journal_path.unlink()
     await _run(store, secrets, fold=True)

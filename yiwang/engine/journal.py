@@ -144,9 +144,24 @@ def recover(store: Store) -> bool:
     secrets = Sealed(checkpoint.secrets_state(latest) or lines[0]["secrets"])
     where = str(store.journal_path)
     deployment = replay(checkpoint.load(latest, secrets, str(store.path)), lines[1:], secrets, where)
-    store.write(checkpoint.dump(deployment, secrets, store.full_name))
+    text = checkpoint.dump(deployment, secrets, store.full_name)
+    _announce(store.journal_path, text)
+    store.write(text)
     store.remove_journal()
     return True
+
+
+def _announce(path: Path, text: str) -> None:
+    """Note in a dead run's journal that the checkpoint ``text`` takes its place: a kill after that is told from one before."""
+    content = path.read_bytes()
+    line = json.dumps({"folded": hashlib.sha256(text.encode()).hexdigest()})
+    with path.open("r+b") as file:
+        # Without a torn last line, behind which nothing could be read.
+        file.truncate(content.rfind(b"\n") + 1)
+        file.seek(0, os.SEEK_END)
+        file.write(f"{line}\n".encode())
+        file.flush()
+        os.fsync(file.fileno())
 
 
 @dataclass(frozen=True)

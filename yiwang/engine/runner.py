@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import importlib.util
 import json
 import logging
 import os
@@ -28,6 +29,16 @@ _RAISED = 32
 _TOLD = 160
 # Each outstanding call of the SDK holds a thread.
 _THREADS_PER_STEP = 4
+
+
+def _mend_sdk() -> None:
+    # Not importable: this is a script, and the program may use a Python that has no yiwang.
+    spec = importlib.util.spec_from_file_location("_yiwang_sdk", Path(__file__).with_name("sdk.py"))
+    assert spec is not None  # noqa: S101 - it has a path
+    assert spec.loader is not None  # noqa: S101 - of a source file
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    module.mend()
 
 
 def _configure(request: dict[str, Any]) -> None:
@@ -133,6 +144,7 @@ def main() -> None:
     # As the CLI: where the program lies, which is not the project's directory when that names another by `main`.
     os.chdir(Path(request["program"]).parent)
     _configure(request)
+    _mend_sdk()
     code = _run(request)
     sys.stdout.flush()
     sys.stderr.flush()

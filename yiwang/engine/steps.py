@@ -6,10 +6,10 @@ two lines leaves either the old state with a pending operation, or the new state
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from yiwang.engine.client import InitError, Provider, ProviderError, ProviderGoneError
 from yiwang.engine.context import Context, HaltedError, StepError
@@ -62,10 +62,14 @@ class Steps:
                 raise StepError from error
             self._context.reporter.finish(step, new_id=resource.id, outcome=outcome.text if count else "", count=count)
 
-    async def ask(self, question: Awaitable[T]) -> T:
+    async def ask(self, question: Coroutine[Any, Any, T]) -> T:
         """Await a provider's answer in one of the run's slots."""
-        async with self._context.slots:
-            return await question
+        try:
+            async with self._context.slots:
+                return await question
+        finally:
+            # One that was given up while it waited for a slot was never asked.
+            question.close()
 
     async def create(self, provider: Provider, new: Resource, *, replaces: Resource | None, keep_old: bool) -> None:
         """Make the object of ``new`` and record it. To be called in a step, as are the others.
