@@ -88,7 +88,7 @@ def test_what_an_interrupted_run_owes_is_a_handler() -> None:
     handlers = {task["name"] for path, task in tasks() if path.parent.name == "handlers"}
     look = (ROLE / "files/look.py").read_text()
     services = re.findall(r'^    "([\w-]+)": \(.+\),$', look, re.MULTILINE)
-    owed = {f"Restart {name}" for name in services} | set(re.findall(r'append\("([^"]+)"\)', look))
+    owed = {f"Restart {name}" for name in services if name != "trust"} | set(re.findall(r'append\("([^"]+)"\)', look))
     assert {"Restart chrony", "Restart ssh", "Restart systemd-journald"} <= owed
     assert owed == handlers
 
@@ -132,12 +132,42 @@ def test_the_ssh_session_is_found_above_sudo(look: dict[str, Any]) -> None:
     assert json.loads(done.stdout) == {"peer": "192.0.2.10", "host": "192.0.2.20", "port": "2222"}
 
 
-def test_a_file_is_newer_than_its_reader_whatever_time_somebody_gives_it(look: dict[str, Any], tmp_path: Path) -> None:
-    file = tmp_path / "file"
+def test_what_a_service_has_read_is_told_without_comparing_clocks(look: dict[str, Any], tmp_path: Path) -> None:
+    """The script of the handlers writes the record, look.py compares: also when the clock was ahead, or somebody sets a file's time."""
+    file, names = tmp_path / "file", look["unread"].__globals__
+    record, pattern = tmp_path / "read", f"{tmp_path}/fil*"
+    names["RECORDS"], names["READS"] = record, {"service": (pattern,)}
+    script = (ROLE / "files/reread.sh").read_text().replace("/var/lib/yiwang/read", str(record))
+
+    def reread(command: str = "true") -> int:
+        return subprocess.run(["/bin/sh", "-c", script, "reread", "service", command, pattern], check=False).returncode
+
+    assert not look["unread"]("service"), "nothing to read, nothing read"
     file.write_text("text\n")
+    assert look["unread"]("service")
+    assert reread("false") != 0
+    assert look["unread"]("service"), "a service that did not start has read nothing"
+    assert reread() == 0
+    assert not look["unread"]("service")
+    os.utime(file, (4e9, 4e9))  # as a clock that is years ahead leaves it
+    assert look["unread"]("service")
+    assert reread() == 0
+    assert not look["unread"]("service")
+    file.write_text("other\n")
     os.utime(file, (0, 0))
-    assert look["written"](file) > 1e9
-    assert look["written"](tmp_path / "none") == 0
+    assert look["unread"]("service")
+    reread(f"echo late > {file}")
+    assert look["unread"]("service"), "what changes while the service starts may not have been read"
+    file.unlink()
+    assert look["unread"]("service")
+    assert reread() == 0
+    assert not look["unread"]("service")
+
+
+def test_the_files_that_services_read_are_the_same_for_those_who_write_and_who_look(look: dict[str, Any]) -> None:
+    assert {name: list(files) for name, files in look["READS"].items()} == load("vars/main.yml")["_base_reads"]
+    written = json.dumps([task for _, task in tasks()]) + json.dumps(load("vars/main.yml"))
+    assert all(file in written for files in look["READS"].values() for file in files)
 
 
 def test_the_first_contact_reads_package_lists_that_were_never_read(tmp_path: Path) -> None:
