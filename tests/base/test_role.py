@@ -170,6 +170,22 @@ def test_the_files_that_services_read_are_the_same_for_those_who_write_and_who_l
     assert all(file in written for files in look["READS"].values() for file in files)
 
 
+def test_the_first_account_loses_its_own_rules_and_the_operators_keys_and_no_others(tmp_path: Path) -> None:
+    close = runpy.run_path(str(ROLE / "files/close_account.py"))
+    close["rules_of"].__globals__["ROOT"] = tmp_path
+    (tmp_path / "etc/sudoers.d").mkdir(parents=True)
+    for name, text in {
+        "90-cloud-init-users": "# Created by cloud-init\n\ndebian ALL=(ALL) NOPASSWD:ALL\n",
+        "people": "debian ALL=(ALL) ALL\nwang ALL=(ALL) ALL\n",
+        "README": "# nothing\n",
+        "debian2": "debian2 ALL=(ALL) NOPASSWD:ALL\n",
+    }.items():
+        (tmp_path / "etc/sudoers.d" / name).write_text(text)
+    assert [path.name for path in close["rules_of"]("debian")] == ["90-cloud-init-users"]
+    lines = ["ssh-ed25519 AAAAours a comment\n", 'from="10.0.0.0/8" ssh-ed25519 AAAAours\n', "ssh-ed25519 AAAAother\n", "# text\n"]
+    assert close["without"]("".join(lines), ["ssh-ed25519 AAAAours"]) == "".join(lines[2:])
+
+
 def test_the_first_contact_reads_package_lists_that_were_never_read(tmp_path: Path) -> None:
     """The task's own command, with an apt-get that knows no package before its update."""
     apt = tmp_path / "apt-get"

@@ -81,6 +81,7 @@ def common_variables(province: Province, site: Site) -> dict[str, Any]:
     clients = province.addresses(ANY)
     return {
         "base_automation_user": province.access.user,
+        "base_bootstrap_user": province.access.bootstrap_user,
         "base_automation_public_keys": [public_key(province.access.key_file)],
         "base_names": names(province, site),
         "base_time_clients": [str(network) for networks in clients for network in networks],

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from yiwang.inventory.values import DOMAIN, HOST, WrongError, text
+from yiwang.inventory.values import DOMAIN, HOST, WrongError, account, text
 
 Validator = Callable[[Any], object]
 
@@ -108,6 +108,7 @@ VALUES: Mapping[str, Validator] = {
     "base_timezone": timezone,
     "base_time_servers": server,
     "base_automation_keys": public_key,
+    "base_login_groups": account,
     "base_shell_timeout": between(1, LONGEST_SHELL),
     "base_journal_size": journal_size,
     "base_journal_days": between(1, LONGEST_JOURNAL),
