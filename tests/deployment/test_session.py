@@ -42,7 +42,7 @@ class Work:
             file.write(json.dumps({"role": "base", **event}) + "\n")
 
     def up(self, *, yes: bool = True, **more: bool) -> int:
-        return apply_plan(self.console, self.session, self.session.run(**more), yes=yes)
+        return apply_plan(self.console, self.session, self.session.run(**more), yes=yes)  # type: ignore[arg-type]  # switches only
 
     @property
     def found(self) -> dict[str, dict[str, Any]]:

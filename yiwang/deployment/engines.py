@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from yiwang import engine
@@ -37,11 +37,12 @@ def environment(
     detail: bool = False,
     reapply: bool = False,
     destroy_data: bool = False,
+    gone: Iterable[str] = (),
 ) -> Mapping[str, str]:
     """What programs and providers are told.
 
     ``detail``: previews look at the hosts, file by file. ``reapply``: roles run again though nothing changed.
-    ``destroy_data``: removal of a role takes its data too.
+    ``destroy_data``: removal of a role takes its data too. ``gone``: hosts that will never answer again.
     """
     variables = {"YIWANG_INVENTORY": str(province.directory), RUN_DIR: str(run_dir)}
     if selection.hosts:
@@ -52,4 +53,6 @@ def environment(
         variables["YIWANG_REAPPLY"] = "1"
     if destroy_data:
         variables["YIWANG_DESTROY_DATA"] = "1"
+    if gone:
+        variables["YIWANG_GONE"] = ",".join(gone)
     return variables

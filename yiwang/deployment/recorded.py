@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import get_args
 
 from yiwang import engine
-from yiwang.deployment.selection import Selection
+from yiwang.deployment.changes import ROLE
+from yiwang.deployment.engines import stack_of
+from yiwang.deployment.selection import Selection, unknown
 from yiwang.errors import ExitCode, UserError
 from yiwang.inventory.model import Name, Province, Site, StackKind
 from yiwang.messages import t
@@ -45,6 +48,24 @@ def departed(province: Province) -> list[Departed]:
         )
         found.append(Departed(site, stack.resources))
     return found
+
+
+def gone(province: Province, selection: Selection, passphrase: str, names: Iterable[str]) -> list[str]:
+    """The hosts of the selected sites that ``names`` (of ``--gone``) are; also those that only the state still knows.
+
+    Raises UserError (exit 3) for any other: a slip of the pen would leave the wrong host as it is.
+    """
+    names = list(dict.fromkeys(names))
+    known: dict[str, None] = {}
+    for site in selection.sites if names else ():
+        roles = [resource for resource in engine.state.resources(stack_of(province, site, passphrase)) if resource.type == ROLE]
+        known |= dict.fromkeys(host.name for host in site.hosts)
+        for role in roles:
+            known |= dict.fromkeys([*(role.inputs.get("hosts") or {}), *(role.outputs.get("results") or {})])
+    for name in names:
+        if name not in known:
+            raise unknown("host_here", name, known)
+    return names
 
 
 def require_below_gone(province: Province, selection: Selection) -> None:

@@ -40,10 +40,12 @@ class Session:
     """Sites that are recorded and no longer in the inventory; none where the verb was asked for certain sites."""
     driver: runner.Driver = engine
 
-    def run(self, *, refresh: bool = False, detail: bool = False, reapply: bool = False, destroy_data: bool = False) -> runner.Run:
+    def run(
+        self, *, refresh: bool = False, detail: bool = False, reapply: bool = False, destroy_data: bool = False, gone: Iterable[str] = ()
+    ) -> runner.Run:
         """A run with this session's sites, hosts and observers."""
         variables: Mapping[str, str] = environment(
-            self.province, self.selection, self.run_dir, detail=detail, reapply=reapply, destroy_data=destroy_data
+            self.province, self.selection, self.run_dir, detail=detail, reapply=reapply, destroy_data=destroy_data, gone=gone
         )
         return runner.Run(
             self.province,

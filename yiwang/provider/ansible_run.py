@@ -7,7 +7,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import yaml
 
@@ -30,6 +30,7 @@ class Work:
     ``hosts`` and ``variables`` as in the inputs of a role, secrets marked. ``bootstrap``: those hosts on which the role's
     ``bootstrap.yml`` runs before, as ``bootstrap_user``. ``check``: look only, and report differences. ``dismissed``: the
     hosts are no longer listed, one that does not answer is no failure. ``unknown``: nobody knows which were visited before.
+    ``verb``: what goes on after a failure.
     """
 
     role: str
@@ -43,6 +44,7 @@ class Work:
     destroy_data: bool = False
     dismissed: bool = False
     unknown: bool = False
+    verb: Literal["up", "down"] = "up"
 
 
 @dataclass(frozen=True)

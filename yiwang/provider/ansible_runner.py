@@ -25,9 +25,10 @@ Listener = Callable[[dict[str, Any]], None]
 
 @dataclass
 class HostOutcome:
-    """How it went on one host. ``unit``: the systemd unit the failed task was about."""
+    """How it went on one host. ``touched``: a task has run there. ``unit``: the systemd unit the failed task was about."""
 
     changed: int = 0
+    touched: bool = False
     failed: bool = False
     unreachable: bool = False
     task: str = ""
@@ -75,6 +76,8 @@ async def execute(run: Run, processes: Processes, listener: Listener) -> Outcome
 
 def _note(outcome: Outcome, report: dict[str, Any]) -> bool:
     """Enter a report into the outcome; whether it was the last one."""
+    if report["event"] == "result" and report["status"] in {"ok", "changed", "failed"}:
+        outcome.hosts[report["host"]].touched = True
     if report["event"] == "result" and report["status"] in {"failed", "unreachable"}:
         host = outcome.hosts[report["host"]]
         host.task, host.message, host.unit = report["task"], report["message"], report.get("unit")
