@@ -157,7 +157,7 @@ def test_a_ruleset_that_shuts_the_operator_out_is_taken_back_by_the_host(lab: An
 CLOUD = """
 useradd --create-home --shell /bin/bash debian
 install -d -m 0700 -o debian -g debian /home/debian/.ssh
-cat /home/yiwang/.ssh/authorized_keys > /home/debian/.ssh/authorized_keys
+grep -v "^#" /home/yiwang/.ssh/authorized_keys > /home/debian/.ssh/authorized_keys
 echo "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJustForTheTestsJustForTheTestsJustForTheTes guest" >> /home/debian/.ssh/authorized_keys
 chown debian: /home/debian/.ssh/authorized_keys
 echo "debian ALL=(ALL) NOPASSWD:ALL" > /etc/sudoers.d/90-cloud-init-users
