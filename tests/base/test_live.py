@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import difflib
 import re
+import subprocess
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -46,10 +47,16 @@ def test_what_the_automation_account_does_as_root_is_in_the_journal(lab: Any) ->
     assert f"COMMAND=/usr/bin/true {mark}" in lab.ssh("p-core", "sudo journalctl -q -t sudo --no-pager -n 20")
 
 
-def test_roots_password_is_set_and_opens_no_door_but_the_console(lab: Any) -> None:
+def test_roots_password_is_the_one_that_outputs_shows_and_opens_no_door_but_the_console(lab: Any) -> None:
     assert lab.ssh("p-core", "sudo passwd -S root").split()[1] == "P"
-    shadows = {host: lab.ssh(host, "sudo getent shadow root") for host in ("p-core", "p-data")}
-    assert len({line.split(":")[1] for line in shadows.values()}) == 2
+    hashes = {host: lab.ssh(host, "sudo getent shadow root").split(":")[1] for host in ("p-core", "p-data")}
+    hidden = lab.json("outputs", "--site", "province")["province"]["rescue_passwords"]
+    shown = lab.json("outputs", "--site", "province", "--show-secrets")["province"]["rescue_passwords"]
+    assert set(hidden.values()) == {"[secret]"}
+    for host, found in hashes.items():
+        command = ["openssl", "passwd", "-6", "-salt", found.split("$")[2], "-stdin"]
+        assert subprocess.run(command, input=shown[host], capture_output=True, text=True, check=True).stdout.strip() == found
+    assert len(set(hashes.values())) == len(hashes)
 
 
 def test_a_host_proves_its_name_with_a_certificate_that_the_others_trust(lab: Any) -> None:

@@ -24,6 +24,7 @@ RENEW_BEFORE = 30
 RESCUE_LENGTH = 24
 # Without letters and digits that look alike on a console.
 RESCUE_ALPHABET = "abcdefghijkmnpqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789"
+RESCUE_OUTPUT = "rescue_passwords"
 _OPENSSH = b"openssh-key-v1\0"
 
 
@@ -47,6 +48,10 @@ class Base(pulumi.ComponentResource):
             opts=child,
         )
         self.register_outputs({})
+
+    def export(self) -> None:
+        """Export root's passwords by host: whoever stands at a console has to read one there is no other way to."""
+        pulumi.export(RESCUE_OUTPUT, {host: pulumi.Output.secret(secret.value) for host, secret in self.rescue.items()})
 
     def _host(self, province: Province, host: Host) -> dict[str, Any]:
         certificate = self.certificates[host.name]
