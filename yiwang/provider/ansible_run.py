@@ -144,11 +144,12 @@ def _playbook(work: Work) -> list[dict[str, Any]]:
                 "tasks": [{"name": "First contact", "ansible.builtin.import_role": {"name": work.role, "tasks_from": "bootstrap"}}],
             }
         )
+    subset = sources.fact_subset(work.role)
     play: dict[str, Any] = {
         "name": f"{work.role}: {work.entry}",
         "hosts": "all",
-        "gather_facts": True,
-        "gather_subset": list(sources.fact_subset()),
+        "gather_facts": bool(subset),
+        **({"gather_subset": list(subset)} if subset else {}),
         "become": True,
         # A host that fails in the middle still gets the restarts of what it has changed: a rerun would not notify again.
         "force_handlers": True,
