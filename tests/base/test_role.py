@@ -102,6 +102,25 @@ def test_each_capability_that_the_role_asks_for_is_reported_when_it_is_missing()
     assert needs - used == {"audit"}, "no task has rules of the audit log yet"
 
 
+def test_what_the_role_says_to_people_is_there_in_both_languages() -> None:
+    told = load("vars/main.yml")
+    texts = [*told["_base_refusals"].values(), *(need["what"] for need in told["_base_needs"]), told["_base_settings_missing"]]
+    for text in texts:
+        assert set(text) == {"zh", "en"}
+        assert re.search("[\u4e00-\u9fff]", text["zh"])
+        assert text["en"].isascii()
+        # Both say the same: they name the same values.
+        values = [re.findall(r"_base_\w+(?:\.\w+)*|base_\w+", text[language]) for language in ("zh", "en")]
+        assert sorted(values[0]) == sorted(values[1])
+    spoken = [
+        task[module].get("fail_msg", task[module].get("msg"))
+        for _, task in tasks()
+        for module in task
+        if module.endswith((".assert", ".fail"))
+    ]
+    assert sorted(spoken) == sorted(f"{{{{ _base_refusals.{name}[_base_language] }}}}" for name in told["_base_refusals"])
+
+
 @pytest.fixture
 def look() -> dict[str, Any]:
     """The names of files/look.py, without running it."""

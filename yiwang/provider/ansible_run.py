@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import yaml
 
-from yiwang import paths
+from yiwang import messages, paths
 from yiwang.provider import sources, values
 
 CALLBACK = "events"
@@ -119,6 +119,7 @@ def _inventory(work: Work, public: dict[str, Any]) -> dict[str, Any]:
         "yiwang_role": work.role,
         "yiwang_templates": str(paths.data("templates")),
         "yiwang_destroy_data": work.destroy_data,
+        "yiwang_language": messages.language(),
     }
     return {"all": {"vars": {**public, **ours}, "hosts": {host: _host_variables(host, entry) for host, entry in work.hosts.items()}}}
 

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from yiwang import rundir, ssh
 from yiwang.errors import UserError
-from yiwang.messages import t
+from yiwang.messages import of, t
 from yiwang.provider import ansible_run, ansible_runner, sources, values
 from yiwang.provider.ansible_run import Work
 from yiwang.provider.ansible_runner import HostOutcome, Outcome
@@ -168,7 +168,7 @@ class Worker:
     def _report_skipped(self, work: Work, outcome: Outcome) -> None:
         for name, host in outcome.hosts.items():
             for part in host.skipped:
-                fields = {key: self.scrubber.text(str(value)) for key, value in part.items() if key in ("capability", "what")}
+                fields = {key: self.scrubber.text(of(value)) for key, value in part.items() if key in ("capability", "what")}
                 self.events.write("host_skipped", site=work.site, role=work.role, host=name, **fields)
 
     async def _journal(self, name: str, host: HostOutcome, access: Access, seconds: float) -> list[str]:
