@@ -53,7 +53,7 @@ FILLED: dict[str, typing.Collection[str | tuple[str, str]]] = {
     "deployment.health_{}": ("ok", "failed", "unknown", *(problem.value for problem in Problem)),
     "deployment.op_{}": OPERATIONS.split(),
     "deployment.under_way_{}": ("creating", "updating", "deleting", "reading", "importing"),
-    "deployment.unknown_{}": ("site", "host"),
+    "deployment.unknown_{}": ("site", "host", "host_here"),
     "engine.column_{}": columns("commands/state.py"),
     "engine.what_{}": ("remote", "import", "transforms", "hooks", "migrations", "parameterized"),
     "inventory.expect_{}": KINDS,

@@ -20,7 +20,7 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "yiwang"
 
 # Who may import whom: everything above what is named, nothing else of ours. `core` is the modules directly in yiwang/.
-CORE = {"errors", "messages", "paths", "files", "rundir", "output", "processes", "ssh"}
+CORE = {"errors", "messages", "paths", "files", "rundir", "output", "processes", "ssh", "keys"}
 MAY_IMPORT = {
     "standard": set(),
     "inventory": CORE | {"standard"},

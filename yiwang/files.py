@@ -46,8 +46,10 @@ def sync_directory(directory: Path) -> None:
 
 
 def make_private(directory: Path) -> Path:
-    """Make ``directory`` (and its parents) with mode 0700 and return it."""
-    directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    """Make ``directory``, and those above it that are missing, with mode 0700 and return it."""
+    # The mode that `mkdir` takes is not for the parents.
+    for missing in reversed([each for each in (directory, *directory.parents) if not each.exists()]):
+        missing.mkdir(mode=0o700, exist_ok=True)
     directory.chmod(0o700)
     return directory
 

@@ -56,6 +56,11 @@ def catalogue(noun: str) -> dict[str, dict[str, str]]:
     return loaded or {}
 
 
+def of(texts: object) -> str:
+    """A text that comes in several languages (``{zh: …, en: …}``), in the one in use; any other value as text."""
+    return str(texts.get(language(), texts)) if isinstance(texts, dict) else str(texts)
+
+
 def t(key: str, /, **values: object) -> str:
     """The text of ``key`` (``noun.entry``) in the language in use, with ``values`` filled in.
 

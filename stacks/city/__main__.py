@@ -4,4 +4,4 @@ from yiwang.components import Base, authority, current
 
 here = current()
 
-Base(here, authority.issuer_of(here))
+Base(here, authority.issuer_of(here)).export()

@@ -6,4 +6,4 @@ here = current()
 owner = Authority(here.site, (here.site,))
 authority.export(owner, ())
 
-Base(here, owner.issuers[here.site.name])
+Base(here, owner.issuers[here.site.name]).export()

@@ -6,4 +6,4 @@ here = current()
 owner = Authority(here.site, (here.site, *here.below))
 authority.export(owner, here.below)
 
-Base(here, owner.issuers[here.site.name])
+Base(here, owner.issuers[here.site.name]).export()

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import re
+import subprocess
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from base import base_support
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 pytestmark = pytest.mark.lab
 
@@ -37,10 +47,16 @@ def test_what_the_automation_account_does_as_root_is_in_the_journal(lab: Any) ->
     assert f"COMMAND=/usr/bin/true {mark}" in lab.ssh("p-core", "sudo journalctl -q -t sudo --no-pager -n 20")
 
 
-def test_roots_password_is_set_and_opens_no_door_but_the_console(lab: Any) -> None:
+def test_roots_password_is_the_one_that_outputs_shows_and_opens_no_door_but_the_console(lab: Any) -> None:
     assert lab.ssh("p-core", "sudo passwd -S root").split()[1] == "P"
-    shadows = {host: lab.ssh(host, "sudo getent shadow root") for host in ("p-core", "p-data")}
-    assert len({line.split(":")[1] for line in shadows.values()}) == 2
+    hashes = {host: lab.ssh(host, "sudo getent shadow root").split(":")[1] for host in ("p-core", "p-data")}
+    hidden = lab.json("outputs", "--site", "province")["province"]["rescue_passwords"]
+    shown = lab.json("outputs", "--site", "province", "--show-secrets")["province"]["rescue_passwords"]
+    assert set(hidden.values()) == {"[secret]"}
+    for host, found in hashes.items():
+        command = ["openssl", "passwd", "-6", "-salt", found.split("$")[2], "-stdin"]
+        assert subprocess.run(command, input=shown[host], capture_output=True, text=True, check=True).stdout.strip() == found
+    assert len(set(hashes.values())) == len(hashes)
 
 
 def test_a_host_proves_its_name_with_a_certificate_that_the_others_trust(lab: Any) -> None:
@@ -95,3 +111,42 @@ def test_what_somebody_changed_by_hand_is_found_and_put_back(lab: Any) -> None:
     assert lab.ssh("p-data", "bash -lc 'echo $TMOUT'").strip() == "600"
     assert lab.ssh("p-data", "systemctl show chrony --property=ExecMainPID") != chrony
     assert not lab.ssh("p-data", "ls /etc/modprobe.d/yiwang.conf /etc/sysctl.d/90-yiwang.conf 2>/dev/null", check=False)
+
+
+def authority(name: str) -> str:
+    """A certificate authority of somebody else's (PEM)."""
+    key, subject = ec.generate_private_key(ec.SECP256R1()), x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    now = datetime.now(UTC)
+    builder = x509.CertificateBuilder(subject, subject, key.public_key(), x509.random_serial_number(), now, now + timedelta(days=30))
+    signed = builder.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True).sign(key, hashes.SHA256())
+    return signed.public_bytes(serialization.Encoding.PEM).decode()
+
+
+@contextlib.contextmanager
+def host_variables(lab: Any, host: str, **variables: Any) -> Iterator[None]:
+    """While the body runs, the inventory says this of the host besides what it says anyway."""
+    file: Path = lab.inventory / "host_vars" / f"{host}.yml"
+    file.parent.mkdir(exist_ok=True)
+    before = file.read_text() if file.exists() else None
+    file.write_text((before or "") + yaml.safe_dump(variables))
+    try:
+        yield
+    finally:
+        if before is None:
+            file.unlink()
+        else:
+            file.write_text(before)
+
+
+def test_an_authority_that_the_inventory_no_longer_names_is_trusted_no_more(lab: Any) -> None:
+    links = "find /etc/ssl/certs -lname '*yiwang-mirror*'; find /etc/ssl/certs -xtype l; grep -c BEGIN /etc/ssl/certs/ca-certificates.crt"
+    one = ("--yes", "--site", "province", "--host", "p-data")
+    before = lab.ssh("p-data", links).split()
+    with host_variables(lab, "p-data", base_ca_certificates={"mirror": authority("mirror")}):
+        lab("up", *one)
+        pem, named, bundle = lab.ssh("p-data", links).split()
+        assert Path(pem).parent == Path(named).parent == Path("/etc/ssl/certs")
+        assert int(bundle) == int(before[-1]) + 1
+    lab("up", *one)
+    assert lab.ssh("p-data", links).split() == before
+    assert lab.json("up", *one, "--reapply")["sites"][0]["hosts"]["p-data"]["tasks"] == []

@@ -88,7 +88,7 @@ def test_what_an_interrupted_run_owes_is_a_handler() -> None:
     handlers = {task["name"] for path, task in tasks() if path.parent.name == "handlers"}
     look = (ROLE / "files/look.py").read_text()
     services = re.findall(r'^    "([\w-]+)": \(.+\),$', look, re.MULTILINE)
-    owed = {f"Restart {name}" for name in services} | set(re.findall(r'append\("([^"]+)"\)', look))
+    owed = {f"Restart {name}" for name in services if name != "trust"} | set(re.findall(r'append\("([^"]+)"\)', look))
     assert {"Restart chrony", "Restart ssh", "Restart systemd-journald"} <= owed
     assert owed == handlers
 
@@ -100,6 +100,25 @@ def test_each_capability_that_the_role_asks_for_is_reported_when_it_is_missing()
         used |= set(re.findall(r"base_capabilities\.(\w+)", path.read_text()))
     assert needs == set(load("defaults/main.yml")["base_capabilities"])
     assert needs - used == {"audit"}, "no task has rules of the audit log yet"
+
+
+def test_what_the_role_says_to_people_is_there_in_both_languages() -> None:
+    told = load("vars/main.yml")
+    texts = [*told["_base_refusals"].values(), *(need["what"] for need in told["_base_needs"]), told["_base_settings_missing"]]
+    for text in texts:
+        assert set(text) == {"zh", "en"}
+        assert re.search("[\u4e00-\u9fff]", text["zh"])
+        assert text["en"].isascii()
+        # Both say the same: they name the same values.
+        values = [re.findall(r"_base_\w+(?:\.\w+)*|base_\w+", text[language]) for language in ("zh", "en")]
+        assert sorted(values[0]) == sorted(values[1])
+    spoken = [
+        task[module].get("fail_msg", task[module].get("msg"))
+        for _, task in tasks()
+        for module in task
+        if module.endswith((".assert", ".fail"))
+    ]
+    assert sorted(spoken) == sorted(f"{{{{ _base_refusals.{name}[_base_language] }}}}" for name in told["_base_refusals"])
 
 
 @pytest.fixture
@@ -132,12 +151,58 @@ def test_the_ssh_session_is_found_above_sudo(look: dict[str, Any]) -> None:
     assert json.loads(done.stdout) == {"peer": "192.0.2.10", "host": "192.0.2.20", "port": "2222"}
 
 
-def test_a_file_is_newer_than_its_reader_whatever_time_somebody_gives_it(look: dict[str, Any], tmp_path: Path) -> None:
-    file = tmp_path / "file"
+def test_what_a_service_has_read_is_told_without_comparing_clocks(look: dict[str, Any], tmp_path: Path) -> None:
+    """The script of the handlers writes the record, look.py compares: also when the clock was ahead, or somebody sets a file's time."""
+    file, names = tmp_path / "file", look["unread"].__globals__
+    record, pattern = tmp_path / "read", f"{tmp_path}/fil*"
+    names["RECORDS"], names["READS"] = record, {"service": (pattern,)}
+    script = (ROLE / "files/reread.sh").read_text().replace("/var/lib/yiwang/read", str(record))
+
+    def reread(command: str = "true") -> int:
+        return subprocess.run(["/bin/sh", "-c", script, "reread", "service", command, pattern], check=False).returncode
+
+    assert not look["unread"]("service"), "nothing to read, nothing read"
     file.write_text("text\n")
+    assert look["unread"]("service")
+    assert reread("false") != 0
+    assert look["unread"]("service"), "a service that did not start has read nothing"
+    assert reread() == 0
+    assert not look["unread"]("service")
+    os.utime(file, (4e9, 4e9))  # as a clock that is years ahead leaves it
+    assert look["unread"]("service")
+    assert reread() == 0
+    assert not look["unread"]("service")
+    file.write_text("other\n")
     os.utime(file, (0, 0))
-    assert look["written"](file) > 1e9
-    assert look["written"](tmp_path / "none") == 0
+    assert look["unread"]("service")
+    reread(f"echo late > {file}")
+    assert look["unread"]("service"), "what changes while the service starts may not have been read"
+    file.unlink()
+    assert look["unread"]("service")
+    assert reread() == 0
+    assert not look["unread"]("service")
+
+
+def test_the_files_that_services_read_are_the_same_for_those_who_write_and_who_look(look: dict[str, Any]) -> None:
+    assert {name: list(files) for name, files in look["READS"].items()} == load("vars/main.yml")["_base_reads"]
+    written = json.dumps([task for _, task in tasks()]) + json.dumps(load("vars/main.yml"))
+    assert all(file in written for files in look["READS"].values() for file in files)
+
+
+def test_the_first_account_loses_its_own_rules_and_the_operators_keys_and_no_others(tmp_path: Path) -> None:
+    close = runpy.run_path(str(ROLE / "files/close_account.py"))
+    close["rules_of"].__globals__["ROOT"] = tmp_path
+    (tmp_path / "etc/sudoers.d").mkdir(parents=True)
+    for name, text in {
+        "90-cloud-init-users": "# Created by cloud-init\n\ndebian ALL=(ALL) NOPASSWD:ALL\n",
+        "people": "debian ALL=(ALL) ALL\nwang ALL=(ALL) ALL\n",
+        "README": "# nothing\n",
+        "debian2": "debian2 ALL=(ALL) NOPASSWD:ALL\n",
+    }.items():
+        (tmp_path / "etc/sudoers.d" / name).write_text(text)
+    assert [path.name for path in close["rules_of"]("debian")] == ["90-cloud-init-users"]
+    lines = ["ssh-ed25519 AAAAours a comment\n", 'from="10.0.0.0/8" ssh-ed25519 AAAAours\n', "ssh-ed25519 AAAAother\n", "# text\n"]
+    assert close["without"]("".join(lines), ["ssh-ed25519 AAAAours"]) == "".join(lines[2:])
 
 
 def test_the_first_contact_reads_package_lists_that_were_never_read(tmp_path: Path) -> None:

@@ -117,10 +117,9 @@ def test_operators_whose_range_is_not_listed_are_refused_before_they_shut_themse
     lab("up", "--yes", "--site", "jinan", "--host", "c-jinan")
 
 
-def test_a_ruleset_that_shuts_the_operator_out_is_taken_back_by_the_host(lab: Any, tmp_path: Path) -> None:
-    """The firewall's tasks without the question that preflight asks before them."""
-    tasks = [{"name": each, "ansible.builtin.import_role": {"name": "base", "tasks_from": each}} for each in ("look", "firewall")]
-    variables = {"base_firewall_input": [], "base_firewall_output": [], "base_ssh_port": 22}
+def play(lab: Any, tmp_path: Path, variables: dict[str, Any], *verbs: str) -> subprocess.CompletedProcess[str]:
+    """Task files of the role on p-data, without the questions that preflight asks before them."""
+    tasks = [{"name": each, "ansible.builtin.import_role": {"name": "base", "tasks_from": each}} for each in verbs]
     (tmp_path / "play.json").write_text(
         json.dumps([{"hosts": "all", "gather_facts": False, "become": True, "vars": variables, "tasks": tasks}])
     )
@@ -139,6 +138,12 @@ def test_a_ruleset_that_shuts_the_operator_out_is_taken_back_by_the_host(lab: An
         subprocess.run(["ssh", "-F", config, "-O", "exit", "p-data"], check=False, capture_output=True)
     finally:
         shutil.rmtree(run)
+    return done
+
+
+def test_a_ruleset_that_shuts_the_operator_out_is_taken_back_by_the_host(lab: Any, tmp_path: Path) -> None:
+    variables = {"base_firewall_input": [], "base_firewall_output": [], "base_ssh_port": 22}
+    done = play(lab, tmp_path, variables, "look", "firewall")
     assert done.returncode == 2, done.stdout + done.stderr
     assert "the host has taken its former one back" in done.stdout
     assert lab.ssh("p-data", "sudo nft list ruleset") == base_support.in_force("p-data")
@@ -147,3 +152,51 @@ def test_a_ruleset_that_shuts_the_operator_out_is_taken_back_by_the_host(lab: An
     lab("up", "--yes", "--refresh", "--site", "province", "--host", "p-data")
     loaded = lab.ssh("p-data", "sudo cat /var/lib/yiwang/nftables.loaded").strip()
     assert lab.ssh("p-data", "sudo nft list ruleset | sha256sum").split()[0] == loaded
+
+
+CLOUD = """
+useradd --create-home --shell /bin/bash debian
+install -d -m 0700 -o debian -g debian /home/debian/.ssh
+grep -v "^#" /home/yiwang/.ssh/authorized_keys > /home/debian/.ssh/authorized_keys
+echo "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJustForTheTestsJustForTheTestsJustForTheTes guest" >> /home/debian/.ssh/authorized_keys
+chown debian: /home/debian/.ssh/authorized_keys
+echo "debian ALL=(ALL) NOPASSWD:ALL" > /etc/sudoers.d/90-cloud-init-users
+sed -i /^AllowGroups/d /etc/ssh/sshd_config
+systemctl reload ssh
+rm /etc/sudoers.d/yiwang /home/yiwang/.ssh/authorized_keys
+"""
+
+
+def test_the_account_that_a_cloud_image_comes_with_is_closed_by_the_first_run(lab: Any) -> None:
+    """A host as a cloud image leaves it: the automation account cannot sign in yet, `debian` can, and may do everything."""
+    facts = lab.inventory / "province.yml"
+    text = facts.read_text()
+    one = ("up", "--yes", "--site", "province", "--host", "p-data")
+    lab.ssh("p-data", f"sudo sh -ec '{CLOUD}'")
+    assert sign_in(lab, "p-data", "debian", "-oBatchMode=yes").stdout == "debian\n"
+    try:
+        facts.write_text(text.replace("access:\n", "access:\n  bootstrap_user: debian\n"))
+        lab(*one)
+        assert sign_in(lab, "p-data", "yiwang", "-oBatchMode=yes").stdout == "yiwang\n"
+        assert sign_in(lab, "p-data", "debian", "-oBatchMode=yes").returncode == 255
+        assert lab.ssh("p-data", "sudo cut -d ' ' -f 3 /home/debian/.ssh/authorized_keys").split() == ["guest"]
+        # Neither a rule of sudo is left, nor would one help: the account has expired.
+        assert "not allowed to run sudo" in lab.ssh("p-data", "sudo sudo -l -U debian", check=False)
+        lab.ssh("p-data", "echo 'debian,root ALL=(ALL) NOPASSWD:ALL' | sudo tee /etc/sudoers.d/other >&2")
+        assert not lab.ssh("p-data", "sudo setpriv --reuid debian --regid debian --init-groups sudo -n id -u", check=False).strip()
+        assert lab.json(*one, "--reapply")["sites"][0]["hosts"]["p-data"]["tasks"] == []
+    finally:
+        facts.write_text(text)
+        lab.ssh("p-data", "sudo rm -f /etc/sudoers.d/other; sudo userdel --remove debian 2>&1", check=False)
+        lab(*one)
+
+
+def test_an_sshd_config_that_shuts_the_operator_out_is_taken_back_by_the_host(lab: Any, tmp_path: Path) -> None:
+    """The automation account is not in the group that the new file asks for."""
+    before = lab.ssh("p-data", "sudo sha256sum /etc/ssh/sshd_config")
+    variables = {"base_automation_user": "nobody", "base_ssh_port": 22}
+    done = play(lab, tmp_path, variables, "look", "ssh")
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert "the host has taken its former one back" in done.stdout
+    assert lab.ssh("p-data", "sudo sha256sum /etc/ssh/sshd_config") == before
+    lab("up", "--yes", "--refresh", "--site", "province", "--host", "p-data")

@@ -64,6 +64,24 @@ class Offline(Yiwang):
         self.checkpoint(project, new).write_text(text)
         path.unlink()
 
+    def apply(self, project: str, stack: str, *hosts: str) -> None:
+        """Record the role `base` as if it had once been applied on these hosts."""
+        path = self.checkpoint(project, stack)
+        document = json.loads(path.read_text())
+        resources = document["checkpoint"]["latest"]["resources"]
+        like = next(each for each in resources if each["type"] == "yiwang:index:Secret")
+        entries = {host: {"address": "192.0.2.1", "port": 22, "variables": {}} for host in hosts}
+        named = {"role": "base", "site": stack, "digest": "once"}
+        role = {key: like[key] for key in ("custom", "parent", "provider")} | {
+            "urn": f"{like['urn'].rpartition('$')[0]}$yiwang:index:Role::base",
+            "type": "yiwang:index:Role",
+            "id": f"{stack}/base",
+            "inputs": {**named, "hosts": entries, "variables": {}},
+            "outputs": {**named, "results": {host: {"applied": "once"} for host in hosts}},
+        }
+        resources.append(role)
+        path.write_text(json.dumps(document))
+
     def begin(self, *arguments: str) -> subprocess.Popen[str]:
         """A verb whose stderr can be read line by line."""
         return subprocess.Popen(

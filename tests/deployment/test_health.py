@@ -82,7 +82,10 @@ FINE = engine.Result(True, {}, 0, (), {}, (), ())
 @pytest.fixture
 def stack(tmp_path: Path) -> engine.Stack:
     """A city with one role on two hosts, one of which is due a visit, and a certificate."""
-    results = {"c-one": {"applied": "x", "facts": {"units": UNITS}, "skipped": [{"capability": "clock", "what": "x"}]}, "c-two": {}}
+    results = {
+        "c-one": {"applied": "x", "facts": {"units": UNITS}, "skipped": [{"capability": "clock", "what": {"zh": "时钟", "en": "x"}}]},
+        "c-two": {},
+    }
     recorded = [
         Resource(
             urn=URN.format(ROLE, "base"),

@@ -239,6 +239,31 @@ def test_down_takes_a_site_away_and_asks_before(recorded: Offline) -> None:
     assert again.stdout.splitlines()[-1] == "no changes; sites: national"
 
 
+def test_a_site_whose_host_is_dead_can_be_taken_away(recorded: Offline) -> None:
+    """The role was once applied on two hosts; neither answers any more."""
+    recorded.apply("national", "national", "n-core", "n-old")
+    failed = recorded("down", "--site", "national", "--destroy-data", "--yes", check=False)
+    assert failed.returncode == ExitCode.HOST
+    way = f"yiwang down --site national --destroy-data --inventory {recorded.inventory}"
+    assert way in failed.stderr, "what goes on is the verb that failed"
+    assert "yiwang up" not in failed.stdout + failed.stderr
+    assert all(f"if it will never answer again, add --gone {host}" in failed.stderr for host in ("n-core", "n-old"))
+    slip = recorded("down", "--site", "national", "--gone", "n-cor", "--yes", check=False)
+    assert slip.returncode == ExitCode.INPUT
+    assert "n-core" in slip.stderr
+    half = recorded("down", "--site", "national", "--gone", "n-old", "--yes", check=False)
+    assert half.returncode == ExitCode.HOST
+    assert "yiwang down --site national --gone n-old --inventory" in half.stderr
+    both = ("down", "--site", "national", "--gone", "n-old", "--gone", "n-core")
+    assert recorded(*both, check=False).returncode == ExitCode.INPUT, "it asks"
+    done = recorded(*both, "--yes", "--json")
+    hosts = json.loads(done.stdout)["sites"][0]["hosts"]
+    assert all("declared gone" in host["gone"][0] for host in hosts.values())
+    assert set(hosts) == {"n-core", "n-old"}
+    assert "n-old" in done.stderr
+    assert recorded.resources("national", "national") == []
+
+
 def test_a_site_that_left_the_inventory_is_listed_and_can_be_taken_away(recorded: Offline) -> None:
     recorded.rename("national", "national", "elsewhere")
     way = "yiwang down --site elsewhere"

@@ -785,6 +785,11 @@ CASES = (
         append(ALL, "base_apt_sources: |\n  Types: deb\n  URIs: https://mirror.example/debian\n"),
         'group_vars/all.yml:20: base_apt_sources: "Types: deb\\nURIs: https://mirror.example/debian\\n": expected package sources that have Types, URIs, Suites each; write them in deb822 form',
     ),
+    case(
+        "options of apt without an end",
+        append(ALL, "base_apt_conf: Acquire::Retries 3\n"),
+        'group_vars/all.yml:20: base_apt_conf: "Acquire::Retries 3": expected options as in apt.conf; for instance Acquire::http::Proxy "http://proxy.example:3128"; (a semicolon at the end, addresses in quotes)',
+    ),
     # Several at once
     case(
         "several",

@@ -68,6 +68,7 @@ def test_the_play() -> None:
     (play,) = read(run().files["playbook.yml"])
     assert play["roles"] == [{"role": "probe"}]
     assert play["force_handlers"] is True
+    assert play["gather_facts"] is False
     first, second = read(run(bootstrap=frozenset({"two"}), bootstrap_user="debian").files["playbook.yml"])
     assert (first["hosts"], first["remote_user"], first["become"], first["gather_facts"]) == ("two", "debian", True, False)
     assert second["hosts"] == "all"

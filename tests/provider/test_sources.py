@@ -81,7 +81,10 @@ def test_tasks_and_their_files_are_known_beforehand(tree: Path) -> None:
     )
 
 
-def test_one_subset_of_facts_serves_all_roles(tree: Path) -> None:
-    subset = sources.fact_subset()
-    assert subset[:2] == ("!all", "!min")
-    assert {"network", "distribution"} <= set(subset)
+def test_only_facts_that_a_role_lists_are_gathered_and_once_for_all_roles(tree: Path) -> None:
+    (tree / "roles/plain/tasks").mkdir(parents=True)
+    assert sources.fact_subset("plain") == ()
+    assert sources.fact_subset("web") == ("!all", "!min", "network")
+    (tree / "roles/plain/meta").mkdir()
+    (tree / "roles/plain/meta/facts.yml").write_text("[distribution]\n")
+    assert sources.fact_subset("web") == sources.fact_subset("plain") == ("!all", "!min", "distribution", "network")

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 import subprocess
 from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from pathlib import Path
 
-from yiwang import lab, ssh
+from yiwang import keys, lab, ssh
 from yiwang.commands import _lab_state
 from yiwang.errors import ExitCode, UserError
 from yiwang.files import make_private, write_atomic
@@ -20,7 +19,7 @@ from yiwang.rundir import RunDir
 
 
 def spec_of(province: Province) -> LabSpec:
-    """The lab of an inventory. Makes the login key when there is none. Raises UserError (exit 3) for what a lab cannot be."""
+    """The lab of an inventory. Makes what is missing of the key pair. Raises UserError (exit 3) for what a lab cannot be."""
     return LabSpec(
         name=lab.lab_name(province.directory),
         directory=province.directory,
@@ -28,7 +27,7 @@ def spec_of(province: Province) -> LabSpec:
         hosts=tuple(_host(host) for host in province.hosts.values()),
         paths=tuple(_path(province, path) for path in province.paths),
         operator=_operator(province),
-        authorized_key=_public_key(province.access.key_file),
+        authorized_key=keys.pair(province.access.key_file.expanduser()),
     )
 
 
@@ -142,28 +141,3 @@ def _free(
             if address in zone and address not in taken:
                 return address
     return None
-
-
-def _public_key(key_file: Path) -> str:
-    """The public half of the login key, which is made when it is missing. Raises UserError (exit 3)."""
-    key = key_file.expanduser()
-    if not key.is_file():
-        _make_key(key)
-    done = subprocess.run(["ssh-keygen", "-y", "-f", str(key)], capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)  # noqa: S607
-    if done.returncode != 0 or not re.match(r"(ssh|ecdsa|sk)-\S+ \S+", done.stdout):
-        raise UserError(t("lab.bad_key", path=key), code=ExitCode.INPUT, fix=t("lab.bad_key_fix"))
-    return done.stdout.strip()
-
-
-def _make_key(key: Path) -> None:
-    argv = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "yiwang", "-f", str(key)]
-    try:
-        make_private(key.parent)
-        done = subprocess.run(argv, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
-        reason = (
-            "" if done.returncode == 0 else (done.stderr or done.stdout or f"ssh-keygen: exit {done.returncode}").strip().splitlines()[-1]
-        )
-    except OSError as error:
-        reason = str(error)
-    if reason:
-        raise UserError(t("lab.no_key", path=key, reason=reason), code=ExitCode.INPUT, fix=t("lab.no_key_fix"))

@@ -31,6 +31,7 @@ def register(app: typer.Typer) -> None:
     def down(
         inventory: InventoryOption = None,
         site: SiteOption = None,
+        gone: Annotated[list[str] | None, typer.Option("--gone", metavar="HOST", help=t("cli.gone"), show_default=False)] = None,
         destroy_data: Annotated[bool, typer.Option("--destroy-data", help=t("cli.destroy_data"))] = False,
         yes: YesOption = False,
         engine_name: EngineOption = EMBEDDED,
@@ -41,9 +42,11 @@ def register(app: typer.Typer) -> None:
         console = Console(json_output=json_output, quiet=quiet)
         with session("down", inventory_directory(inventory), console, site, engine_name=engine_name, with_departed=True) as work:
             recorded.require_below_gone(work.province, work.selection, work.driver)
+            hosts = recorded.gone(work.selection, work.driver, work.stack, gone or ())
             names = ", ".join(chosen.name for chosen in work.selection.sites)
-            confirm(t("deployment.confirm_down", sites=names), yes=yes)
-            run = work.run(destroy_data=destroy_data)
+            question = "deployment.confirm_down_gone" if hosts else "deployment.confirm_down"
+            confirm(t(question, sites=names, hosts=", ".join(hosts)), yes=yes)
+            run = work.run(destroy_data=destroy_data, gone=hosts)
             results = work.do(run, lambda: runner.destroy(run))
             found = work.record(results, work.progress.events, _left(work, results))
             console.result({"sites": found}, summary.describe(found, planned=False))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import subprocess
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -12,10 +11,9 @@ from typing import Annotated
 
 import typer
 
-from yiwang import ssh
+from yiwang import keys, ssh
 from yiwang.commands._options import InventoryOption, JsonOption, QuietOption, YesOption, example, inventory_directory
 from yiwang.errors import ExitCode, UserError
-from yiwang.files import make_private, write_atomic
 from yiwang.messages import t
 from yiwang.output import Console
 
@@ -60,39 +58,11 @@ def _register_key(group: typer.Typer) -> None:
         province = inventories.load(inventory_directory(inventory))
         path = Path(province.access.key_file).expanduser()
         made = not path.exists()
-        public = _make_pair(path)
+        public = keys.pair(path)
         text = t("ssh.key_made" if made else "ssh.key_there", path=path)
         console.info(f"{text}\n{t('ssh.key_next', user=province.access.bootstrap_user)}")
         console.result({"key_file": path, "made": made, "public_key": public}, public)
         return ExitCode.OK
-
-
-def _make_pair(path: Path) -> str:
-    """The public key; the private one is made when it is not there. Raises UserError when that cannot be, or it cannot be used."""
-    public = path.with_name(f"{path.name}.pub")
-    try:
-        if not path.parent.is_dir():
-            make_private(path.parent)
-        if not path.exists():
-            _keygen(path, "-q", "-t", "ed25519", "-N", "", "-C", "yiwang")
-        text = _keygen(path, "-y", "-P", "")
-        if not public.is_file() or public.read_text(encoding="utf-8", errors="replace").split()[:2] != text.split()[:2]:
-            write_atomic(public, f"{text}\n", mode=0o644)
-    except OSError as error:
-        raise _no_key(path, error.strerror or str(error)) from None
-    return text
-
-
-def _keygen(path: Path, *arguments: str) -> str:
-    command = ["ssh-keygen", *arguments, "-f", str(path)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
-    if done.returncode:
-        raise _no_key(path, (done.stderr.strip().splitlines() or ["?"])[-1])
-    return done.stdout.strip()
-
-
-def _no_key(path: Path, reason: str) -> UserError:
-    return UserError(t("ssh.no_private_key", path=path, reason=reason), code=ExitCode.INPUT, fix=t("ssh.no_private_key_fix"))
 
 
 def _register_trust(group: typer.Typer) -> None:

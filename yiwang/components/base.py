@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import base64
+import contextlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pulumi
 
-from yiwang import delivery
+from yiwang import delivery, keys
 from yiwang.components.authority import Issuer
 from yiwang.components.context import Context
 from yiwang.components.firewall import rules
@@ -24,7 +24,7 @@ RENEW_BEFORE = 30
 RESCUE_LENGTH = 24
 # Without letters and digits that look alike on a console.
 RESCUE_ALPHABET = "abcdefghijkmnpqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789"
-_OPENSSH = b"openssh-key-v1\0"
+RESCUE_OUTPUT = "rescue_passwords"
 
 
 class Base(pulumi.ComponentResource):
@@ -47,6 +47,10 @@ class Base(pulumi.ComponentResource):
             opts=child,
         )
         self.register_outputs({})
+
+    def export(self) -> None:
+        """Export root's passwords by host: whoever stands at a console has to read one there is no other way to."""
+        pulumi.export(RESCUE_OUTPUT, {host: pulumi.Output.secret(secret.value) for host, secret in self.rescue.items()})
 
     def _host(self, province: Province, host: Host) -> dict[str, Any]:
         certificate = self.certificates[host.name]
@@ -81,6 +85,7 @@ def common_variables(province: Province, site: Site) -> dict[str, Any]:
     clients = province.addresses(ANY)
     return {
         "base_automation_user": province.access.user,
+        "base_bootstrap_user": province.access.bootstrap_user,
         "base_automation_public_keys": [public_key(province.access.key_file)],
         "base_names": names(province, site),
         "base_time_clients": [str(network) for networks in clients for network in networks],
@@ -119,31 +124,13 @@ def public_key(key_file: Path) -> str:
 
     Raises UserError when it is not there, or when the private half tells that it belongs to another key.
     """
-    path = key_file.with_name(f"{key_file.name}.pub")
-    try:
-        fields = path.read_text(encoding="utf-8").split()
-    except OSError:
+    path, written = keys.public_file(key_file), keys.written(key_file)
+    if not written:
         # A command that makes a key would offer to overwrite the one that opens every host.
         fix = "derive_public_key_fix" if key_file.exists() else "no_public_key_fix"
-        raise UserError(t("base.no_public_key", path=path), code=ExitCode.INPUT, fix=t(f"base.{fix}", path=key_file)) from None
-    inside = _public_half(key_file)
-    if inside and inside != "".join(fields[1:2]):
-        text, fix = t("base.other_public_key", path=path, key=key_file), t("base.derive_public_key_fix", path=key_file)
-        raise UserError(text, code=ExitCode.INPUT, fix=fix)
-    return " ".join(fields[:2])
-
-
-def _public_half(key_file: Path) -> str:
-    """The public half (base64) that OpenSSH's private keys carry in clear; empty where there is none to read."""
-    try:
-        body = "".join(line for line in key_file.read_text(encoding="ascii").splitlines() if not line.startswith("-----"))
-        rest = memoryview(base64.b64decode(body, validate=True))
-    except (OSError, ValueError):
-        return ""
-    if bytes(rest[: len(_OPENSSH)]) != _OPENSSH:
-        return ""
-    rest = rest[len(_OPENSSH) :]
-    for _ in ("cipher", "derivation", "options of the derivation"):
-        rest = rest[4 + int.from_bytes(rest[:4], "big") :]
-    rest = rest[4:]  # the number of keys: one
-    return base64.b64encode(rest[4 : 4 + int.from_bytes(rest[:4], "big")]).decode()
+        raise UserError(t("base.no_public_key", path=path), code=ExitCode.INPUT, fix=t(f"base.{fix}", path=key_file))
+    with contextlib.suppress(keys.Unusable):
+        if keys.public_half(key_file, strict=False) != written:
+            text, fix = t("base.other_public_key", path=path, key=key_file), t("base.derive_public_key_fix", path=key_file)
+            raise UserError(text, code=ExitCode.INPUT, fix=fix)
+    return " ".join(written)

@@ -35,7 +35,8 @@ class HostChanges:
     """One host's part: tasks that change something, files with their difference, and what a first run would do.
 
     ``skipped``: what the host cannot do. ``failed``: each role that failed on it, with task, message, whether the host was
-    not reachable at all, journal lines and the command that goes on. ``unread``: why it could not be looked at.
+    not reachable at all, journal lines and the command that goes on. ``unread``: why it could not be looked at. ``gone``: why
+    a removal has left it as it is and only forgotten it.
     """
 
     tasks: list[str] = field(default_factory=list)
@@ -44,6 +45,7 @@ class HostChanges:
     skipped: list[dict[str, str]] = field(default_factory=list)
     failed: list[dict[str, Any]] = field(default_factory=list)
     unread: list[str] = field(default_factory=list)
+    gone: list[str] = field(default_factory=list)
 
 
 @dataclass
@@ -187,6 +189,8 @@ def _add(site: SiteChanges, event: Event) -> None:
     elif kind == "host_failed":
         entry = {key: event.get(key) for key in ("task", "message", "journal", "resume")}
         _host(site, event["host"]).failed.append({**entry, "unreachable": bool(event.get("unreachable"))})
+    elif kind == "host_gone":
+        _host(site, event["host"]).gone.append(event["message"])
     elif kind == "host_unread":
         _host(site, event["host"]).unread.append(event["message"])
 

@@ -13,7 +13,7 @@ from typing import Any
 from yiwang import engine
 from yiwang.deployment.changes import ROLE, UNCHANGED
 from yiwang.inventory.model import Province
-from yiwang.messages import t
+from yiwang.messages import of, t
 from yiwang.ssh import Access, Completed
 
 CERTIFICATE = "yiwang:index:Certificate"
@@ -95,7 +95,8 @@ def components(
 
 def _host(name: str, result: Mapping[str, Any]) -> HostHealth:
     units = (result.get("facts") or {}).get("units") or []
-    return HostHealth(name, applied=bool(result.get("applied")), units=list(units), skipped=list(result.get("skipped") or []))
+    skipped = [{key: of(value) for key, value in part.items()} for part in result.get("skipped") or ()]
+    return HostHealth(name, applied=bool(result.get("applied")), units=list(units), skipped=skipped)
 
 
 def _certificate_days(resources: Iterable[Any], now: datetime.datetime) -> int | None:

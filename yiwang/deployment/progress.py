@@ -124,7 +124,8 @@ class Progress:
             self._console.warn(f"{event['site']} · " + t("deployment.host_unread", host=event["host"], message=event["message"]))
 
     def _on_host_gone(self, event: Event) -> None:
-        self._console.warn(t("deployment.host_gone", site=event["site"], role=event["role"], host=event["host"], message=event["message"]))
+        key = "deployment.host_declared_gone" if event.get("declared") else "deployment.host_gone"
+        self._console.warn(t(key, site=event["site"], role=event["role"], host=event["host"], message=event["message"]))
 
     def _on_role_finished(self, event: Event) -> None:
         self._running.pop((event["site"], event["role"]), None)

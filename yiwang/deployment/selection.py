@@ -35,7 +35,8 @@ class Selection:
         return waves
 
 
-def _unknown(kind: str, name: str, known: Iterable[str]) -> UserError:
+def unknown(kind: str, name: str, known: Iterable[str]) -> UserError:
+    """The error for a name that is not among the known ones; it names the nearest of them."""
     names = list(known)
     near = difflib.get_close_matches(name, names, 1)
     fix = t("deployment.did_you_mean", name=near[0]) if near else t("deployment.known", names=", ".join(names))
@@ -64,11 +65,11 @@ def select(
     every = dict(province.sites) | (gone if with_departed else {})
     for name in wanted:
         if name not in every:
-            raise _departed(name) if name in gone else _unknown("site", name, every)
+            raise _departed(name) if name in gone else unknown("site", name, every)
     known = province.hosts
     for name in limit:
         if name not in known:
-            raise _unknown("host", name, known)
+            raise unknown("host", name, known)
         if not wanted or known[name].site in wanted:
             continue
         raise UserError(

@@ -43,11 +43,18 @@ class Session:
     driver: Engine
 
     def run(
-        self, *, refresh: bool = False, detail: bool = False, reapply: bool = False, destroy_data: bool = False, replace: Iterable[str] = ()
+        self,
+        *,
+        refresh: bool = False,
+        detail: bool = False,
+        reapply: bool = False,
+        destroy_data: bool = False,
+        gone: Iterable[str] = (),
+        replace: Iterable[str] = (),
     ) -> runner.Run:
         """A run with this session's sites, hosts and observers. ``replace``: URNs of what is to be made anew."""
         variables: Mapping[str, str] = environment(
-            self.province, self.selection, self.run_dir, detail=detail, reapply=reapply, destroy_data=destroy_data
+            self.province, self.selection, self.run_dir, detail=detail, reapply=reapply, destroy_data=destroy_data, gone=gone
         )
         return runner.Run(
             self.province,

@@ -95,6 +95,7 @@ def _host_lines(site: SiteChanges, *, tasks: bool) -> list[str]:
 
 def _one_host(name: str, host: HostChanges, *, tasks: bool) -> list[str]:
     lines = ["  " + t("deployment.host_unread", host=name, message=message) for message in host.unread]
+    lines += ["  " + t("deployment.host_left", host=name, message=message) for message in host.gone]
     if host.would_run and tasks:
         lines.append("  " + t("deployment.would_run", host=name, tasks=len(host.would_run)))
         lines += [f"    - {task['task']}" + (f"  {task['file']}" if task.get("file") else "") for task in host.would_run]

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from yiwang.inventory.values import DOMAIN, HOST, WrongError, text
+from yiwang.inventory.values import DOMAIN, HOST, WrongError, account, text
 
 Validator = Callable[[Any], object]
 
@@ -24,6 +24,9 @@ KEY_CHARACTERS = 20_000
 
 _ZONE = re.compile(r"[A-Za-z0-9_+-]+(?:/[A-Za-z0-9_+-]+){0,2}")
 _KEY_TYPES = ("ssh-ed25519", "sk-ssh-ed25519@openssh.com", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ssh-rsa")
+# What is in quotes, and comments: outside of quotes also what follows the // of an address.
+_APT_WORDS = re.compile(r'"[^"\n]*"|//[^\n]*|/\*.*?\*/|^[ \t]*#(?!clear|include)[^\n]*', re.DOTALL | re.MULTILINE)
+_APT_STATEMENT = re.compile(r'(#clear |#include )?[A-Za-z][A-Za-z0-9:_./+-]*(\s|$)|""$')
 _DEB822 = ("Types", "URIs", "Suites")
 
 package = text("package", re.compile(r"[a-z0-9][a-z0-9+.-]+"))
@@ -101,13 +104,29 @@ def sources(value: Any) -> None:
             raise WrongError("deb822", fields=", ".join(_DEB822))
 
 
+def apt_conf(value: Any) -> None:
+    """Options as in apt.conf: statements that end, braces and quotes that close. The host's own apt has the last word."""
+    text = _APT_WORDS.sub(lambda found: '""' if found[0][0] == '"' else " ", value)
+    depth = 0
+    for mark in re.findall(r"[{}]", text):
+        depth += 1 if mark == "{" else -1
+        if depth < 0:
+            raise WrongError("apt_conf")
+    *statements, rest = re.split(r"[;{}]", text)
+    names = (statement.strip() for statement in statements)
+    if depth or rest.strip() or '"' in text.replace('""', "") or any(name and not _APT_STATEMENT.match(name) for name in names):
+        raise WrongError("apt_conf")
+
+
 VALUES: Mapping[str, Validator] = {
+    "base_apt_conf": apt_conf,
     "base_apt_sources": sources,
     "base_ca_certificates": certificate,
     "base_packages": package,
     "base_timezone": timezone,
     "base_time_servers": server,
     "base_automation_keys": public_key,
+    "base_login_groups": account,
     "base_shell_timeout": between(1, LONGEST_SHELL),
     "base_journal_size": journal_size,
     "base_journal_days": between(1, LONGEST_JOURNAL),

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
-import subprocess
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from yiwang import delivery
+from yiwang import keys as pairs
 from yiwang.deployment.engines import Engine, choose, stack_of
 from yiwang.deployment.engines.interface import EMBEDDED
 from yiwang.errors import UserError
@@ -63,37 +63,20 @@ def programs() -> Iterator[Finding]:
 
 def keys(path: Path) -> Iterator[Finding]:
     """The private key can be used without a person, and the public one beside it is its other half."""
-    public = path.with_name(f"{path.name}.pub")
-    derived, reason = _public_half(path)
-    if derived:
-        yield here("key_file", "ok", str(path))
-    else:
-        yield here("key_file", "fail", t("preflight.key_file", path=path, reason=reason), t("preflight.key_file_fix"))
+    public, derived = pairs.public_file(path), list[str]()
     try:
-        written = public.read_text(encoding="utf-8").split()[:2]
-    except (OSError, UnicodeDecodeError):
+        derived = pairs.public_half(path)
+        yield here("key_file", "ok", str(path))
+    except pairs.Unusable as reason:
+        yield here("key_file", "fail", t("preflight.key_file", path=path, reason=reason), t("preflight.key_file_fix"))
+    written = pairs.written(path)
+    if not written:
         yield here("public_key", "fail", t("preflight.no_public_key", path=public), t("preflight.public_key_fix", path=public))
-        return
-    if derived and written != derived:
+    elif derived and written != derived:
         text = t("preflight.other_public_key", path=public, key=path)
         yield here("public_key", "fail", text, t("preflight.public_key_fix", path=public))
     else:
         yield here("public_key", "ok", str(public))
-
-
-def _public_half(path: Path) -> tuple[list[str], str]:
-    """Kind and text of the key's public half; or nothing and the reason."""
-    try:
-        with path.open("rb"):
-            pass
-    except OSError as error:
-        return [], error.strerror or str(error)
-    if shutil.which("ssh-keygen") is None:
-        return [], t("preflight.ssh", programs="ssh-keygen")
-    command = ["ssh-keygen", "-y", "-P", "", "-f", str(path)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
-    said = done.stderr.strip().splitlines()
-    return (done.stdout.split()[:2], "") if done.returncode == 0 else ([], said[-1] if said else str(done.returncode))
 
 
 def state(province: Province, driver: Engine) -> Iterator[Finding]:

@@ -7,11 +7,11 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import yaml
 
-from yiwang import paths
+from yiwang import messages, paths
 from yiwang.provider import sources, values
 
 CALLBACK = "events"
@@ -30,6 +30,7 @@ class Work:
     ``hosts`` and ``variables`` as in the inputs of a role, secrets marked. ``bootstrap``: those hosts on which the role's
     ``bootstrap.yml`` runs before, as ``bootstrap_user``. ``check``: look only, and report differences. ``dismissed``: the
     hosts are no longer listed, one that does not answer is no failure. ``unknown``: nobody knows which were visited before.
+    ``verb``: what goes on after a failure.
     """
 
     role: str
@@ -43,6 +44,7 @@ class Work:
     destroy_data: bool = False
     dismissed: bool = False
     unknown: bool = False
+    verb: Literal["up", "down"] = "up"
 
 
 @dataclass(frozen=True)
@@ -117,6 +119,7 @@ def _inventory(work: Work, public: dict[str, Any]) -> dict[str, Any]:
         "yiwang_role": work.role,
         "yiwang_templates": str(paths.data("templates")),
         "yiwang_destroy_data": work.destroy_data,
+        "yiwang_language": messages.language(),
     }
     return {"all": {"vars": {**public, **ours}, "hosts": {host: _host_variables(host, entry) for host, entry in work.hosts.items()}}}
 
@@ -142,11 +145,12 @@ def _playbook(work: Work) -> list[dict[str, Any]]:
                 "tasks": [{"name": "First contact", "ansible.builtin.import_role": {"name": work.role, "tasks_from": "bootstrap"}}],
             }
         )
+    subset = sources.fact_subset(work.role)
     play: dict[str, Any] = {
         "name": f"{work.role}: {work.entry}",
         "hosts": "all",
-        "gather_facts": True,
-        "gather_subset": list(sources.fact_subset()),
+        "gather_facts": bool(subset),
+        **({"gather_subset": list(subset)} if subset else {}),
         "become": True,
         # A host that fails in the middle still gets the restarts of what it has changed: a rerun would not notify again.
         "force_handlers": True,

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import fcntl
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,15 +20,17 @@ from yiwang.provider.processes import Processes
 
 _F_SETPIPE_SZ = 1031
 _CHUNK = 1 << 16
+_LOOK_AGAIN = 0.02
 
 Listener = Callable[[dict[str, Any]], None]
 
 
 @dataclass
 class HostOutcome:
-    """How it went on one host. ``unit``: the systemd unit the failed task was about."""
+    """How it went on one host. ``touched``: a task has run there. ``unit``: the systemd unit the failed task was about."""
 
     changed: int = 0
+    touched: bool = False
     failed: bool = False
     unreachable: bool = False
     task: str = ""
@@ -63,9 +66,10 @@ async def execute(run: Run, processes: Processes, listener: Listener) -> Outcome
             finished = _note(outcome, report) or finished
             listener(report)
 
-        with _reports(run.directory / ansible_run.CALLBACK, heard), _feeding(run.directory / ansible_run.SECRETS, run.secrets):
-            log = run.directory / ansible_run.LOG
-            code = await processes.run(run.argv, env=run.env, cwd=run.directory, log=log)
+        with _reports(run.directory / ansible_run.CALLBACK, heard):
+            async with _feeding(run.directory / ansible_run.SECRETS, run.secrets):
+                log = run.directory / ansible_run.LOG
+                code = await processes.run(run.argv, env=run.env, cwd=run.directory, log=log)
         if not finished:
             outcome.broken = _tail(log) or f"ansible-playbook: exit code {code}"
         return outcome
@@ -75,6 +79,8 @@ async def execute(run: Run, processes: Processes, listener: Listener) -> Outcome
 
 def _note(outcome: Outcome, report: dict[str, Any]) -> bool:
     """Enter a report into the outcome; whether it was the last one."""
+    if report["event"] == "result" and report["status"] in {"ok", "changed", "failed"}:
+        outcome.hosts[report["host"]].touched = True
     if report["event"] == "result" and report["status"] in {"failed", "unreachable"}:
         host = outcome.hosts[report["host"]]
         host.task, host.message, host.unit = report["task"], report["message"], report.get("unit")
@@ -118,33 +124,60 @@ def _reports(path: Path, heard: Listener) -> Iterator[None]:
         os.close(descriptor)
 
 
-@contextlib.contextmanager
-def _feeding(path: Path, text: str) -> Iterator[None]:
+@contextlib.asynccontextmanager
+async def _feeding(path: Path, text: str) -> AsyncIterator[None]:
     """A FIFO that gives ``text`` to whoever reads it to its end, once. Nothing is made for an empty text.
 
-    The writer is a thread: opening blocks until there is a reader. When none ever came, we open it at the end ourselves.
+    Nobody waits in an open of it: a run that ends, or is cancelled, before anybody has read leaves nothing behind that does.
     """
     if not text:
         yield
         return
     os.mkfifo(path, 0o600)
-
-    def feed() -> None:
-        with contextlib.suppress(BrokenPipeError, FileNotFoundError), path.open("wb", buffering=0) as file:
-            with contextlib.suppress(OSError):
-                fcntl.fcntl(file.fileno(), _F_SETPIPE_SZ, 1 << 20)
-            path.unlink(missing_ok=True)
-            data = text.encode()
-            while data:
-                data = data[file.write(data) or 0 :]
-
-    feeder = asyncio.get_running_loop().run_in_executor(None, feed)
+    feeder = asyncio.create_task(_feed(path, text.encode()))
     try:
         yield
     finally:
-        if not feeder.done():
-            with contextlib.suppress(OSError):
-                os.close(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC))
+        feeder.cancel()
+        await asyncio.gather(feeder, return_exceptions=True)
+
+
+async def _feed(path: Path, data: bytes) -> None:
+    while (descriptor := _open_for_reader(path)) is None:  # noqa: ASYNC110 - the kernel tells nobody when a FIFO is opened
+        await asyncio.sleep(_LOOK_AGAIN)
+    try:
+        with contextlib.suppress(OSError):
+            fcntl.fcntl(descriptor, _F_SETPIPE_SZ, 1 << 20)
+        while data:
+            try:
+                data = data[os.write(descriptor, data) :]
+            except BlockingIOError:
+                await _writable(descriptor)
+            except BrokenPipeError:
+                return
+    finally:
+        os.close(descriptor)
+
+
+def _open_for_reader(path: Path) -> int | None:
+    """The writer's end of a FIFO that somebody reads, and its name gone; None while nobody does. It never makes a file."""
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        if error.errno == errno.ENXIO:
+            return None
+        raise
+    path.unlink()
+    return descriptor
+
+
+async def _writable(descriptor: int) -> None:
+    loop, ready = asyncio.get_running_loop(), asyncio.Event()
+    loop.add_writer(descriptor, ready.set)
+    try:
+        await ready.wait()
+    finally:
+        loop.remove_writer(descriptor)
 
 
 def _tail(log: Path) -> str:

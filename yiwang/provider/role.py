@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Literal
 
 from yiwang.errors import ExitCode, UserError
 from yiwang.messages import t
@@ -85,14 +85,19 @@ class RoleResource(Resource):
         """
         unknown = "results" not in olds
         entries = role_plan.entries(inputs, {host: {} for host in inputs["hosts"]} if unknown else _results(olds))
-        hosts = tuple(entries)
+        settings = self._worker.settings
+        hosts = tuple(host for host in entries if host not in settings.gone)
         if self._allowed(hosts) != hosts:
             # Forgotten in the state, the rest would stay on the hosts that may not be visited.
             raise UserError(t("provider.delete_limited", role=inputs["role"], hosts=", ".join(hosts)), code=ExitCode.INPUT)
-        outcome = await self._remove({**inputs, "hosts": entries}, hosts, unknown=unknown)
+        for host in settings.gone.intersection(entries):
+            self._worker.events.write(
+                "host_gone", site=inputs["site"], role=inputs["role"], host=host, message=t("provider.declared_gone"), declared=True
+            )
+        outcome = await self._remove({**inputs, "hosts": entries}, hosts, unknown=unknown, verb="down")
         failed = {host: found for host, found in outcome.hosts.items() if found.failed}
         if failed:
-            raise UserError(paragraph(inputs, failed), fix=t("provider.resume", command="yiwang down"))
+            raise UserError(paragraph(inputs, failed), fix=t("provider.resume", command=resume("down", inputs["site"], settings)))
 
     def _allowed(self, hosts: Iterable[str]) -> tuple[str, ...]:
         limit = self._worker.settings.limit
@@ -117,8 +122,8 @@ class RoleResource(Resource):
         if not failed:
             return outputs
         text = paragraph(news, failed)
-        again = t("provider.resume", command=resume(news["site"], self._worker.settings.inventory, self._worker.settings.limit))
-        if stuck is None and all(found.unreachable for found in outcome.hosts.values()):
+        again = t("provider.resume", command=resume("up", news["site"], self._worker.settings))
+        if stuck is None and all(found.unreachable and not found.touched for found in outcome.hosts.values()):
             # Nothing exists yet: there is nothing to record, and nothing to remove later.
             raise UserError(text, code=ExitCode.HOST, fix=again)
         raise PartialFailure(f"{text}; {again}", identifier, outputs)
@@ -163,12 +168,15 @@ class RoleResource(Resource):
         found = {host: outcome.hosts.get(host, HostOutcome()) for host in hosts}
         return {host: HostOutcome() if each.unreachable else each for host, each in found.items()}
 
-    async def _remove(self, inputs: Inputs, hosts: Iterable[str], *, dismissed: bool = False, unknown: bool = False) -> Outcome:
+    async def _remove(
+        self, inputs: Inputs, hosts: Iterable[str], *, dismissed: bool = False, unknown: bool = False, verb: Literal["up", "down"] = "up"
+    ) -> Outcome:
         """Run the role's removal; a role without one leaves nothing to do."""
         hosts = tuple(hosts)
         if not hosts or not _has(inputs["role"], "remove.yml"):
             return Outcome({})
-        return await self._worker.do(dataclasses.replace(_work(inputs, hosts, entry="remove"), dismissed=dismissed, unknown=unknown))
+        work = _work(inputs, hosts, entry="remove")
+        return await self._worker.do(dataclasses.replace(work, dismissed=dismissed, unknown=unknown, verb=verb))
 
 
 def _has(role: str, file: str) -> bool:
@@ -193,7 +201,7 @@ def _work(inputs: Inputs, hosts: Iterable[str], *, entry: str = "main", check: b
     return Work(
         role=inputs["role"],
         site=inputs["site"],
-        hosts={host: inputs["hosts"][host] for host in hosts},
+        hosts={host: role_plan.opened(inputs["hosts"][host]) for host in hosts},
         variables=variables,
         entry=entry,
         check=check,

@@ -11,7 +11,7 @@ from typing import Any
 from yiwang.messages import t
 from yiwang.provider import sources, values
 from yiwang.provider.resource import Change, Problem, known_keys
-from yiwang.provider.values import Secret, reveal, unknown
+from yiwang.provider.values import UNKNOWN, Secret, reveal, unknown
 
 INPUTS = frozenset({"role", "site", "hosts", "variables", "digest"})
 _HOST_KEYS = frozenset({"address", "port", "variables"})
@@ -44,7 +44,7 @@ def check(inputs: dict[str, Any]) -> list[Problem]:
         for key in ("site", "digest")
         if not isinstance(inputs.get(key), str) or not inputs[key]
     ]
-    if not isinstance(inputs.get("variables"), (dict, Secret)):
+    if not _is_map(inputs.get("variables")):
         problems.append(Problem("variables", t("provider.map_needed", key="variables")))
     hosts = inputs.get("hosts")
     if not isinstance(hosts, dict):
@@ -52,20 +52,31 @@ def check(inputs: dict[str, Any]) -> list[Problem]:
     return [*problems, *(problem for name, host in hosts.items() for problem in _check_host(name, host))]
 
 
+def _is_map(value: Any) -> bool:
+    """Whether it is a map, or may be one: not known yet, secret as a whole."""
+    return isinstance(reveal(value), dict) or reveal(value) is UNKNOWN
+
+
 def _check_host(name: str, host: Any) -> Iterator[Problem]:
     key = f"hosts.{name}"
     if not _NAME.fullmatch(name):
         yield Problem(key, t("provider.host_name", value=name))
-    if not isinstance(host, dict):
+    if not _is_map(host):
         yield Problem(key, t("provider.map_needed", key=key))
         return
+    host = reveal(host)
+    if host is UNKNOWN:
+        return
+    if not _is_map(host.get("variables", {})):
+        yield Problem(f"{key}.variables", t("provider.map_needed", key=f"{key}.variables"))
     yield from (Problem(f"{key}.{problem.key}", problem.reason) for problem in known_keys(host, _HOST_KEYS))
     try:
-        ipaddress.ip_address(str(host.get("address")))
+        if host.get("address") is not UNKNOWN:
+            ipaddress.ip_address(str(host.get("address")))
     except ValueError:
         yield Problem(f"{key}.address", t("provider.host_address", value=host.get("address")))
     port = host.get("port", 22)
-    if not isinstance(port, int) or not 1 <= port <= 65535:
+    if port is not UNKNOWN and (not isinstance(port, int) or not 1 <= port <= 65535):
         yield Problem(f"{key}.port", t("provider.host_port", value=port))
 
 
@@ -127,9 +138,20 @@ def with_leaving(old_inputs: Mapping[str, Any], results: Mapping[str, Any], news
     """The results, where each host no longer listed keeps (``left``) how to reach it, without secrets, until it was visited."""
     found = {host: dict(result) for host, result in results.items()}
     for host, entry in entries(old_inputs, {host: result for host, result in found.items() if host not in news["hosts"]}).items():
-        variables = {name: value for name, value in (entry.get("variables") or {}).items() if not values.secret(value)}
-        found[host]["left"] = {**entry, "variables": variables}
+        kept = opened(entry)
+        variables = {name: value for name, value in kept["variables"].items() if not values.secret(value)}
+        left = {**kept, "variables": variables}
+        found[host]["left"] = Secret(left) if isinstance(entry, Secret) else left
     return found
+
+
+def opened(entry: Any) -> dict[str, Any]:
+    """A host's entry as a map, with its variables as one: of what is secret as a whole each value is."""
+    inside = reveal(entry) if isinstance(entry, Secret) else dict(entry)
+    variables = inside.get("variables") or {}
+    if isinstance(entry, Secret) or isinstance(variables, Secret):
+        variables = {name: Secret(value) for name, value in reveal(variables).items()}
+    return {**inside, "variables": variables}
 
 
 def _secrets_of(inputs: Mapping[str, Any], host: str) -> dict[str, Any]:

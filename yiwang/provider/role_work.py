@@ -8,13 +8,12 @@ import itertools
 import os
 import shlex
 import time
-from collections.abc import Callable, Iterable
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Literal
 
 from yiwang import rundir, ssh
 from yiwang.errors import UserError
-from yiwang.messages import t
+from yiwang.messages import of, t
 from yiwang.provider import ansible_run, ansible_runner, sources, values
 from yiwang.provider.ansible_run import Work
 from yiwang.provider.ansible_runner import HostOutcome, Outcome
@@ -143,6 +142,8 @@ class Worker:
                 # A message that is ours already stays; Ansible's own is replaced by the reason and the fix.
                 if host.task != t("provider.first_contact"):
                     host.message = _text(ssh.explain(name, problem, endpoint, host.message, access.user))
+                if work.verb == "down":
+                    host.message = f"{host.message}; {t('provider.gone', host=name)}"
             host.message = self.scrubber.text(host.message)
             if work.dismissed and host.unreachable:
                 self.events.write("host_gone", site=work.site, role=work.role, host=name, message=host.message)
@@ -159,7 +160,7 @@ class Worker:
                 message=host.message,
                 unreachable=host.unreachable,
                 journal=[] if host.unreachable else await self._journal(name, host, access, seconds),
-                resume=resume(work.site, self.settings.inventory, self.settings.limit),
+                resume=resume(work.verb, work.site, self.settings),
             )
 
         await asyncio.gather(*(report(name, host) for name, host in outcome.hosts.items() if host.failed))
@@ -167,7 +168,7 @@ class Worker:
     def _report_skipped(self, work: Work, outcome: Outcome) -> None:
         for name, host in outcome.hosts.items():
             for part in host.skipped:
-                fields = {key: self.scrubber.text(str(value)) for key, value in part.items() if key in ("capability", "what")}
+                fields = {key: self.scrubber.text(of(value)) for key, value in part.items() if key in ("capability", "what")}
                 self.events.write("host_skipped", site=work.site, role=work.role, host=name, **fields)
 
     async def _journal(self, name: str, host: HostOutcome, access: Access, seconds: float) -> list[str]:
@@ -225,10 +226,13 @@ class _Narrator:
         self._write("file_diff", host=report["host"], task=report["task"], path=report["path"], diff=report["diff"])
 
 
-def resume(site: str, inventory: Path | None, limit: Iterable[str] | None = None) -> str:
-    """The command that goes on after a failure; it visits only the hosts that need it, and of them those of ``limit``."""
-    hosts = [word for host in sorted(limit or ()) for word in ("--host", host)]
-    return shlex.join(["yiwang", "up", "--site", site, *hosts, *(["--inventory", str(inventory)] if inventory else [])])
+def resume(verb: Literal["up", "down"], site: str, settings: Settings) -> str:
+    """The command that goes on after a failure: what was asked for stays so, and only the hosts that need it are visited."""
+    words = [word for host in sorted(settings.limit or ()) for word in ("--host", host)]
+    if verb == "down":
+        words = [word for host in sorted(settings.gone) for word in ("--gone", host)]
+        words += ["--destroy-data"] if settings.destroy_data else []
+    return shlex.join(["yiwang", verb, "--site", site, *words, *(["--inventory", str(settings.inventory)] if settings.inventory else [])])
 
 
 def _text(error: UserError) -> str:

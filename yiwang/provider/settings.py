@@ -20,6 +20,7 @@ class Settings:
     """One process's settings; see the table in this package's README.
 
     ``run_dir``: None when nobody has made one (the Pulumi CLI runs us). ``limit``: hosts that may be visited, None for all.
+    ``gone``: hosts that somebody says will never answer again.
     """
 
     inventory: Path | None
@@ -28,21 +29,23 @@ class Settings:
     destroy_data: bool
     reapply: bool
     detail: bool
+    gone: frozenset[str] = frozenset()
 
     @classmethod
     def of(cls, environment: Mapping[str, str]) -> Settings:
         """The settings that ``environment`` holds."""
         run_dir = environment.get(rundir.VARIABLE)
-        limit = environment.get("YIWANG_LIMIT", "").strip()
+        limit = _names(environment.get("YIWANG_LIMIT", ""))
         inventory = environment.get("YIWANG_INVENTORY")
         return cls(
             inventory=Path(inventory) if inventory else None,
             run_dir=Path(run_dir) if run_dir else None,
-            limit=frozenset(name.strip() for name in limit.split(",") if name.strip()) if limit else None,
+            limit=limit or None,
             destroy_data=environment.get("YIWANG_DESTROY_DATA") == "1",
             reapply=environment.get("YIWANG_REAPPLY") == "1",
             # Without verbs of ours around it (the CLI's own preview) nobody else would look at the hosts.
             detail=environment.get("YIWANG_PLAN_DETAIL") == "1" or not run_dir,
+            gone=_names(environment.get("YIWANG_GONE", "")),
         )
 
     def province(self) -> ProvinceLike:
@@ -54,6 +57,10 @@ class Settings:
             raise UserError(t("provider.no_inventory"), code=ExitCode.INPUT, fix=t("provider.no_inventory_fix"))
         province: ProvinceLike = inventory.load(self.inventory)
         return province
+
+
+def _names(text: str) -> frozenset[str]:
+    return frozenset(name.strip() for name in text.split(",") if name.strip())
 
 
 def from_environment() -> Settings:

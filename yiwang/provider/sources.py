@@ -47,15 +47,15 @@ def role_digest(role: str) -> str:
     return digest.hexdigest()
 
 
-def fact_subset() -> tuple[str, ...]:
-    """The facts to gather, for all roles of this kit, so that one gathering serves a whole run.
+def fact_subset(role: str) -> tuple[str, ...]:
+    """The facts to gather before a role, as Ansible takes them; nothing when it lists none in ``meta/facts.yml``.
 
-    The basic ones, and what roles list in ``meta/facts.yml`` (names of Ansible's fact collectors).
+    Those (names of Ansible's fact collectors) of all roles of this kit, so that one gathering serves a whole run.
     """
-    wanted = {"platform", "distribution", "pkg_mgr", "service_mgr", "python"}
-    for listed in sorted(paths.data("roles").glob(f"*/{FACTS}")):
-        wanted.update(str(name) for name in _load(listed) or ())
-    return ("!all", "!min", *sorted(wanted))
+    if not _load(role_directory(role) / FACTS):
+        return ()
+    listed = (_load(file) or () for file in paths.data("roles").glob(f"*/{FACTS}"))
+    return ("!all", "!min", *sorted({str(name) for names in listed for name in names}))
 
 
 def _files(directory: Path) -> Iterator[Path]:

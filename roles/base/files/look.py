@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import glob
 import hashlib
 import json
 import os
@@ -15,15 +15,17 @@ CERTIFICATE = "/etc/yiwang/tls/host.crt"
 HOST_KEY = "/etc/ssh/ssh_host_ed25519_key"
 SETTINGS = "/etc/sysctl.d/90-yiwang.conf"
 MODULES = "/etc/modprobe.d/yiwang.conf"
-LOCAL_AUTHORITIES = Path("/usr/local/share/ca-certificates")
-TRUSTED = Path("/etc/ssl/certs/ca-certificates.crt")
-# Services, and the files that they read when they start; the firewall's own digest says whether it is in force.
+# What reads files only when it is told to, with its files (or patterns), and the handler that tells it: see reread.sh.
 READS = {
-    "nftables": (),
     "chrony": ("/etc/chrony/chrony.conf", "/etc/default/chrony", "/etc/systemd/system/chrony.service.d/yiwang.conf"),
     "ssh": ("/etc/ssh/sshd_config",),
     "systemd-journald": ("/etc/systemd/journald.conf.d/zz-yiwang.conf",),
+    "trust": ("/usr/local/share/ca-certificates/yiwang-*.crt",),
 }
+RECORDS = Path("/var/lib/yiwang/read")
+SERVICES = ("nftables", "chrony", "ssh", "systemd-journald")
+LOCAL_AUTHORITIES = Path("/usr/local/share/ca-certificates")
+TRUSTED = Path("/etc/ssl/certs")
 ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"}
 FIRST_CLIENT_PORT = 32768
 
@@ -84,8 +86,15 @@ def listening() -> list[str]:
     return sorted({f"{row[0]}/{row[4]}" for row in rows if row[0] == "tcp" or int(row[4].rpartition(":")[2]) < first})
 
 
-def offered(port: str) -> str:
-    """The ways to sign in that the running SSH server offers, joined by commas, as a client sees them that has none of them."""
+def offered(sshd: dict[str, str]) -> str:
+    """The ways to sign in that the running SSH server offers, joined by commas.
+
+    Its file says so when the server has read it as it is. Else we ask as a client that has none of them: that stays in the log.
+    """
+    methods = sshd.get("authenticationmethods", "any")
+    if methods != "any" and not unread("ssh"):
+        return methods
+    port = sshd.get("port", "22")
     options = {"PreferredAuthentications": "none", "StrictHostKeyChecking": "no", "UserKnownHostsFile": os.devnull, "ConnectTimeout": "5"}
     given = [f"-o{key}={value}" for key, value in {**options, "BatchMode": "yes", "LogLevel": "ERROR"}.items()]
     text = run("ssh", "-F", os.devnull, *given, "-p", port, "root@127.0.0.1", "true", errors=True)
@@ -93,39 +102,32 @@ def offered(port: str) -> str:
 
 
 def units() -> dict[str, dict[str, str]]:
-    """State of the services, and when it last changed (a restart or a reload), in seconds since 1970."""
-    properties = "--property=Id,ActiveState,UnitFileState,StateChangeTimestamp"
-    text = run("systemctl", "show", "--timestamp=us+utc", properties, *(f"{name}.service" for name in READS))
+    """State of the services."""
+    text = run("systemctl", "show", "--property=Id,ActiveState,UnitFileState", *(f"{name}.service" for name in SERVICES))
     found = (pairs(block, "=") for block in text.split("\n\n"))
     return {unit["Id"].removesuffix(".service"): unit for unit in found if unit.get("Id")}
 
 
-def instant(text: str) -> float:
-    """A time as systemd writes it; 0 for none."""
-    try:
-        return datetime.datetime.strptime(text, "%a %Y-%m-%d %H:%M:%S.%f UTC").replace(tzinfo=datetime.UTC).timestamp()
-    except ValueError:
-        return 0.0
+def files_of(patterns: tuple[str, ...]) -> str:
+    """The files as reread.sh puts them on record: name, inode, and time of the last change, which nobody sets back."""
+    found = [path for pattern in patterns for path in sorted(glob.glob(pattern))]  # noqa: PTH207 - patterns are absolute
+    states = ((path, Path(path).stat()) for path in found)
+    return "".join(f"{path} {each.st_ino} {each.st_ctime_ns // 10**9}.{each.st_ctime_ns % 10**9:09}\n" for path, each in states)
 
 
-def written(path: Path) -> float:
-    """When a file last changed in any way, by the kernel's account (nobody sets that back); 0 when it is missing."""
-    return path.stat().st_ctime if path.is_file() else 0.0
+def unread(name: str) -> bool:
+    """Whether the files that something reads are not the ones on record as read by it."""
+    return files_of(READS[name]) != read(str(RECORDS / name))
 
 
-def stale(states: dict[str, dict[str, str]]) -> list[str]:
-    """Names of the handlers that an earlier run owed: files that are newer than what reads them."""
-    found = []
-    for name, files in READS.items():
-        since = instant(states.get(name, {}).get("StateChangeTimestamp", ""))
-        if states.get(name, {}).get("ActiveState") == "active" and any(written(Path(file)) > since for file in files):
-            found.append(f"Restart {name}")
+def stale() -> list[str]:
+    """Names of the handlers that an earlier run, or somebody else, owes."""
+    found = [f"Restart {name}" for name in READS if name != "trust" and unread(name)]
     journal = Path("/var/log/journal", read("/etc/machine-id").strip())
-    if written(Path(READS["systemd-journald"][0])) and not journal.is_dir():
+    if "Restart systemd-journald" not in found and files_of(READS["systemd-journald"]) and not journal.is_dir():
         found.append("Restart systemd-journald")
-    ours = {path.stem: path for path in LOCAL_AUTHORITIES.glob("yiwang-*.crt")}
-    known = {path.stem for path in TRUSTED.parent.glob("yiwang-*.pem")}
-    if set(ours) != known or any(written(path) > written(TRUSTED) for path in ours.values()):
+    ours = {path.stem for path in LOCAL_AUTHORITIES.glob("yiwang-*.crt")}
+    if unread("trust") or ours != {path.stem for path in TRUSTED.glob("yiwang-*.pem")}:
         found.append("Update the trusted certificates")
     if any(is_now not in {wanted, None} for wanted, is_now in settings().values()):
         found.append("Apply the kernel settings")
@@ -158,13 +160,13 @@ def main() -> None:
         "certificate_not_after": pairs(run("openssl", "x509", "-in", CERTIFICATE, "-noout", "-enddate"), "=").get("notAfter", ""),
         "listening": listening(),
         "running": [name for name, unit in states.items() if (unit.get("ActiveState"), unit.get("UnitFileState")) == ("active", "enabled")],
-        "stale": stale(states),
+        "stale": stale(),
         "settings_missing": sorted(key for key, (_, is_now) in settings().items() if is_now is None),
         "capability_files": [path for path in (SETTINGS, MODULES) if Path(path).exists()],
         "session": session(),
         "host_key": Path(HOST_KEY).is_file(),
         "sshd": sshd,
-        "sshd_offers": offered(sshd.get("port", "22")),
+        "sshd_offers": offered(sshd),
     }
     print(json.dumps(seen, sort_keys=True))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from yiwang import engine
@@ -37,11 +37,12 @@ def environment(
     detail: bool = False,
     reapply: bool = False,
     destroy_data: bool = False,
+    gone: Iterable[str] = (),
 ) -> Mapping[str, str]:
     """What programs and providers are told.
 
     ``detail``: previews look at the hosts, file by file. ``reapply``: roles run again though nothing changed.
-    ``destroy_data``: removal of a role takes its data too.
+    ``destroy_data``: removal of a role takes its data too. ``gone``: hosts that will never answer again.
     """
     return {
         "YIWANG_INVENTORY": str(province.directory),
@@ -51,4 +52,5 @@ def environment(
         "YIWANG_PLAN_DETAIL": "1" if detail else "",
         "YIWANG_REAPPLY": "1" if reapply else "",
         "YIWANG_DESTROY_DATA": "1" if destroy_data else "",
+        "YIWANG_GONE": ",".join(gone),
     }
