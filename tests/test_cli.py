@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import importlib
 import io
 import json
 import os
@@ -174,3 +175,46 @@ def test_the_help_of_no_verb_is_left_out() -> None:
     groups = {"state", "lab", "inventory", "host"}
     assert {words[0] for words in VERBS} == set(cli.VERBS)
     assert {words[0] for words in VERBS if len(words) > 1} == groups
+
+
+def test_ctrl_c_before_a_verb_begins_is_told_like_any(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def interrupted(_name: str) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(importlib, "import_module", interrupted)
+    assert cli.run(["version", "--json"]) == ExitCode.INTERRUPTED
+    captured = capsys.readouterr()
+    assert json.loads(captured.out)["code"] == ExitCode.INTERRUPTED
+    assert captured.err.strip() == "error: interrupted"
+
+
+def test_ctrl_c_while_the_first_modules_load_leaves_no_traceback(tmp_path: Path) -> None:
+    (tmp_path / "typer.py").write_text("raise KeyboardInterrupt\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "yiwang", "version"],
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (ExitCode.INTERRUPTED, "", "interrupted / 已中断\n")
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_an_encoding_that_lacks_characters_stops_nothing(encoding: str, language: str) -> None:
+    environment = {**os.environ, "PYTHONIOENCODING": encoding, "YIWANG_LANG": language, "PYTHONUTF8": "0"}
+    command = [sys.executable, "-m", "yiwang", "inventory", "show", "-i", str(Path(__file__).parents[1] / "inventories" / "lab")]
+    done = subprocess.run([*command, "--json"], env=environment, capture_output=True, check=False)
+    assert done.returncode == ExitCode.OK, done.stderr
+    assert json.loads(done.stdout.decode(encoding))["title"]["zh"] == "山东省"
+    assert subprocess.run(command, env=environment, capture_output=True, check=False).returncode == ExitCode.OK
+
+
+def test_a_directory_that_is_no_more_is_one_line(tmp_path: Path) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    command = f"cd {gone} && rmdir {gone} && exec {sys.executable} -m yiwang plan -i ./x"
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False)
+    assert done.returncode == ExitCode.MACHINE
+    assert done.stderr.strip() == "error: the current directory is no more; change to one that exists"

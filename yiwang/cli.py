@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import datetime
 import importlib
+import io
 import sys
 import tempfile
 import traceback
@@ -116,9 +117,24 @@ def _report_bug(console: Console, error: Exception) -> int:
     return ExitCode.BUG
 
 
+def _no_directory(error: OSError) -> UserError | None:
+    """The error for a person where the directory they are in is no more."""
+    if not isinstance(error, FileNotFoundError) or error.filename is not None:
+        return None
+    try:
+        Path.cwd()
+    except FileNotFoundError:
+        return UserError(t("core.no_directory"), code=ExitCode.MACHINE, fix=t("core.no_directory_fix"))
+    return None
+
+
 def run(arguments: list[str] | None = None) -> int:
     """Run one command line and return its exit code; no exception leaves it."""
     given = sys.argv[1:] if arguments is None else arguments
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # What a terminal's encoding does not have is shown by its number.
+            stream.reconfigure(errors="backslashreplace")
     console = Console(json_output=_wants_json(given))
     try:
         code = typer.main.get_command(app).main(args=given, prog_name="yiwang", standalone_mode=False)
@@ -129,17 +145,20 @@ def run(arguments: list[str] | None = None) -> int:
         before_the_verb = context is not None and context.parent is None and given[0].startswith("-")
         return _refuse(console, UserError(text, code=ExitCode.INPUT, fix=t("core.usage_order") if before_the_verb else ""))
     except (exceptions.Abort, KeyboardInterrupt):
-        return _refuse(console, UserError(t("core.interrupted"), code=ExitCode.INTERRUPTED))
+        code = int(ExitCode.INTERRUPTED)
     except UserError as error:
         return _refuse(console, error)
     except OSError as error:
-        found = machine_error(error)
+        found = _no_directory(error) or machine_error(error)
         return _report_bug(console, error) if found is None else _refuse(console, found)
     except SystemExit:
         # Typer's answer to a reader of its help that went away.
         return ExitCode.OK
     except Exception as error:  # noqa: BLE001 - the boundary: everything else is a bug, kept with its traceback
         return _report_bug(console, error)
+    if code == ExitCode.INTERRUPTED and not isinstance(code, ExitCode):
+        # Before the verb could say so itself, which it does with a code of ours.
+        return _refuse(console, UserError(t("core.interrupted"), code=ExitCode.INTERRUPTED))
     return code if isinstance(code, int) else ExitCode.OK
 
 

@@ -58,6 +58,11 @@ _FORBIDDEN = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 _OF_THE_MACHINE = _FULL | _FORBIDDEN | {errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM}
 
 
+def storage_error(error: OSError) -> UserError | None:
+    """The same (exit 4) where a disk is full or only readable: then no other file or key would help."""
+    return machine_error(error) if error.errno in _FULL | {errno.EROFS} else None
+
+
 def machine_error(error: OSError) -> UserError | None:
     """The error for a person (exit 4) when ``error`` is about the machine (disk full, not writable), else None: it is a bug."""
     if error.errno not in _OF_THE_MACHINE:

@@ -7,7 +7,7 @@ import os
 import stat
 from pathlib import Path
 
-from yiwang.errors import ExitCode, UserError
+from yiwang.errors import ExitCode, UserError, storage_error
 from yiwang.files import make_private, write_atomic
 from yiwang.messages import t
 
@@ -87,7 +87,7 @@ def make(private: Path) -> None:
 def pair(private: Path) -> str:
     """The line of the public half. What is missing of the pair is made; a public half that is not the private one's is replaced.
 
-    Raises UserError (exit 3) when that cannot be, or the private half cannot be used.
+    Raises UserError when that cannot be: exit 4 for a full disk, else 3, also for a private half that cannot be used.
     """
     try:
         if not private.exists():
@@ -97,6 +97,9 @@ def pair(private: Path) -> str:
             write_atomic(public_file(private), " ".join((*half, COMMENT)) + "\n", mode=0o644)
         return public_file(private).read_text(encoding="utf-8").strip()
     except OSError as error:
+        full = storage_error(error)
+        if full is not None:
+            raise full from None
         reason = error.strerror or str(error)
     except Unusable as found:
         reason = str(found)

@@ -94,7 +94,9 @@ class Console:
     def result(self, value: Any, text: str = "") -> None:
         """The verb's result: ``value`` as JSON with ``--json``, else ``text``."""
         if self.json_output:
-            say(self._out, json.dumps(plain(value), ensure_ascii=False, indent=2))
+            # Where the stream cannot hold every character, JSON has its own way to write them.
+            every = (getattr(self._out, "encoding", None) or "utf-8").lower().replace("-", "").startswith("utf")
+            say(self._out, json.dumps(plain(value), ensure_ascii=not every, indent=2))
         elif text:
             say(self._out, text)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from deployment.told import BAD, FINE, Told, press
+from deployment.told import BAD, FINE, STEP, Told, press
 
 from yiwang import engine, inventory
 from yiwang.commands.plan import show_plan
@@ -65,6 +65,14 @@ def test_an_up_that_works(work: Callable[..., Work]) -> None:
     assert one.up() == ExitCode.OK
     assert list(one.found) == ["national", "province", "jinan", "qingdao"]
     assert [site["counts"] for site in one.found.values()] == [{"create": 1}] * 4
+
+
+def test_roles_that_were_applied_again_and_changed_nothing_are_told_as_that(work: Callable[..., Work]) -> None:
+    again = dataclasses.replace(FINE, changes={"update": 1}, steps=(dataclasses.replace(STEP, op="update"),))
+    one = work(Told(dict.fromkeys(("national", "province", "jinan", "qingdao"), again)))
+    one.console.json_output = False
+    assert one.up(reapply=True) == ExitCode.OK
+    assert one.out.getvalue().splitlines()[-1] == "done: applied 4 again, nothing on any host changed"
 
 
 def test_an_up_with_nothing_to_do_applies_nothing(work: Callable[..., Work]) -> None:

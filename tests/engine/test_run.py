@@ -287,6 +287,7 @@ def test_cancel_finishes_the_running_step_and_saves(tmp_path: Path) -> None:
 
     result = asyncio.run(engine.up(box.stack, box.options(1, control=control), on_event))
     assert not result.ok
+    assert result.code is ExitCode.INTERRUPTED, "what was running has ended well"
     assert "cancelled" in errors(result)
     assert any(urn.endswith("::a") for urn in box.recorded())
     assert box.world()["created"] == {"a:": 1}

@@ -433,6 +433,11 @@ CASES = (
         'province.yml:39: access.operators[0]: "0.0.0.0/0": expected fewer than all addresses; name the range of the operators or of the bastion',
     ),
     case(
+        "operators nearly everybody",
+        replace(PROVINCE, "operators: [203.0.113.2, ", "operators: [128.0.0.0/1, "),
+        'province.yml:39: access.operators[0]: "128.0.0.0/1": expected fewer than all addresses; name the range of the operators or of the bastion',
+    ),
+    case(
         "no operators",
         replace(PROVINCE, 'operators: [203.0.113.2, "2001:db8:0:30::2"]', "operators: []"),
         "province.yml:39: access.operators: []: expected at least one entry; add one",
@@ -443,6 +448,16 @@ CASES = (
         'province.yml:39: access.operators: ["2001:db8:0:30::2"]: expected an IPv4 range among them, hosts are signed in to at IPv4 addresses (ansible_host); add the IPv4 range of the operators or of the bastion',
     ),
     # State and passphrase
+    case(
+        "state_dir is the system's",
+        replace(PROVINCE, "# state_dir: .state", "state_dir: /etc"),
+        'province.yml:22: state_dir: "/etc": expected an absolute path outside the inventory, or a directory in it that begins with a dot (git ignores those); for instance .state or /var/lib/yiwang/state',
+    ),
+    case(
+        "a state backend with a password",
+        replace(PROVINCE, "# state_backend: s3://state-of-the-province", "state_backend: postgres://yiwang:Pass-Word@db.example/state"),
+        "province.yml:25: state_backend: ***: expected the URL of a backend of the Pulumi CLI (file, s3, gs, azblob, postgres, https), without a password; for instance s3://state-of-the-province; what it signs in with comes from the environment",
+    ),
     case(
         "state_dir climbs",
         replace(PROVINCE, "# state_dir: .state", "state_dir: ../state"),
@@ -497,6 +512,11 @@ CASES = (
         "passphrase command without a command",
         replace(PROVINCE, "  generate: true", "  command: []"),
         "province.yml:31: passphrase.command: []: expected a command and its arguments; write a list, for instance [/usr/local/bin/kms, read, yiwang]",
+    ),
+    case(
+        "the automation account is root",
+        replace(PROVINCE, "  # user: yiwang", "  user: root"),
+        'province.yml:41: access.user: "root": expected an account for automation alone, not root or another one of the system\'s own: those cannot sign in afterwards; for instance yiwang',
     ),
     case(
         "account",

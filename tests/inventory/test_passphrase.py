@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -48,6 +50,18 @@ def test_a_state_directory_that_cannot_be_made(tmp_path: Path) -> None:
     with pytest.raises(UserError) as raised:
         read(Passphrase("generate"), tmp_path / "file" / "state")
     assert raised.value.code == ExitCode.INPUT
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS])
+def test_a_disk_that_takes_nothing_is_the_machines(number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_source: object, target: Path) -> None:
+        raise OSError(number, os.strerror(number), str(target))
+
+    monkeypatch.setattr(os, "link", full)
+    with pytest.raises(UserError) as raised:
+        read(Passphrase("generate"), tmp_path)
+    assert raised.value.code == ExitCode.MACHINE
+    assert str(tmp_path / "passphrase") in raised.value.text
 
 
 def test_from_a_file(tmp_path: Path) -> None:

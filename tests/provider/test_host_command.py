@@ -130,3 +130,11 @@ def test_a_key_that_cannot_be_used(inventory: Path, capsys: pytest.CaptureFixtur
     assert cli.run(["host", "key"]) == ExitCode.INPUT
     assert "id_ed25519 cannot be made or used" in capsys.readouterr().err
     assert key.read_text() == "no key\n"
+
+
+def test_a_fingerprint_is_compared_also_where_the_key_is_pinned_already(inventory: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    inventory.write_text(f"{NEW}\n")
+    assert cli.run(["host", "trust", "p-core", "--fingerprint", ssh.fingerprint(OLD)]) == ExitCode.HOST
+    assert f"shows the key {ssh.fingerprint(NEW)}" in capsys.readouterr().err
+    assert cli.run(["host", "trust", "p-core", "--fingerprint", ssh.fingerprint(NEW)]) == ExitCode.OK
+    assert inventory.read_text() == f"{NEW}\n"

@@ -73,7 +73,7 @@ def shell(province: Province, status: LabStatus, host: str, command: list[str]) 
             (name for name in (province.access.user, province.access.bootstrap_user) if _signs_in(base, name, found)),
             province.access.user,
         )
-        code = subprocess.run([*base, "-l", account, str(found.ipv4), *command], check=False).returncode
+        code = subprocess.run([*base, "-l", account, "--", str(found.ipv4), *command], check=False).returncode
     return ExitCode.HOST if code == 255 else code
 
 

@@ -90,6 +90,8 @@ def _register_trust(group: typer.Typer) -> None:
             access = ssh.Access(province, run.path)
             found = asyncio.run(_scan(access, chosen))
             # Among all hosts, one that shows another key than the pinned one is not what anybody had in mind.
+            if fingerprint is not None:
+                _compare(found[0], fingerprint)
             refused = [each for each in found if not each.new or (every and each.old and each.changed)]
             pinning = [each for each in found if each.changed and each not in refused]
             if pinning:
@@ -130,19 +132,20 @@ def _done(shown: Shown, pinned: Iterable[Shown]) -> str:
     return t("ssh.trusted" if shown in pinned else "ssh.trusted_already", host=shown.host, fingerprint=", ".join(shown.new))
 
 
+def _compare(shown: Shown, fingerprint: str) -> None:
+    """Raises UserError (exit 6) when the host shows another key than the one given, pinned or not."""
+    if shown.new and fingerprint not in shown.new:
+        text = t("ssh.other_fingerprint", host=shown.host, shown=", ".join(shown.new), given=fingerprint)
+        raise UserError(text, code=ExitCode.HOST, fix=t("ssh.other_fingerprint_fix"))
+
+
 def _confirm(console: Console, pinning: list[Shown], fingerprint: str | None, *, yes: bool) -> None:
-    """Raises UserError unless a person, or the fingerprint given, says that the keys are the hosts'; asks once for all."""
+    """Raises UserError unless a person says that the keys are the hosts', or a fingerprint was given (and compared); asks once."""
     for each in pinning:
         console.info(each.text())
+    if fingerprint is not None or yes:
+        return
     names = ", ".join(each.host for each in pinning)
-    if fingerprint is not None:
-        (only,) = pinning
-        if fingerprint not in only.new:
-            text = t("ssh.other_fingerprint", host=names, shown=", ".join(only.new), given=fingerprint)
-            raise UserError(text, code=ExitCode.HOST, fix=t("ssh.other_fingerprint_fix"))
-        return
-    if yes:
-        return
     if not sys.stdin.isatty():
         one = t("ssh.not_confirmed_fix", fingerprint=pinning[0].new[0]) if len(pinning) == 1 else t("ssh.not_confirmed_all_fix")
         raise UserError(t("ssh.not_confirmed", host=names), code=ExitCode.INPUT, fix=one)

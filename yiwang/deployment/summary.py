@@ -28,6 +28,8 @@ def headline(sites: list[SiteChanges], *, planned: bool) -> str:
         return t("deployment.not_done", **fields, changes=parts) if parts else t("deployment.nothing_done", **fields)
     if not changing:
         return t("deployment.no_changes", names=", ".join(site.site for site in sites))
+    if not planned and set(totals) == {"update"} and not any(host.tasks or host.files for site in sites for host in site.hosts.values()):
+        return t("deployment.applied_again", number=totals["update"])
     return t("deployment.planned" if planned else "deployment.done", changes=parts, changing=changing, sites=len(sites))
 
 

@@ -248,7 +248,8 @@ class _Run:
             self.code = ExitCode(told)
         elif code != RAISED and not context.halted:
             self.reporter.diagnostic("error", t("engine.program_exit", code=code))
-        self.reporter.failed = True
+        # A program that was ended because somebody asked for it is no failure.
+        self.reporter.failed = self.reporter.failed or not self.options.control.cancelled
 
     def _line(self, stream: str, text: str) -> None:
         """A line a program or a provider printed."""

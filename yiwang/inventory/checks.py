@@ -173,7 +173,8 @@ def _is_state_dir(directory: Path, name: str) -> bool:
     Git is told to ignore those, wheels leave them out.
     """
     parts = PurePosixPath(name).parts
-    if not parts or ".." in parts or parts == ("/",):
+    # A directory of the system's own holds no state: what is private below it would shut others out.
+    if not parts or ".." in parts or (parts[0] == "/" and len(parts) <= 2):
         return False
     if parts[0] != "/":
         return parts[0].startswith(".")

@@ -10,7 +10,7 @@ import stat
 import subprocess
 from pathlib import Path
 
-from yiwang.errors import ExitCode, UserError
+from yiwang.errors import ExitCode, UserError, storage_error
 from yiwang.files import make_private, sync_directory, write_atomic
 from yiwang.inventory.model import Passphrase
 from yiwang.messages import t
@@ -51,7 +51,7 @@ def _generate(path: Path, state_dir: Path) -> None:
             os.link(fresh, path)
         sync_directory(state_dir)
     except OSError as error:
-        raise UserError(
+        raise storage_error(error) or UserError(
             t("inventory.passphrase_make", path=path, reason=error.strerror or error),
             code=ExitCode.INPUT,
             fix=t("inventory.passphrase_make_fix"),

@@ -125,7 +125,7 @@ class ContactFacts(Strict):
 class AccessFacts(Strict):
     """How the hosts are reached."""
 
-    user: Annotated[str, _leaf(values.account)] = "yiwang"
+    user: Annotated[str, _leaf(values.automation_account)] = "yiwang"
     bootstrap_user: Annotated[str, _leaf(values.account)] = "root"
     key_file: FileName = None
     operators: list[Annotated[IPv4Network | IPv6Network, _leaf(values.operator_network)]] = Field(min_length=1)

@@ -56,6 +56,13 @@ def text(what: str, pattern: re.Pattern[str], longest: int = DOMAIN_CHARACTERS) 
 domain = text("domain", DOMAIN)
 identifier = text("identifier", IDENTIFIER)
 account = text("account", ACCOUNT)
+# What Debian has on every host: an account of a service, or the one that may not sign in any more.
+SYSTEM_ACCOUNTS = frozenset(
+    {
+        *("root", "daemon", "bin", "sys", "sync", "games", "man", "lp", "mail", "news", "uucp", "proxy", "www-data", "backup", "list"),
+        *("irc", "gnats", "nobody", "messagebus", "sshd", "_apt", "_chrony"),
+    }
+)
 email = text("email", _EMAIL)
 phone = text("phone", _PHONE)
 english = text("english", _ENGLISH, NAME_CHARACTERS * 2)
@@ -119,9 +126,9 @@ def zone_ipv6(value: Any) -> IPv6Network:
 
 
 def operator_network(value: Any) -> IPv4Network | IPv6Network:
-    """A range or a single address of either family; never everybody."""
+    """A range or a single address of either family; never everybody, nor nearly so."""
     network = _network(value, "operator_network")
-    if network.prefixlen == 0:
+    if network.prefixlen < (MIN_PREFIX4 if network.version == 4 else MIN_PREFIX6):
         raise WrongError("operator_everybody")
     return network
 
@@ -149,6 +156,14 @@ def endpoint_address(value: Any) -> str:
     if not fine and not DOMAIN.fullmatch(value):
         raise WrongError("endpoint_address")
     return value
+
+
+def automation_account(value: Any) -> str:
+    """The name of an account that is the kit's alone: no account that a system has of its own."""
+    found: str = account(value)
+    if found in SYSTEM_ACCOUNTS or found.startswith("systemd-"):
+        raise WrongError("automation_account")
+    return found
 
 
 def backend(value: Any) -> str:
