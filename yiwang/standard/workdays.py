@@ -1,0 +1,145 @@
+"""Working days and deadlines, by the State Council's yearly notices of public holidays and make-up days."""
+
+from __future__ import annotations
+
+import csv
+import datetime
+import functools
+from collections.abc import Collection, Iterable
+from pathlib import Path
+
+from yiwang.standard.errors import CodeError, Finding, Problem
+from yiwang.standard.labels import Label, Source
+
+KIND = "workdays"
+SOURCE = Source("State Council notices of public holidays")
+COLUMNS = ("date", "kind")
+_DAY = datetime.timedelta(days=1)
+_SATURDAY = 5
+# Notices for a year have changed days from 28 December of the year before on (a Saturday worked, a Monday off), none earlier.
+_LATE = (12, 28)
+
+
+class Calendar:
+    """Which days are worked. ``years``: those with an official notice; ``holidays``: days off; ``workdays``: Saturdays and Sundays worked.
+
+    Nothing is guessed: a day of a year without a notice is refused, and so is one in the last days of December that the missing notice of
+    the next year may change.
+    """
+
+    def __init__(self, years: Collection[int], holidays: Iterable[datetime.date], workdays: Iterable[datetime.date]) -> None:
+        self.years = frozenset(years)
+        self.holidays = frozenset(holidays)
+        self.workdays = frozenset(workdays)
+
+    def is_workday(self, day: datetime.date) -> bool:
+        """Whether ``day`` is worked. Raises CodeError for a day that no notice covers."""
+        if day.year not in self.years:
+            raise CodeError(KIND, Finding(Problem.NO_NOTICE, SOURCE, None, {"found": day.year, "expected": _span(self.years)}))
+        if (day.month, day.day) >= _LATE and day.year + 1 not in self.years:
+            values = {"found": day.isoformat(), "year": day.year + 1}
+            raise CodeError(KIND, Finding(Problem.NO_NOTICE_YET, SOURCE, None, values))
+        return day in self.workdays or (day.weekday() < _SATURDAY and day not in self.holidays)
+
+    def deadline(self, start: datetime.date, days: int) -> datetime.date:
+        """The last day of a limit of ``days`` working days (0 or more) that begins on ``start``, which itself does not count.
+
+        行政许可法 art. 82 counts limits in working days without holidays; that the day of the start does not count is the general rule of
+        limits (confidence medium). With 0 days: ``start``, or the next day that is worked. Raises CodeError beyond the notices.
+        """
+        if days < 0:
+            values = {"part": Label("工作日数", "working days"), "expected": "0…", "found": days}
+            raise CodeError(KIND, Finding(Problem.VALUE, SOURCE, None, values))
+        day, left = start, days
+        while left:
+            day = self._next(day)
+            left -= self.is_workday(day)
+        while not days and not self.is_workday(day):
+            day = self._next(day)
+        return day
+
+    def count(self, start: datetime.date, end: datetime.date) -> int:
+        """How many working days lie after ``start`` up to and with ``end``: negative where ``end`` is earlier. Raises CodeError."""
+        if end < start:
+            return -self.count(end, start)
+        day, found = start, 0
+        while day < end:
+            day = self._next(day)
+            found += self.is_workday(day)
+        return found
+
+    def extended(self, path: Path) -> Calendar:
+        """This calendar and the file at ``path``, whose years replace those of this one.
+
+        The file is UTF-8, with the columns date (YYYY-MM-DD) and kind (holiday or workday) in its first line; every year of which it has a
+        day counts as covered by a notice. Lines that begin with # are left out. Raises CodeError with line and column; OSError.
+        """
+        own = _read(path)
+        years = {day.year for day, _ in own}
+        kept = self.years - years
+        return Calendar(
+            self.years | years,
+            {day for day in self.holidays if day.year in kept} | {day for day, kind in own if kind == "holiday"},
+            {day for day in self.workdays if day.year in kept} | {day for day, kind in own if kind == "workday"},
+        )
+
+    def _next(self, day: datetime.date) -> datetime.date:
+        try:
+            return day + _DAY
+        except OverflowError:
+            raise CodeError(KIND, Finding(Problem.NO_NOTICE, SOURCE, None, {"found": day.year + 1, "expected": _span(self.years)})) from None
+
+
+@functools.cache
+def national() -> Calendar:
+    """The calendar of the notices that the library ``chinesecalendar`` holds (from 2004 on)."""
+    from chinese_calendar import constants  # noqa: PLC0415 - most who import the standard ask for no deadline
+
+    years = {day.year for day in constants.holidays}
+    return Calendar(years, constants.holidays, constants.workdays)
+
+
+def read(path: Path) -> Calendar:
+    """A calendar of one file alone; its form and errors are those of ``Calendar.extended``."""
+    return Calendar((), (), ()).extended(path)
+
+
+def _span(years: Collection[int]) -> str:
+    """The years as people write them: 2004-2026, 2028."""
+    spans: list[list[int]] = []
+    for year in sorted(years):
+        if spans and spans[-1][-1] == year - 1:
+            spans[-1][1:] = [year]
+        else:
+            spans.append([year])
+    return ", ".join("-".join(map(str, span)) for span in spans) or "-"
+
+
+def _read(path: Path) -> list[tuple[datetime.date, str]]:
+    """The rows of a file."""
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except UnicodeDecodeError:
+        raise CodeError(KIND, Finding(Problem.NOT_TEXT_FILE, SOURCE)) from None
+    found: dict[datetime.date, str] = {}
+    rows = ((number, next(csv.reader([line]), [])) for number, line in enumerate(lines, 1) if line.strip() and not line.startswith("#"))
+    for index, (number, cells) in enumerate(rows):
+        if index == 0 and tuple(cells) == COLUMNS:
+            continue
+        if index == 0 or len(cells) != len(COLUMNS):
+            raise _wrong(number, Label("列", "columns"), ",".join(COLUMNS), ",".join(cells))
+        try:
+            day = datetime.date.fromisoformat(cells[0])
+        except ValueError:
+            raise _wrong(number, Label("date", "date"), "YYYY-MM-DD", repr(cells[0])) from None
+        if cells[1] not in {"holiday", "workday"}:
+            raise _wrong(number, Label("kind", "kind"), "holiday, workday", repr(cells[1]))
+        if day in found:
+            raise CodeError(KIND, Finding(Problem.TABLE_DUPLICATE, SOURCE, None, {"found": cells[0], "line": number}))
+        found[day] = cells[1]
+    return list(found.items())
+
+
+def _wrong(line: int, column: Label, expected: str, found: str) -> CodeError:
+    part = Label(f"第 {line} 行 {column.zh}", f"line {line}, {column.en}")
+    return CodeError(KIND, Finding(Problem.TABLE_ROW, SOURCE, None, {"part": part, "expected": expected, "found": found, "line": line}))
