@@ -5,6 +5,8 @@ Each function takes characters of the right alphabet only (KeyError or ValueErro
 
 from __future__ import annotations
 
+import operator
+
 DIGITS = "0123456789"
 ALPHANUMERIC = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 # GB 32100 leaves out I, O, S, V and Z.
@@ -42,9 +44,7 @@ def organisation(first8: str) -> str:
 
     GB 11714 (confidence high).
     """
-    a, b, c, d, e, f, g, h = first8
-    t = _ORGANISATION
-    return _ORGANISATION_CHECK[(t[0][a] + t[1][b] + t[2][c] + t[3][d] + t[4][e] + t[5][f] + t[6][g] + t[7][h]) % 11]
+    return _ORGANISATION_CHECK[sum(map(operator.getitem, _ORGANISATION, first8)) % 11]
 
 
 def identity(first17: str) -> str:

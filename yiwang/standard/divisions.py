@@ -109,6 +109,12 @@ def lookup(code: str) -> Division | None:
     return national().lookup(code)
 
 
+def label(code: str) -> Label | None:
+    """The name of the division with this code in the national table, or ``None``."""
+    found = lookup(code)
+    return found.label if found else None
+
+
 def children(code: str) -> tuple[Division, ...]:
     """The divisions directly under ``code`` in the national table, in the order of their codes (none for an unknown code)."""
     return national().children(code)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import Self
 
 from yiwang.standard.labels import Label, Language, Source
 
@@ -23,71 +24,108 @@ class Severity(Enum):
 
 
 class Problem(Enum):
-    """All that can be wrong, each with its words in Chinese and English; ``{name}`` is filled from the finding's values."""
+    """All that can be wrong, each with its words in Chinese and English; ``{name}`` is filled from the finding's values.
 
-    EMPTY = Label("值为空", "the value is empty")
-    LENGTH = Label("应为 {expected} 个字符，实为 {found} 个", "expected {expected} characters, found {found}")
-    CHARACTER = Label("{part}应为 {expected}，实为 {found}", "{part}: expected {expected}, found {found}")
-    CHECK = Label("{part}应为 {expected}，实为 {found}", "{part}: expected {expected}, found {found}")
-    CHECK_FAULTY_LETTERS = Label(
+    The value of a member is the name of the rule for programs.
+    """
+
+    label: Label
+
+    def __new__(cls, rule: str, zh: str, en: str) -> Self:
+        """A member with its words."""
+        member = object.__new__(cls)
+        member._value_ = rule
+        member.label = Label(zh, en)
+        return member
+
+    EMPTY = ("empty", "值为空", "the value is empty")
+    LENGTH = ("length", "应为 {expected} 个字符，实为 {found} 个", "expected {expected} characters, found {found}")
+    CHARACTER = ("character", "{part}应为 {expected}，实为 {found}", "{part}: expected {expected}, found {found}")
+    CHECK = ("check", "{part}应为 {expected}，实为 {found}", "{part}: expected {expected}, found {found}")
+    CHECK_FAULTY_LETTERS = (
+        "check_faulty_letters",
         "{part}应为 {expected}，实为 {found}：由流传的有误程序算出（字母按 11–36 取值）",
         "{part}: expected {expected}, found {found}, which is what a faulty routine in circulation gives (it values letters 11 to 36)",
     )
-    DATE = Label("{part} {found} 不是真实日期", "{part}: {found} is no date of the calendar")
-    DATE_FUTURE = Label("{part} {found} 晚于今天", "{part}: {found} is later than today")
-    NO_PROVINCE = Label("{found} 不是省级行政区划代码的前两位", "{found} is not how the code of a province begins")
-    UNKNOWN_DIVISION = Label(
+    DATE = ("date", "{part} {found} 不是真实日期", "{part}: {found} is no date of the calendar")
+    DATE_FUTURE = ("date_future", "{part} {found} 晚于今天", "{part}: {found} is later than today")
+    NO_PROVINCE = ("no_province", "{found} 不是省级行政区划代码的前两位", "{found} is not how the code of a province begins")
+    UNKNOWN_DIVISION = (
+        "unknown_division",
         "行政区划 {found} 不在现行代码表中（可能已撤销，或为本省自设）",
         "division {found} is not in the table of today (it may be abolished, or the province's own)",
     )
-    NO_ITEM_TYPE = Label("{found} 不是已知的事项类型代码", "{found} is no known type of items")
-    FORM_UNSURE = Label(
+    NO_ITEM_TYPE = ("no_item_type", "{found} 不是已知的事项类型代码", "{found} is no known type of items")
+    FORM_UNSURE = (
+        "form_unsure",
         "外国人永久居留号码：{part}与 GB 11643 不符，但该号码规则尚未确证",
         "number of a foreign permanent resident: {part} is not as in GB 11643, but the rule for these numbers is not confirmed",
     )
-    RESIDENT_FORM = Label("{found} 不是港澳台居民居住证的前六位", "{found} is not how a residence permit of Hong Kong, Macao or Taiwan begins")
-    PARTS = Label("根代码之后应有 {expected} 个以点分隔的部分，实为 {found} 个", "expected {expected} parts between dots after the root, found {found}")
-    ROOT = Label("应以 {expected} 开头", "expected it to begin with {expected}")
-    DIVISION_AS_BODY = Label(
+    RESIDENT_FORM = (
+        "resident_form",
+        "{found} 不是港澳台居民居住证的前六位",
+        "{found} is not how a residence permit of Hong Kong, Macao or Taiwan begins",
+    )
+    PARTS = (
+        "parts",
+        "根代码之后应有 {expected} 个以点分隔的部分，实为 {found} 个",
+        "expected {expected} parts between dots after the root, found {found}",
+    )
+    ROOT = ("root", "应以 {expected} 开头", "expected it to begin with {expected}")
+    DIVISION_AS_BODY = (
+        "division_as_body",
         "{part}应为 18 位统一社会信用代码，实为 6 位行政区划 {found}",
         "{part}: expected a social credit code of 18 characters, found the 6 digits of a division, {found}",
     )
-    VERSION_ZERO = Label("版本号从 001 开始", "versions begin with 001")
-    TOO_LONG = Label("不应超过 {expected} 个字符，实为 {found} 个", "expected at most {expected} characters, found {found}")
-    TOO_SHORT = Label("至少应有 {expected} 个字符，实为 {found} 个", "expected at least {expected} characters, found {found}")
-    LAYOUT = Label("长度与默认编号规则相符，但日期 {found} 不存在", "as long as a number of the usual layout, but there is no date {found}")
-    SERIAL = Label("顺序号应在 1 到 {expected} 之间，实为 {found}", "expected a serial from 1 to {expected}, found {found}")
-    VALUE = Label("{part}应为 {expected}，实为 {found}", "{part}: expected {expected}, found {found}")
-    TABLE_ROW = Label("{part} 应为 {expected}，实为 {found}", "{part}: expected {expected}, found {found}")
-    TABLE_DUPLICATE = Label("代码 {found} 重复", "code {found} is there twice")
-    TABLE_PARENT = Label("上级代码 {found} 不在表中", "there is no code {found}, the level above")
-    NOT_TEXT_FILE = Label("不是 UTF-8 文本", "this is not UTF-8 text")
-    NO_NOTICE = Label(
+    VERSION_ZERO = ("version_zero", "版本号从 001 开始", "versions begin with 001")
+    TOO_LONG = ("too_long", "不应超过 {expected} 个字符，实为 {found} 个", "expected at most {expected} characters, found {found}")
+    TOO_SHORT = ("too_short", "至少应有 {expected} 个字符，实为 {found} 个", "expected at least {expected} characters, found {found}")
+    LAYOUT = (
+        "layout",
+        "长度与默认编号规则相符，但日期 {found} 不存在",
+        "as long as a number of the usual layout, but there is no date {found}",
+    )
+    SERIAL = ("serial", "顺序号应在 1 到 {expected} 之间，实为 {found}", "expected a serial from 1 to {expected}, found {found}")
+    VALUE = ("value", "{part}应为 {expected}，实为 {found}", "{part}: expected {expected}, found {found}")
+    TABLE_ROW = ("table_row", "{part} 应为 {expected}，实为 {found}", "{part}: expected {expected}, found {found}")
+    TABLE_DUPLICATE = ("table_duplicate", "代码 {found} 重复", "code {found} is there twice")
+    TABLE_PARENT = ("table_parent", "上级代码 {found} 不在表中", "there is no code {found}, the level above")
+    NOT_TEXT_FILE = ("not_text_file", "不是 UTF-8 文本", "this is not UTF-8 text")
+    NO_NOTICE = (
+        "no_notice",
         "{found} 年的节假日安排尚无官方通知，不作推算（已有 {expected}）",
         "there is no official notice of the holidays of {found}, and none is guessed (there are {expected})",
     )
-    NO_NOTICE_YET = Label(
+    NO_NOTICE_YET = (
+        "no_notice_yet",
         "{found} 可能受 {year} 年节假日通知影响，该通知尚未收录，不作推算",
         "{found} may change by the notice for {year}, which is not in the calendar yet, and it is not guessed",
     )
-    REQUIRED = Label("缺少{part}", "{part} is missing")
-    UNKNOWN_PART = Label("没有名为 {part} 的部分，可用：{expected}", "there is no part {part}; known: {expected}")
-    NOT_ISSUED = Label("{part}不由本平台签发", "no {part} is issued here")
-    SERIALS_UNUSABLE = Label("顺序号文件 {found} 无法使用（{reason}）", "the file of serials {found} cannot be used ({reason})")
-    UNKNOWN_FIELD = Label("没有名为 {part} 的数据项", "there is no field {part}")
-    FORMAT = Label("{part}应符合格式 {expected}，实为 {found}", "{part}: expected the format {expected}, found {found}")
-    CODE_OF_TABLE = Label("{part}应为 {expected} 之一，实为 {found}", "{part}: expected one of {expected}, found {found}")
-    PROMISE_LONGER = Label(
-        "承诺办结时限 {found} 长于法定办结时限 {expected}", "the promised time limit of {found} is longer than the statutory one of {expected}"
+    REQUIRED = ("required", "缺少{part}", "{part} is missing")
+    UNKNOWN_PART = ("unknown_part", "没有名为 {part} 的部分，可用：{expected}", "there is no part {part}; known: {expected}")
+    NOT_ISSUED = ("not_issued", "{part}不由本平台签发", "no {part} is issued here")
+    SERIALS_UNUSABLE = (
+        "serials_unusable",
+        "顺序号文件 {found} 无法使用（{reason}）",
+        "the file of serials {found} cannot be used ({reason})",
     )
-    PROMISE_UNIT = Label(
+    UNKNOWN_FIELD = ("unknown_field", "没有名为 {part} 的数据项", "there is no field {part}")
+    FORMAT = ("format", "{part}应符合格式 {expected}，实为 {found}", "{part}: expected the format {expected}, found {found}")
+    CODE_OF_TABLE = ("code_of_table", "{part}应为 {expected} 之一，实为 {found}", "{part}: expected one of {expected}, found {found}")
+    PROMISE_LONGER = (
+        "promise_longer",
+        "承诺办结时限 {found} 长于法定办结时限 {expected}",
+        "the promised time limit of {found} is longer than the statutory one of {expected}",
+    )
+    PROMISE_UNIT = (
+        "promise_unit",
         "承诺办结时限的单位“{found}”与法定办结时限的单位“{expected}”不同，无法比较",
         "the promised time limit is in {found} and the statutory one in {expected}: they cannot be compared",
     )
-    SPECIAL_INCOMPLETE = Label("特别程序须记录{part}", "a special procedure needs its {part}")
-    TIMES_REVERSED = Label("{part}早于 {expected}", "{part} is earlier than {expected}")
-    NAME_AND_CODE = Label("{part}“{found}”与其代码 {expected} 不符", "{part} {found} is not what its code {expected} means")
-    NOT_IN_ITEM = Label("实施编码不含基本编码 {expected}", "the implementing code does not hold the basic code {expected}")
+    SPECIAL_INCOMPLETE = ("special_incomplete", "特别程序须记录{part}", "a special procedure needs its {part}")
+    TIMES_REVERSED = ("times_reversed", "{part}早于 {expected}", "{part} is earlier than {expected}")
+    NAME_AND_CODE = ("name_and_code", "{part}“{found}”与其代码 {expected} 不符", "{part} {found} is not what its code {expected} means")
+    NOT_IN_ITEM = ("not_in_item", "实施编码不含基本编码 {expected}", "the implementing code does not hold the basic code {expected}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +144,7 @@ class Finding:
 
     def text(self, language: Language = "en") -> str:
         """What is wrong in one line: position, words, rule."""
-        words = self.problem.value.text(language).format(**{name: _shown(value, language) for name, value in self.values.items()})
+        words = self.problem.label.text(language).format(**{name: _shown(value, language) for name, value in self.values.items()})
         if self.position is not None:
             words = f"第 {self.position} 位：{words}" if language == "zh" else f"character {self.position}: {words}"
         return f"{words}（{self.source}）" if language == "zh" else f"{words} ({self.source})"

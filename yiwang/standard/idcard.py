@@ -104,8 +104,7 @@ class IdCard(Code):
 
     def parts(self) -> tuple[Part, ...]:
         """The four parts."""
-        place = divisions.lookup(self.division)
-        meaning = FORMS["foreign"] if self.form == "foreign" else RESIDENTS.get(self.division, place and place.label)
+        meaning = FORMS["foreign"] if self.form == "foreign" else RESIDENTS.get(self.division) or divisions.label(self.division)
         born = self.birth.isoformat() if self.birth else None
         return (
             Part("division", DIVISION, self.division, 1, meaning),

@@ -101,7 +101,7 @@ class ItemCode(Code):
     @property
     def level(self) -> ExerciseLevel | None:
         """Level at which the item is exercised; None in a basic code and in an older one."""
-        return ExerciseLevel(self.text[18]) if self.body else None
+        return ExerciseLevel.of(self.text[18]) if self.body else None
 
     @property
     def basic(self) -> str | None:
@@ -139,8 +139,7 @@ class ItemCode(Code):
             found += [Part("body", BODY, self.body, 1), Part("level", LEVEL, self.level.code, 19, self.level.label)]
             start = 20
         found.append(Part("basic", BASIC, self.basic, start))
-        place = divisions.lookup(f"{self.basic[:2]}0000")
-        scope = Label("国家目录", "national catalogue") if self.basic[:2] == "00" else place and place.label
+        scope = Label("国家目录", "national catalogue") if self.basic[:2] == "00" else divisions.label(f"{self.basic[:2]}0000")
         found.append(Part("province", Label("目录归属", "catalogue of"), self.basic[:2], start, scope))
         found.append(Part("type", Label("事项类型代码", "type of item"), self.basic[2:4], start + 2, type_label(self.basic[2:4])))
         if self.handling:

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import NoReturn
 
-from yiwang.standard import checks, divisions, item, uscc
+from yiwang.standard import checks, divisions, item
 from yiwang.standard.checks import ALPHANUMERIC, CREDIT_ALPHABET, DIGITS
 from yiwang.standard.code import CREDIT_CHARACTERS, Code, Part, Piece, wrong_character
 from yiwang.standard.errors import CodeError, Finding, Problem, Severity

@@ -52,7 +52,7 @@ class ResourceCode(Code):
     @property
     def resource_class(self) -> ResourceClass:
         """类."""
-        return ResourceClass(self.text[0])
+        return ResourceClass.of(self.text[0])
 
     @property
     def item(self) -> str:

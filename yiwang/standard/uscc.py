@@ -96,11 +96,10 @@ class Uscc(Code):
 
     def parts(self) -> tuple[Part, ...]:
         """The five parts; a division is named where the national table has it."""
-        division = divisions.lookup(self.division)
         return (
             Part("authority", AUTHORITY, self.authority, 1, CreditAuthority.label_of(self.authority)),
             Part("category", CATEGORY, self.category, 2, CreditCategory.label_of(self.text[:2])),
-            Part("division", DIVISION, self.division, 3, division and division.label),
+            Part("division", DIVISION, self.division, 3, divisions.label(self.division)),
             Part("subject", SUBJECT, self.subject, 9),
             Part("check", CHECK, self.check, 18),
         )

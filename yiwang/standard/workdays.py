@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import datetime
 import functools
+import re
 from collections.abc import Collection, Iterable
 from pathlib import Path
 
@@ -13,9 +14,15 @@ from yiwang.standard.labels import Label, Source
 
 KIND = "workdays"
 SOURCE = Source("State Council notices of public holidays")
-COLUMNS = ("date", "kind")
+COLUMNS = ("notice", "date", "kind")
 _DAY = datetime.timedelta(days=1)
 _SATURDAY = 5
+# Working days for one body to decide on a licence and to extend that once; for several bodies together; for saying, once, what an
+# application lacks (confidence high).
+LICENCE_SOURCE = Source("行政许可法", "arts. 32, 42")
+LICENCE, LICENCE_EXTENSION = 20, 10
+JOINT_LICENCE, JOINT_LICENCE_EXTENSION = 45, 15
+CORRECTION_NOTICE = 5
 # Notices for a year have changed days from 28 December of the year before on (a Saturday worked, a Monday off), none earlier.
 _LATE = (12, 28)
 
@@ -44,8 +51,8 @@ class Calendar:
     def deadline(self, start: datetime.date, days: int) -> datetime.date:
         """The last day of a limit of ``days`` working days (0 or more) that begins on ``start``, which itself does not count.
 
-        行政许可法 art. 82 counts limits in working days without holidays; that the day of the start does not count is the general rule of
-        limits (confidence medium). With 0 days: ``start``, or the next day that is worked. Raises CodeError beyond the notices.
+        That the day of the start does not count is the general rule of limits (confidence medium: no text of it was read). With 0 days:
+        ``start``, or the next day that is worked. Raises CodeError beyond the notices.
         """
         if days < 0:
             values = {"part": Label("工作日数", "working days"), "expected": "0…", "found": days}
@@ -69,25 +76,25 @@ class Calendar:
         return found
 
     def extended(self, path: Path) -> Calendar:
-        """This calendar and the file at ``path``, whose years replace those of this one.
+        """This calendar and the file at ``path``, whose notices replace those of this one.
 
-        The file is UTF-8, with the columns date (YYYY-MM-DD) and kind (holiday or workday) in its first line; every year of which it has a
-        day counts as covered by a notice. Lines that begin with # are left out. Raises CodeError with line and column; OSError.
+        The file is UTF-8, with the columns notice (the year that the notice is for), date (YYYY-MM-DD) and kind (holiday or workday) in
+        its first line; lines that begin with # are left out. A notice may change days of December before its year. Raises CodeError
+        with line and column; OSError where the file cannot be read.
         """
         own = _read(path)
-        years = {day.year for day, _ in own}
-        kept = self.years - years
+        notices = {year for year, _, _ in own}
+        told = {day for _, day, _ in own}
         return Calendar(
-            self.years | years,
-            {day for day in self.holidays if day.year in kept} | {day for day, kind in own if kind == "holiday"},
-            {day for day in self.workdays if day.year in kept} | {day for day, kind in own if kind == "workday"},
+            self.years | notices,
+            {day for day in self.holidays - told if day.year not in notices} | {day for _, day, kind in own if kind == "holiday"},
+            {day for day in self.workdays - told if day.year not in notices} | {day for _, day, kind in own if kind == "workday"},
         )
 
     def _next(self, day: datetime.date) -> datetime.date:
-        try:
-            return day + _DAY
-        except OverflowError:
-            raise CodeError(KIND, Finding(Problem.NO_NOTICE, SOURCE, None, {"found": day.year + 1, "expected": _span(self.years)})) from None
+        if day == datetime.date.max:
+            raise CodeError(KIND, Finding(Problem.NO_NOTICE, SOURCE, None, {"found": day.year + 1, "expected": _span(self.years)}))
+        return day + _DAY
 
 
 @functools.cache
@@ -95,7 +102,8 @@ def national() -> Calendar:
     """The calendar of the notices that the library ``chinesecalendar`` holds (from 2004 on)."""
     from chinese_calendar import constants  # noqa: PLC0415 - most who import the standard ask for no deadline
 
-    years = {day.year for day in constants.holidays}
+    # A day of a year may come from the notice for the next one; National Day is in every year's own.
+    years = {day.year for day in constants.holidays if (day.month, day.day) == (10, 1)}
     return Calendar(years, constants.holidays, constants.workdays)
 
 
@@ -115,29 +123,40 @@ def _span(years: Collection[int]) -> str:
     return ", ".join("-".join(map(str, span)) for span in spans) or "-"
 
 
-def _read(path: Path) -> list[tuple[datetime.date, str]]:
-    """The rows of a file."""
+def _read(path: Path) -> list[tuple[int, datetime.date, str]]:
+    """The rows of a file: year of the notice, day, kind."""
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except UnicodeDecodeError:
         raise CodeError(KIND, Finding(Problem.NOT_TEXT_FILE, SOURCE)) from None
-    found: dict[datetime.date, str] = {}
-    rows = ((number, next(csv.reader([line]), [])) for number, line in enumerate(lines, 1) if line.strip() and not line.startswith("#"))
-    for index, (number, cells) in enumerate(rows):
-        if index == 0 and tuple(cells) == COLUMNS:
-            continue
-        if index == 0 or len(cells) != len(COLUMNS):
-            raise _wrong(number, Label("列", "columns"), ",".join(COLUMNS), ",".join(cells))
-        try:
-            day = datetime.date.fromisoformat(cells[0])
-        except ValueError:
-            raise _wrong(number, Label("date", "date"), "YYYY-MM-DD", repr(cells[0])) from None
-        if cells[1] not in {"holiday", "workday"}:
-            raise _wrong(number, Label("kind", "kind"), "holiday, workday", repr(cells[1]))
-        if day in found:
-            raise CodeError(KIND, Finding(Problem.TABLE_DUPLICATE, SOURCE, None, {"found": cells[0], "line": number}))
-        found[day] = cells[1]
-    return list(found.items())
+    numbered = [(number, line) for number, line in enumerate(lines, 1) if line.strip() and not line.startswith("#")]
+    found: dict[datetime.date, tuple[int, datetime.date, str]] = {}
+    for index, (number, line) in enumerate(numbered):
+        cells = next(csv.reader([line]), [])
+        if len(cells) != len(COLUMNS) or (index == 0) != (tuple(cells) == COLUMNS):
+            raise _wrong(number, Label("列", "columns"), ",".join(COLUMNS) if index == 0 else "3", ",".join(cells))
+        if index:
+            row = _row(number, cells)
+            if row[1] in found:
+                raise CodeError(KIND, Finding(Problem.TABLE_DUPLICATE, SOURCE, None, {"found": cells[1], "line": number}))
+            found[row[1]] = row
+    return list(found.values())
+
+
+def _row(line: int, cells: list[str]) -> tuple[int, datetime.date, str]:
+    notice, date, kind = cells
+    if not re.fullmatch("[0-9]{4}", notice):
+        raise _wrong(line, Label("notice", "notice"), "YYYY", repr(notice))
+    try:
+        day = datetime.date.fromisoformat(date)
+    except ValueError:
+        raise _wrong(line, Label("date", "date"), "YYYY-MM-DD", repr(date)) from None
+    year = int(notice)
+    if day.year != year and (day.year, day.month) != (year - 1, 12):
+        raise _wrong(line, Label("date", "date"), f"{year}-01-01…{year}-12-31, {year - 1}-12-01…", date)
+    if kind not in {"holiday", "workday"}:
+        raise _wrong(line, Label("kind", "kind"), "holiday, workday", repr(kind))
+    return year, day, kind
 
 
 def _wrong(line: int, column: Label, expected: str, found: str) -> CodeError:

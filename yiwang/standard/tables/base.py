@@ -34,6 +34,15 @@ class Table(Enum):
         return str(self.value)
 
     @classmethod
+    def of(cls, code: str) -> Self:
+        """The member with this code. Raises ValueError where there is none."""
+        member = cls._value2member_map_.get(code)
+        if not isinstance(member, cls):
+            message = f"{cls.__name__} has no code {code!r}"
+            raise ValueError(message)  # noqa: TRY004 - it is the value that is wrong
+        return member
+
+    @classmethod
     def label_of(cls, code: str) -> Label | None:
         """The words for ``code``; None for one that is not in the table."""
         member = cls._value2member_map_.get(code)
