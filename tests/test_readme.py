@@ -34,7 +34,7 @@ CLASSIFIERS = {
     # The classifier does not say which of them.
     "BSD License": {"BSD-2-Clause", "BSD-3-Clause"},
 }
-WORDS = {"3-Clause BSD License": "BSD-3-Clause"}
+WORDS = {"3-Clause BSD License": "BSD-3-Clause", "MIT License": "MIT", "LGPL": "LGPL-2.1-or-later"}
 
 
 def section(title: str) -> str:

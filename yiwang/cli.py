@@ -35,6 +35,7 @@ VERBS = (
     "rotate",
     "state",
     "host",
+    "code",
     "doctor",
     "version",
 )

@@ -175,9 +175,9 @@ class CodeError(ValueError):
         return f"{self.kind}: {self.text()}"
 
 
-def shown(text: str) -> str:
-    """``text`` as a line can show it: what does not print is escaped, what is long is cut."""
-    cut = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
+def shown(text: str, longest: int = _SHOWN) -> str:
+    """``text`` as a line can show it: what does not print is escaped, what is longer than ``longest`` characters is cut."""
+    cut = text if len(text) <= longest else f"{text[:longest]}…"
     return "".join(character if character.isprintable() else ascii(character)[1:-1] for character in cut)
 
 
