@@ -109,6 +109,7 @@ class Problem(Enum):
         "顺序号文件 {found} 无法使用（{reason}）",
         "the file of serials {found} cannot be used ({reason})",
     )
+    FIELD = ("field", "{part}：{reason}", "{part}: {reason}")
     UNKNOWN_FIELD = ("unknown_field", "没有名为 {part} 的数据项", "there is no field {part}")
     FORMAT = ("format", "{part}应符合格式 {expected}，实为 {found}", "{part}: expected the format {expected}, found {found}")
     CODE_OF_TABLE = ("code_of_table", "{part}应为 {expected} 之一，实为 {found}", "{part}: expected one of {expected}, found {found}")

@@ -84,7 +84,7 @@ class YesNo(Table):
 
 @table("通办范围", "range of handling", Source("GB/T 39046-2020", "Table 4 no. 33"), coded=False)
 class HandlingRange(Table):
-    """Where an item can be handled besides its own place; the words are the standard's, its one-digit codes were not seen."""
+    """Where an item can be handled besides its own place. The words are the standard's; its codes, one digit each, were not seen."""
 
     NATION = "nation", "全国", "whole country"
     PROVINCES = "provinces", "跨省", "across provinces"
