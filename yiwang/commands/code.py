@@ -26,6 +26,7 @@ from yiwang.standard.kinds import KINDS, Kind, Reading
 # Lines printed at once: a file of a million values is neither held back nor flushed a million times.
 _BATCH = 1000
 MOST = 10_000
+_SHOWN = 200
 
 KindArgument = Annotated[str, typer.Argument(metavar="KIND", help=t("code.kind"), show_default=False)]
 LiveOption = Annotated[bool, typer.Option("--live", help=t("code.live"))]
@@ -35,7 +36,7 @@ DivisionsOption = Annotated[Path | None, typer.Option("--divisions", metavar="FI
 
 def register(app: typer.Typer) -> None:
     """Add the group to the command line."""
-    end = example("yiwang code check uscc 91350100M000100Y43", 0, 1, 3, 4)
+    end = example("yiwang code check uscc 91350100M000100Y43", 0, 1, 3, 4, failed=t("code.failed"))
     group = typer.Typer(help=t("code.help"), epilog=end, no_args_is_help=True, rich_markup_mode=None)
     app.add_typer(group, name="code")
     _register_check(group)
@@ -44,7 +45,7 @@ def register(app: typer.Typer) -> None:
 
 
 def _register_check(group: typer.Typer) -> None:
-    @group.command(help=t("code.check"), epilog=example("yiwang code check uscc 91350100M000100Y43", 0, 1, 3))
+    @group.command(help=t("code.check"), epilog=example("yiwang code check uscc 91350100M000100Y43", 0, 1, 3, failed=t("code.failed")))
     def check(
         kind: KindArgument,
         values: Annotated[list[str] | None, typer.Argument(metavar="[VALUE]…", help=t("code.values"), show_default=False)] = None,
@@ -77,7 +78,9 @@ def _register_check(group: typer.Typer) -> None:
 
 
 def _register_explain(group: typer.Typer) -> None:
-    @group.command(help=t("code.explain"), epilog=example("yiwang code explain item 11370800MB285591843370117002011", 0, 1, 3))
+    @group.command(
+        help=t("code.explain"), epilog=example("yiwang code explain item 11370800MB285591843370117002011", 0, 1, 3, failed=t("code.failed"))
+    )
     def explain(
         kind: KindArgument,
         value: Annotated[str, typer.Argument(metavar="VALUE", help=t("code.value"), show_default=False)],
@@ -200,7 +203,7 @@ def _verdict(code: Code | None, findings: Iterable[Finding]) -> dict[str, Any]:
 def _line(text: str, code: Code | None, findings: tuple[Finding, ...]) -> str:
     verdict = "invalid" if code is None else "doubtful" if findings else "valid"
     said = ("；" if language() == "zh" else "; ").join(finding.text(language()) for finding in findings)
-    return f"{shown(text, 200)}  {t(f'code.{verdict}', findings=said)}"
+    return f"{shown(text, _SHOWN) or t('code.empty_value')}  {t(f'code.{verdict}', findings=said)}"
 
 
 def _table(code: Code) -> str:

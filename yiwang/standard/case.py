@@ -89,13 +89,14 @@ class CaseNumber(Code):
         return int(parts[2]) if parts else None
 
     def parts(self) -> tuple[Part, ...]:
-        """Implementing code, date and serial, or the number as a whole where it has another layout."""
+        """Implementing code and its parts, date and serial, or the number as a whole where it has another layout."""
         found = self._split()
         if found is None:
             return (Part("case", _NAME, self.text, 1, Label("其他编号规则", "another layout")),)
         day = datetime.date(int(found[1][:4]), int(found[1][4:6]), int(found[1][6:])).isoformat()
         return (
             Part("implementing", FORMS["implementing"], found[0], 1),
+            *ItemCode.parse(found[0]).parts(),
             Part("date", DATE, found[1], 32, Label(day, day)),
             Part("serial", SERIAL, found[2], 40),
         )

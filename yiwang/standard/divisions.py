@@ -6,7 +6,6 @@ rows, development zones or 兵团, from a file of the same form: ``national().ex
 
 from __future__ import annotations
 
-import csv
 import functools
 import re
 from collections.abc import Iterable, Mapping
@@ -14,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, cast, get_args
 
+from yiwang.standard import rows
 from yiwang.standard.errors import CodeError, Finding, Problem
 from yiwang.standard.labels import Label, Source
 from yiwang.standard.names import PROVINCES
@@ -46,8 +46,8 @@ class Division:
 class Divisions:
     """Divisions by code: the national ones, or those and a province's own."""
 
-    def __init__(self, rows: Iterable[Division]) -> None:
-        self._by_code = {division.code: division for division in sorted(rows, key=lambda division: division.code)}
+    def __init__(self, given: Iterable[Division]) -> None:
+        self._by_code = {division.code: division for division in sorted(given, key=lambda division: division.code)}
         grouped: dict[str, list[Division]] = {}
         for division in self._by_code.values():
             if division.parent is not None:
@@ -127,39 +127,27 @@ def provinces() -> tuple[Division, ...]:
 
 def _read(path: Path) -> list[tuple[int, Division]]:
     """The rows of a file, each with its line from 1."""
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except UnicodeDecodeError:
-        raise CodeError(KIND, Finding(Problem.NOT_TEXT_FILE, SOURCE)) from None
-    numbered = [(number, line) for number, line in enumerate(lines, 1) if line.strip() and not line.startswith("#")]
     found: dict[str, tuple[int, Division]] = {}
-    for index, (number, line) in enumerate(numbered):
-        cells = next(csv.reader([line]), [])
-        if index == 0:
-            _expect(number, Label("表头", "columns"), ",".join(COLUMNS), ",".join(cells), right=tuple(cells) == COLUMNS)
-            continue
+    for number, cells in rows.read(path, COLUMNS, KIND, SOURCE):
         division = _row(number, cells)
         if division.code in found:
-            raise CodeError(KIND, Finding(Problem.TABLE_DUPLICATE, SOURCE, None, {"found": division.code, "line": number}))
+            raise rows.twice(KIND, SOURCE, number, division.code)
         found[division.code] = (number, division)
     return list(found.values())
 
 
 def _row(number: int, cells: list[str]) -> Division:
     """One row. Raises CodeError."""
-    _expect(number, Label("列数", "columns"), len(COLUMNS), len(cells), right=len(cells) == len(COLUMNS))
     code, name, level, parent = cells
-    _expect(number, Label("code", "code"), Label("六位数字", "six digits"), code, right=bool(_SIX_DIGITS.fullmatch(code)))
-    _expect(number, Label("name", "name"), Label("名称", "a name"), repr(name), right=bool(name.strip()))
-    _expect(number, Label("level", "level"), ", ".join(get_args(Level)), repr(level), right=level in get_args(Level))
     top = level == "province"
-    words = Label("空（省级）", "nothing, for a province") if top else Label("上级的六位代码", "the six digits of the level above")
-    right = not parent if top else bool(_SIX_DIGITS.fullmatch(parent)) and parent != code
-    _expect(number, Label("parent", "parent"), words, repr(parent), right=right)
+    above = Label("空（省级）", "nothing, for a province") if top else Label("上级的六位代码", "the six digits of the level above")
+    has_above = not parent if top else bool(_SIX_DIGITS.fullmatch(parent)) and parent != code
+    for column, expected, cell, right in (
+        ("code", Label("六位数字", "six digits"), code, bool(_SIX_DIGITS.fullmatch(code))),
+        ("name", Label("名称", "a name"), name, bool(name.strip())),
+        ("level", ", ".join(get_args(Level)), level, level in get_args(Level)),
+        ("parent", above, parent, has_above),
+    ):
+        if not right:
+            raise rows.wrong(KIND, SOURCE, number, Label(f" {column} ", column), expected, repr(cell))
     return Division(code, name, cast("Level", level), parent or None)
-
-
-def _expect(line: int, column: Label, expected: object, found: object, *, right: bool) -> None:
-    if not right:
-        part = Label(f"第 {line} 行 {column.zh}", f"line {line}, {column.en}")
-        raise CodeError(KIND, Finding(Problem.TABLE_ROW, SOURCE, None, {"part": part, "expected": expected, "found": found, "line": line}))

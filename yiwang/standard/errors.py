@@ -87,9 +87,9 @@ class Problem(Enum):
     )
     SERIAL = ("serial", "顺序号应在 1 到 {expected} 之间，实为 {found}", "expected a serial from 1 to {expected}, found {found}")
     VALUE = ("value", "{part}应为 {expected}，实为 {found}", "{part}: expected {expected}, found {found}")
-    TABLE_ROW = ("table_row", "{part} 应为 {expected}，实为 {found}", "{part}: expected {expected}, found {found}")
-    TABLE_DUPLICATE = ("table_duplicate", "代码 {found} 重复", "code {found} is there twice")
-    TABLE_PARENT = ("table_parent", "上级代码 {found} 不在表中", "there is no code {found}, the level above")
+    TABLE_ROW = ("table_row", "{part}应为 {expected}，实为 {found}", "{part}: expected {expected}, found {found}")
+    TABLE_DUPLICATE = ("table_duplicate", "第 {line} 行：{found} 重复", "line {line}: {found} is there twice")
+    TABLE_PARENT = ("table_parent", "第 {line} 行：上级代码 {found} 不在表中", "line {line}: there is no code {found}, the level above")
     NOT_TEXT_FILE = ("not_text_file", "不是 UTF-8 文本", "this is not UTF-8 text")
     NO_NOTICE = (
         "no_notice",

@@ -136,7 +136,7 @@ class ItemCode(Code):
             return (Part(self.form, FORMS[self.form], self.text, 1),)
         start, found = 1, []
         if self.body and self.level:
-            found += [Part("body", BODY, self.body, 1), Part("level", LEVEL, self.level.code, 19, self.level.label)]
+            found += [Part("body", BODY, self.body, 1, uscc.words(self.body)), Part("level", LEVEL, self.level.code, 19, self.level.label)]
             start = 20
         found.append(Part("basic", BASIC, self.basic, start))
         scope = Label("国家目录", "national catalogue") if self.basic[:2] == "00" else divisions.label(f"{self.basic[:2]}0000")

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import NoReturn
 
-from yiwang.standard import checks, divisions, item
+from yiwang.standard import checks, divisions, item, uscc
 from yiwang.standard.checks import ALPHANUMERIC, CREDIT_ALPHABET, DIGITS
 from yiwang.standard.code import CREDIT_CHARACTERS, Code, Part, Piece, wrong_character
 from yiwang.standard.errors import CodeError, Finding, Problem, Severity
@@ -105,7 +105,8 @@ class LicenceId(Code):
         root = Part("root", Label("电子证照根代码", "root"), ROOT, 1)
         found, position = [root], len(ROOT) + 2
         for key, (piece, *_), text in zip(("type", "issuer", "serial", "version", "check"), _PARTS, self.text.split(".")[5:], strict=True):
-            found.append(Part(key, piece.name, text, position))
+            body = key in {"type", "issuer"}
+            found.append(Part(key, piece.name, text, position, uscc.words(text) if body else None))
             position += len(text) + 1
         return tuple(found)
 

@@ -110,6 +110,13 @@ def is_valid(text: str) -> bool:
     return _shape(text) is not None and checks.credit_matches(text) and checks.organisation(text[8:16]) == text[16]
 
 
+def words(text: str) -> Label | None:
+    """What a code of the right shape says in words, category and division; None where neither is known."""
+    category, place = CreditCategory.label_of(text[:2]), divisions.label(text[2:8])
+    known = [each for each in (category, place) if each is not None]
+    return Label("，".join(each.zh for each in known), ", ".join(each.en for each in known)) if known else None
+
+
 def mismatches(text: str, severity: Severity = Severity.WARNING, offset: int = 0) -> tuple[Finding, ...]:
     """The findings on the check characters of a ``text`` of the right shape; ``offset``: characters before it in a longer code."""
     found = []

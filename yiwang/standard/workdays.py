@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 import datetime
 import functools
 import re
 from collections.abc import Collection, Iterable
 from pathlib import Path
 
+from yiwang.standard import rows
 from yiwang.standard.errors import CodeError, Finding, Problem
 from yiwang.standard.labels import Label, Source
 
@@ -125,40 +125,26 @@ def _span(years: Collection[int]) -> str:
 
 def _read(path: Path) -> list[tuple[int, datetime.date, str]]:
     """The rows of a file: year of the notice, day, kind."""
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except UnicodeDecodeError:
-        raise CodeError(KIND, Finding(Problem.NOT_TEXT_FILE, SOURCE)) from None
-    numbered = [(number, line) for number, line in enumerate(lines, 1) if line.strip() and not line.startswith("#")]
     found: dict[datetime.date, tuple[int, datetime.date, str]] = {}
-    for index, (number, line) in enumerate(numbered):
-        cells = next(csv.reader([line]), [])
-        if len(cells) != len(COLUMNS) or (index == 0) != (tuple(cells) == COLUMNS):
-            raise _wrong(number, Label("列", "columns"), ",".join(COLUMNS) if index == 0 else "3", ",".join(cells))
-        if index:
-            row = _row(number, cells)
-            if row[1] in found:
-                raise CodeError(KIND, Finding(Problem.TABLE_DUPLICATE, SOURCE, None, {"found": cells[1], "line": number}))
-            found[row[1]] = row
+    for number, cells in rows.read(path, COLUMNS, KIND, SOURCE):
+        row = _row(number, cells)
+        if row[1] in found:
+            raise rows.twice(KIND, SOURCE, number, cells[1])
+        found[row[1]] = row
     return list(found.values())
 
 
 def _row(line: int, cells: list[str]) -> tuple[int, datetime.date, str]:
     notice, date, kind = cells
-    if not re.fullmatch("[0-9]{4}", notice):
-        raise _wrong(line, Label("notice", "notice"), "YYYY", repr(notice))
+    if not re.fullmatch("[1-9][0-9]{3}", notice):
+        raise rows.wrong(KIND, SOURCE, line, Label(" notice ", "notice"), "YYYY", repr(notice))
     try:
         day = datetime.date.fromisoformat(date)
     except ValueError:
-        raise _wrong(line, Label("date", "date"), "YYYY-MM-DD", repr(date)) from None
+        raise rows.wrong(KIND, SOURCE, line, Label(" date ", "date"), "YYYY-MM-DD", repr(date)) from None
     year = int(notice)
     if day.year != year and (day.year, day.month) != (year - 1, 12):
-        raise _wrong(line, Label("date", "date"), f"{year}-01-01…{year}-12-31, {year - 1}-12-01…", date)
+        raise rows.wrong(KIND, SOURCE, line, Label(" date ", "date"), f"{year - 1}-12-01…{year}-12-31", date)
     if kind not in {"holiday", "workday"}:
-        raise _wrong(line, Label("kind", "kind"), "holiday, workday", repr(kind))
+        raise rows.wrong(KIND, SOURCE, line, Label(" kind ", "kind"), "holiday, workday", repr(kind))
     return year, day, kind
-
-
-def _wrong(line: int, column: Label, expected: str, found: str) -> CodeError:
-    part = Label(f"第 {line} 行 {column.zh}", f"line {line}, {column.en}")
-    return CodeError(KIND, Finding(Problem.TABLE_ROW, SOURCE, None, {"part": part, "expected": expected, "found": found, "line": line}))

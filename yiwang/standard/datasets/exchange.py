@@ -125,7 +125,7 @@ def record(item: Item, sync: Sync, *, row_guid: str, task_guid: str, **more: str
         "link_way": item.consultation_telephone,
         "transact_addr": item.place,
         "transact_time": item.hours,
-        "handle_area": item.handling_range and item.handling_range.label.zh,
+        "handle_area": item.handling_range,
         "other_dept": item.joint_department,
         "cd_batch": sync.batch,
         "cd_operation": sync.operation,

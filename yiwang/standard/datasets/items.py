@@ -16,7 +16,7 @@ from yiwang.standard.datasets.values import Basic, Credit, Implementing, Place
 from yiwang.standard.errors import Finding
 from yiwang.standard.labels import Label
 from yiwang.standard.tables.bodies import BodyNature, ServiceObject
-from yiwang.standard.tables.items import ExerciseLevel, HandlingRange, HandlingWay, YesNo
+from yiwang.standard.tables.items import ExerciseLevel, HandlingWay, YesNo
 
 
 class ItemMaterial(DataSet):
@@ -76,7 +76,7 @@ class Item(DataSet):
     result_sample: Annotated[Base64Bytes | None, Element("结果样本")] = None
     charged: Annotated[YesNo | None, Element("是否收费", "n1")] = None
     charge_basis: Annotated[str | None, Element("收费依据")] = None
-    handling_range: Annotated[HandlingRange | None, Element("通办范围代码", "n1", row=33)] = None
+    handling_range: Annotated[str | None, Element("通办范围代码", "n1", row=33)] = None
     service_object_name: Annotated[str | None, Element("服务对象")] = None
     service_object_code: Annotated[ServiceObject | None, Element("服务对象代码")] = None
     theme: Annotated[str | None, Element("服务主题")] = None

@@ -12,8 +12,8 @@ from yiwang.standard.labels import Label, Source
 class Table(Enum):
     """A code table. A member is written ``NAME = code, Chinese, English``; its value is the code.
 
-    ``name`` of the table in both languages, ``source`` of it, and ``coded``: whether the source gives the codes. Where it does not,
-    the values are words of this kit and appear in no exchange.
+    ``title`` of the table in both languages, ``source`` of it, and ``coded``: whether the source gives codes. Where it does not, the
+    values are its words.
     """
 
     source: ClassVar[Source]

@@ -42,22 +42,22 @@ class StepState(Table):
 class StepAction(Table):
     """What was done in a step; the standard gives the words and no codes."""
 
-    PASS = "pass", "通过", "passed"
-    RETURN = "return", "退回", "returned"
-    OTHER = "other", "其他", "other"
+    PASS = "通过", "通过", "passed"
+    RETURN = "退回", "退回", "returned"
+    OTHER = "其他", "其他", "other"
 
 
 @table("评价渠道", "channel of evaluation", Source("GB/T 39046-2020", "Table 9"), coded=False)
 class EvaluationChannel(Table):
     """Where an applicant evaluated; the standard gives the words and no codes."""
 
-    COMPUTER = "computer", "PC端", "computer"
-    MOBILE = "mobile", "移动服务端", "mobile service"
-    QR_CODE = "qr_code", "二维码", "QR code"
-    HALL_TABLET = "hall_tablet", "政务大厅平板电脑", "tablet in the hall"
-    HALL_TERMINAL = "hall_terminal", "政务大厅其他终端", "other terminal in the hall"
-    TELEPHONE = "telephone", "电话", "telephone"
-    SHORT_MESSAGE = "short_message", "短信", "short message"
+    COMPUTER = "PC端", "PC端", "computer"
+    MOBILE = "移动服务端", "移动服务端", "mobile service"
+    QR_CODE = "二维码", "二维码", "QR code"
+    HALL_TABLET = "政务大厅平板电脑", "政务大厅平板电脑", "tablet in the hall"
+    HALL_TERMINAL = "政务大厅其他终端", "政务大厅其他终端", "other terminal in the hall"
+    TELEPHONE = "电话", "电话", "telephone"
+    SHORT_MESSAGE = "短信", "短信", "short message"
 
 
 @table("好差评推送的办理状态", "state of a case pushed for evaluation", Source("vendor interface in use"))

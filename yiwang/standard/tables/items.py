@@ -86,7 +86,7 @@ class YesNo(Table):
 class HandlingRange(Table):
     """Where an item can be handled besides its own place. The words are the standard's; its codes, one digit each, were not seen."""
 
-    NATION = "nation", "全国", "whole country"
-    PROVINCES = "provinces", "跨省", "across provinces"
-    CITIES = "cities", "跨市", "across cities"
-    COUNTIES = "counties", "跨县", "across counties"
+    NATION = "全国", "全国", "whole country"
+    PROVINCES = "跨省", "跨省", "across provinces"
+    CITIES = "跨市", "跨市", "across cities"
+    COUNTIES = "跨县", "跨县", "across counties"

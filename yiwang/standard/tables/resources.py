@@ -55,29 +55,29 @@ class SharingKind(Table):
 class UpdateCycle(Table):
     """How often a resource is updated; the last two are of catalogues in use."""
 
-    REAL_TIME = "real_time", "实时", "real time"
-    DAILY = "daily", "每日", "daily"
-    WEEKLY = "weekly", "每周", "weekly"
-    MONTHLY = "monthly", "每月", "monthly"
-    QUARTERLY = "quarterly", "每季度", "quarterly"
-    YEARLY = "yearly", "每年", "yearly"
-    ON_DEMAND = "on_demand", "按需", "on demand"
-    HALF_YEARLY = "half_yearly", "每半年", "half-yearly"
+    REAL_TIME = "实时", "实时", "real time"
+    DAILY = "每日", "每日", "daily"
+    WEEKLY = "每周", "每周", "weekly"
+    MONTHLY = "每月", "每月", "monthly"
+    QUARTERLY = "每季度", "每季度", "quarterly"
+    YEARLY = "每年", "每年", "yearly"
+    ON_DEMAND = "按需", "按需", "on demand"
+    HALF_YEARLY = "每半年", "每半年", "half-yearly"
 
 
 @table("提供渠道", "channel of provision", _PRACTICE, coded=False)
 class ProvisionChannel(Table):
     """Through which network a resource is provided."""
 
-    EXTRANET = "extranet", "政务外网", "government extranet"
-    INTERNET = "internet", "互联网", "internet"
-    PRIVATE = "private", "部门专网", "department's private network"
+    EXTRANET = "政务外网", "政务外网", "government extranet"
+    INTERNET = "互联网", "互联网", "internet"
+    PRIVATE = "部门专网", "部门专网", "department's private network"
 
 
 @table("信息资源形态", "form of resource", _PRACTICE, coded=False)
 class ResourceForm(Table):
     """In which form a resource is provided."""
 
-    DATABASE = "database", "库表", "database table"
-    INTERFACE = "interface", "接口", "interface"
-    FILE = "file", "文件", "file"
+    DATABASE = "库表", "库表", "database table"
+    INTERFACE = "接口", "接口", "interface"
+    FILE = "文件", "文件", "file"
