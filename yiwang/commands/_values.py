@@ -44,14 +44,14 @@ def _file(path: Path) -> Iterator[str]:
 
 
 def _lines(stream: BinaryIO, name: str) -> Iterator[str]:
-    first = True
-    for raw in _read(stream, name):
-        line = raw.removeprefix(codecs.BOM_UTF8) if first else raw
-        first = False
+    found = False
+    for number, raw in enumerate(_read(stream, name)):
+        line = raw if number else raw.removeprefix(codecs.BOM_UTF8)
         text = line.removesuffix(b"\n").removesuffix(b"\r").decode("utf-8", "backslashreplace")
         if text:
+            found = True
             yield text
-    if first:
+    if not found:
         raise UserError(t("code.empty", name=name), code=ExitCode.INPUT, fix=t("code.nothing_fix"))
 
 

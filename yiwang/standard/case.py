@@ -58,7 +58,7 @@ class CaseNumber(Code):
         if code.form != "implementing":
             values = {"part": FORMS["implementing"], "expected": Label("31 个字符", "31 characters"), "found": len(implementing)}
             raise CodeError(KIND, Finding(Problem.VALUE, LAYOUT_SOURCE, None, values))
-        key = f"{implementing}{day:%Y%m%d}"
+        key = f"{implementing}{day.year:04d}{day:%m%d}"
         serial = serials(key)
         if not 1 <= serial <= LAST_SERIAL:
             raise CodeError(KIND, Finding(Problem.SERIAL, KIT, None, {"expected": LAST_SERIAL, "found": serial}))

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
 
 from yiwang.standard.datasets.items import Item
+from yiwang.standard.datasets.values import moment
 from yiwang.standard.errors import CodeError, Finding, Problem
 from yiwang.standard.labels import Label, Source
 from yiwang.standard.tables.base import Table, table
@@ -22,7 +23,6 @@ from yiwang.standard.tables.base import Table, table
 KIND = "exchange"
 SOURCE = Source("ZWFW C0109.2-2018, as seen in a live schema")
 Encoding = Literal["utf-8", "gb18030"]
-_TIME = "%Y-%m-%d %H:%M:%S"
 
 
 @table("同步操作", "operation of a synchronisation", Source("yiwang", None, "low"))
@@ -44,7 +44,11 @@ class Sync:
     source: str
 
 
-_Time = Annotated[datetime, PlainSerializer(lambda value: value.strftime(_TIME), return_type=str, when_used="json")]
+_Time = Annotated[
+    datetime,
+    BeforeValidator(moment),
+    PlainSerializer(lambda value: f"{value.year:04d}-{value:%m-%d %H:%M:%S}", return_type=str, when_used="json"),
+]
 
 
 class ExchangeRecord(BaseModel):

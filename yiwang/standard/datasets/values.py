@@ -23,7 +23,8 @@ _TIME = re.compile(r"([0-9]{4})([0-9]{2})([0-9]{2})(?:T?([0-9]{2})([0-9]{2})([0-
 _DATE = re.compile("([0-9]{4})([0-9]{2})([0-9]{2})")
 
 
-def _moment(value: object) -> datetime.datetime:
+def moment(value: object) -> datetime.datetime:
+    """The time that ``value`` is or writes, as one of China. Raises CodeError."""
     if isinstance(value, datetime.datetime):
         return value.replace(tzinfo=CHINA) if value.tzinfo is None else value.astimezone(CHINA)
     match = _TIME.fullmatch(value) if isinstance(value, str) else None
@@ -64,14 +65,14 @@ def _item(text: str, *forms: str) -> str:
 
 Moment = Annotated[
     datetime.datetime,
-    BeforeValidator(_moment),
-    PlainSerializer(lambda value: value.strftime("%Y%m%d%H%M%S"), return_type=str, when_used="json"),
+    BeforeValidator(moment),
+    PlainSerializer(lambda value: f"{value.year:04d}{value:%m%d%H%M%S}", return_type=str, when_used="json"),
     WithJsonSchema({"type": "string", "pattern": "^[0-9]{8}(T?[0-9]{6}|[0-9]{2}:[0-9]{2}:[0-9]{2})$"}),
 ]
 Day = Annotated[
     datetime.date,
     BeforeValidator(_day),
-    PlainSerializer(lambda value: value.strftime("%Y%m%d"), return_type=str, when_used="json"),
+    PlainSerializer(lambda value: f"{value.year:04d}{value:%m%d}", return_type=str, when_used="json"),
     WithJsonSchema({"type": "string", "pattern": "^[0-9]{8}$"}),
 ]
 # Codes of bodies in use: a wrong check character is let in, as some have one.
