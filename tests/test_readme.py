@@ -141,6 +141,16 @@ def test_commands_for_a_lab_are_those_of_the_program() -> None:
         assert done.returncode == ExitCode.OK, line
 
 
+def test_commands_for_codes_run_as_printed(tmp_path: Path) -> None:
+    program, *lines = commands("National codes")
+    assert program == "yiwang=.venv/bin/yiwang"
+    assert len(lines) == 3
+    for line in lines:
+        done = yiwang(tmp_path, {"XDG_STATE_HOME": str(tmp_path)}, *shlex.split(line)[1:])
+        assert done.returncode == ExitCode.OK, line
+        assert done.stdout
+
+
 def yiwang(directory: Path, environment: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "yiwang", *arguments],

@@ -147,7 +147,7 @@ def test_what_cannot_be_read_is_one_line_and_exit_3(code: Callable[..., Said], t
 def test_nothing_to_check_is_exit_3() -> None:
     done = process("check", "uscc")
     assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (ExitCode.INPUT, b"", 1)
-    closed = subprocess.run(f'"{sys.executable}" -m yiwang code check uscc <&-', shell=True, capture_output=True, check=False)
+    closed = subprocess.run(["sh", "-c", f"'{sys.executable}' -m yiwang code check uscc <&-"], capture_output=True, check=False)
     assert (closed.returncode, len(closed.stderr.splitlines())) == (ExitCode.INPUT, 1)
 
 
