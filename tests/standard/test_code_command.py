@@ -248,7 +248,7 @@ def test_make_and_check_agree(code: Callable[..., Said], kind: str, parts: tuple
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("uscc", "division=350100"), "no unified social credit code is issued here"),
+        (("uscc", "division=350100"), "no unified social credit code is issued here; these can be made: item, case, licence, resource"),
         (("licence",), "type is missing"),
         (("licence", "type="), "type is missing"),
         (("licence", "kind=1"), "there is no part kind; known: type, issuer, serial, version"),

@@ -102,6 +102,24 @@ def test_every_problem_has_words_in_both_languages_with_the_same_places() -> Non
     assert len({problem.value for problem in Problem}) == len(Problem.__members__)
 
 
+def test_what_nobody_here_issues_is_not_made() -> None:
+    for kind in KINDS.values():
+        if kind.make is None:
+            with pytest.raises(CodeError) as refused:
+                kind.generate({}, Reading(), lambda _: 1)
+            assert refused.value.finding.problem is Problem.NOT_ISSUED
+    assert {kind.name for kind in KINDS.values() if kind.make} == {"item", "case", "licence", "resource"}
+
+
+def test_a_case_number_needs_a_day() -> None:
+    with pytest.raises(CodeError, match="date is missing"):
+        KINDS["case"].generate({"implementing": ITEMS[0]}, Reading(), lambda _: 1)
+
+
+def test_the_kits_own_rules_name_no_document() -> None:
+    assert Finding(Problem.EMPTY, KIT).text() == "the value is empty"
+
+
 def test_errors_and_codes_survive_another_process() -> None:
     with pytest.raises(CodeError) as refused:
         KINDS["uscc"].parse("91350100M000100Y44", Reading())

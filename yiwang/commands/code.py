@@ -128,6 +128,10 @@ def _register_make(group: typer.Typer) -> None:
         """Exit 0: the codes are printed, one a line; 3: the parts are wrong; 4: the serials cannot be counted."""
         console = Console(json_output=json_output, quiet=quiet)
         chosen, reading = _kind(kind), _reading(own=own)
+        if chosen.make is None:
+            makeable = ", ".join(each.name for each in KINDS.values() if each.make)
+            text = t("code.not_issued", name=chosen.label.text(language()))
+            raise UserError(text, code=ExitCode.INPUT, fix=t("code.not_issued_fix", names=makeable))
         texts = _parts(parts or ())
         counted = kind == "case"
         if not counted and (count > 1 or file is not None):
@@ -138,7 +142,7 @@ def _register_make(group: typer.Typer) -> None:
             codes = [str(chosen.generate(texts, reading, source)) for _ in range(count)]
         except CodeError as error:
             unusable = error.kind == serials.KIND
-            fix = t("code.serials_fix" if unusable else "code.parts_fix", known=_known(chosen))
+            fix = t("code.serials_fix") if unusable else t("code.parts_fix", known=_known(chosen))
             raise UserError(error.text(language()), code=ExitCode.MACHINE if unusable else ExitCode.INPUT, fix=fix) from None
         if counted:
             console.info(t("code.counted", path=path))
@@ -224,7 +228,7 @@ def _parts(given_parts: Iterable[str]) -> dict[str, str]:
 
 
 def _known(kind: Kind) -> str:
-    return " ".join([*(f"{key}=…" for key in kind.needs), *(f"[{key}=…]" for key in kind.may)]) or "-"
+    return " ".join([*(f"{key}=…" for key in kind.needs), *(f"[{key}=…]" for key in kind.may)])
 
 
 def _clean(text: str) -> str:

@@ -55,12 +55,20 @@ class Piece:
 
 
 def refuse(kind: str, text: str, pieces: Iterable[Piece], source: Source) -> NoReturn:
-    """Raise the CodeError for a ``text`` that is not made of ``pieces``: a wrong length, else the first wrong character."""
+    """Raise the CodeError for a ``text`` that is not made of ``pieces``.
+
+    What is told: a character that belongs to no code of the kind, else a wrong length, else the first character that is wrong at its place.
+    """
     pieces = tuple(pieces)
     whole = sum(piece.length for piece in pieces)
     if not text:
         raise CodeError(kind, Finding(Problem.EMPTY, source))
     if len(text) != whole:
+        # A space or a full-width digit is what is wrong, more than the length that it makes.
+        known = frozenset("".join(piece.alphabet for piece in pieces))
+        for place, character in enumerate(text[: whole + 1], 1):
+            if character not in known:
+                raise CodeError(kind, Finding(Problem.STRAY, source, place, {"found": repr(character)}))
         raise CodeError(kind, Finding(Problem.LENGTH, source, None, {"expected": whole, "found": len(text)}))
     position = 0
     for piece in pieces:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Self
 
-from yiwang.standard.labels import Label, Language, Source
+from yiwang.standard.labels import KIT, Label, Language, Source
 
 _SHOWN = 40
 
@@ -40,6 +40,7 @@ class Problem(Enum):
 
     EMPTY = ("empty", "值为空", "the value is empty")
     LENGTH = ("length", "应为 {expected} 个字符，实为 {found} 个", "expected {expected} characters, found {found}")
+    STRAY = ("stray", "不应有字符 {found}", "the character {found} does not belong here")
     CHARACTER = ("character", "{part}应为 {expected}，实为 {found}", "{part}: expected {expected}, found {found}")
     CHECK = ("check", "{part}应为 {expected}，实为 {found}", "{part}: expected {expected}, found {found}")
     CHECK_FAULTY_LETTERS = (
@@ -101,7 +102,7 @@ class Problem(Enum):
         "{found} 可能受 {year} 年节假日通知影响，该通知尚未收录，不作推算",
         "{found} may change by the notice for {year}, which is not in the calendar yet, and it is not guessed",
     )
-    REQUIRED = ("required", "缺少{part}", "{part} is missing")
+    REQUIRED = ("required", "缺少 {part}", "{part} is missing")
     UNKNOWN_PART = ("unknown_part", "没有名为 {part} 的部分，可用：{expected}", "there is no part {part}; known: {expected}")
     NOT_ISSUED = ("not_issued", "{part}不由本平台签发", "no {part} is issued here")
     SERIALS_UNUSABLE = (
@@ -144,10 +145,12 @@ class Finding:
     severity: Severity = Severity.ERROR
 
     def text(self, language: Language = "en") -> str:
-        """What is wrong in one line: position, words, rule."""
+        """What is wrong in one line: position, words, rule (none where it is the kit's own)."""
         words = self.problem.label.text(language).format(**{name: _shown(value, language) for name, value in self.values.items()})
         if self.position is not None:
             words = f"第 {self.position} 位：{words}" if language == "zh" else f"character {self.position}: {words}"
+        if self.source == KIT:
+            return words
         return f"{words}（{self.source}）" if language == "zh" else f"{words} ({self.source})"
 
     def __str__(self) -> str:
