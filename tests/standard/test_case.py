@@ -164,10 +164,17 @@ def test_a_file_that_is_no_count_of_serials_is_refused(tmp_path: Path) -> None:
     with sqlite3.connect(tmp_path / "other") as database:
         database.execute("CREATE TABLE serial (x)")
     database.close()
-    for name in ("text", "directory", "other", "text/below"):
+    for name in ("text", "directory", "other", "text/below", "a\0b", "/dev/null"):
         with pytest.raises(CodeError, match="cannot be used") as refused:
             SerialFile(tmp_path / name)("a")
         assert refused.value.kind == "serials"
+
+
+def test_a_name_that_means_something_to_the_database_is_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    serials = SerialFile(Path(":memory:"))
+    assert [serials("a"), serials("a")] == [1, 2]
+    assert (tmp_path / ":memory:").is_file()
 
 
 def test_one_that_counts_for_long_is_waited_for(tmp_path: Path) -> None:

@@ -118,7 +118,14 @@ def test_what_is_generated_is_read_and_its_parts_make_it_again(body: Uscc, level
     assert ItemCode.generate(basic).text == basic
 
 
-NO_FORM = [("370117002011", BODY, ""), ("370117002011", "", "3"), ("370117002011", "", "", "01"), ("37", BODY, "3")]
+NO_FORM = [
+    ("370117002011", BODY, ""),
+    ("370117002011", "", "3"),
+    ("370117002011", "", "", "01"),
+    ("37", BODY, "3"),
+    ("370117002011", BODY[:-1], "43"),
+    ("3701170020", BODY, "3", "1101"),
+]
 
 
 @pytest.mark.parametrize("parts", NO_FORM)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import re
+from collections.abc import Callable
 
 import pytest
 from hypothesis import example, given
@@ -12,8 +13,11 @@ from standard.samples import CASE, CREDIT, DIVISIONS, IDENTITY, ITEMS, LICENCES,
 
 from yiwang.standard.code import Code
 from yiwang.standard.errors import CodeError, Finding, Problem, Severity, shown
+from yiwang.standard.item import ItemCode
 from yiwang.standard.kinds import KINDS, Reading
 from yiwang.standard.labels import KIT, Label
+from yiwang.standard.licence import LicenceId
+from yiwang.standard.uscc import Uscc
 
 SAMPLES = {
     "uscc": CREDIT,
@@ -100,6 +104,25 @@ def test_every_problem_has_words_in_both_languages_with_the_same_places() -> Non
         zh, en = (re.findall(r"{(\w+)}", text) for text in (problem.label.zh, problem.label.en))
         assert sorted(zh) == sorted(en), problem
     assert len({problem.value for problem in Problem}) == len(Problem.__members__)
+
+
+parts_of_any_kind = st.text(st.sampled_from("0123456789AX./ x１"), max_size=22)
+
+
+@given(parts_of_any_kind, parts_of_any_kind, parts_of_any_kind, parts_of_any_kind)
+def test_what_is_made_of_any_parts_is_read_back_into_them_or_refused(first: str, second: str, third: str, fourth: str) -> None:
+    wanted: dict[str, tuple[Callable[..., Code], tuple[str, ...]]] = {
+        "uscc": (Uscc.generate, ("authority", "category", "division")),
+        "licence": (LicenceId.generate, ("kind", "issuer", "serial", "version")),
+        "item": (ItemCode.generate, ("basic", "body")),
+    }
+    for make, names in wanted.values():
+        try:
+            made = make(first, second, third, fourth)
+        except CodeError:
+            continue
+        assert [getattr(made, name) or "" for name in names] == [first, second, third, fourth][: len(names)]
+        assert type(made).parse(made.text) == made
 
 
 def test_what_nobody_here_issues_is_not_made() -> None:

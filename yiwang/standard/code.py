@@ -83,3 +83,11 @@ def refuse(kind: str, text: str, pieces: Iterable[Piece], source: Source) -> NoR
 def wrong_character(name: Label, expected: str | Label, character: str, position: int, source: Source) -> Finding:
     """The finding for one character of the part ``name``."""
     return Finding(Problem.CHARACTER, source, position, {"part": name, "expected": expected, "found": repr(character)})
+
+
+def expect_length(kind: str, piece: Piece, text: str, source: Source) -> None:
+    """Raise the CodeError for a part, given on its own, that is not as long as ``piece``: wrong lengths could make up a right one."""
+    if len(text) != piece.length:
+        expected = Label(f"{piece.length} 个字符", f"{piece.length} characters")
+        found = Label(f"{len(text)} 个", str(len(text)))
+        raise CodeError(kind, Finding(Problem.VALUE, source, None, {"part": piece.name, "expected": expected, "found": found}))

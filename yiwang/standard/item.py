@@ -9,7 +9,7 @@ from typing import Literal
 
 from yiwang.standard import checks, divisions, uscc
 from yiwang.standard.checks import ALPHANUMERIC, CREDIT_ALPHABET, DIGITS
-from yiwang.standard.code import CREDIT_CHARACTERS, Code, Part, Piece, refuse, wrong_character
+from yiwang.standard.code import CREDIT_CHARACTERS, Code, Part, Piece, expect_length, refuse, wrong_character
 from yiwang.standard.divisions import Divisions
 from yiwang.standard.errors import CodeError, Finding, Problem, Severity
 from yiwang.standard.labels import Label, Source
@@ -84,6 +84,9 @@ class ItemCode(Code):
         if bool(body) != bool(level) or (handling and not body):
             lacking = LEVEL if body else BODY
             raise CodeError(KIND, Finding(Problem.REQUIRED, SOURCE, None, {"part": lacking}))
+        for piece, text in zip(_PIECES, (body, level, basic, handling), strict=True):
+            if text or piece.name is BASIC:
+                expect_length(KIND, piece, text, SOURCE)
         return cls.parse(f"{body}{level}{basic}{handling}", table=table)
 
     @property

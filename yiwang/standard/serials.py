@@ -30,11 +30,21 @@ class SerialFile:
             if not self.path.exists():
                 self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
                 self.path.touch(mode=0o600)
-            with contextlib.closing(sqlite3.connect(self.path, timeout=_PATIENCE, isolation_level=None)) as database:
+            if not self.path.is_file():
+                # A device takes the count and keeps nothing: each number would be the first.
+                raise _unusable(self.path, "not a regular file")
+            # Absolute: SQLite has names of its own for databases that are no files.
+            with contextlib.closing(sqlite3.connect(self.path.absolute(), timeout=_PATIENCE, isolation_level=None)) as database:
                 return _next(database, key)
-        except (sqlite3.Error, OSError) as error:
+        except (sqlite3.Error, OSError, ValueError) as error:
+            if isinstance(error, CodeError):
+                raise
             reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
-            raise CodeError(KIND, Finding(Problem.SERIALS_UNUSABLE, KIT, None, {"found": self.path, "reason": reason})) from None
+            raise _unusable(self.path, reason) from None
+
+
+def _unusable(path: Path, reason: str) -> CodeError:
+    return CodeError(KIND, Finding(Problem.SERIALS_UNUSABLE, KIT, None, {"found": path, "reason": reason}))
 
 
 def _next(database: sqlite3.Connection, key: str) -> int:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from yiwang.standard import checks, divisions
 from yiwang.standard.checks import CREDIT_ALPHABET, DIGITS
-from yiwang.standard.code import CREDIT_CHARACTERS, Code, Part, Piece, refuse
+from yiwang.standard.code import CREDIT_CHARACTERS, Code, Part, Piece, expect_length, refuse
 from yiwang.standard.errors import CodeError, Finding, Problem, Severity
 from yiwang.standard.labels import Label, Source
 from yiwang.standard.tables.bodies import CreditAuthority, CreditCategory
@@ -64,6 +64,8 @@ class Uscc(Code):
         inner = subject
         if len(subject) == 8 and all(character in CREDIT_ALPHABET for character in subject):
             inner += checks.organisation(subject)
+        for piece, text in zip(PIECES, (authority, category, division, inner), strict=False):
+            expect_length(KIND, piece, text, SOURCE)
         first = f"{authority}{category}{division}{inner}"
         if _shape(f"{first}0") is None:
             refuse(KIND, f"{first}0", PIECES, SOURCE)
