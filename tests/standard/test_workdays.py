@@ -101,6 +101,14 @@ def test_deadlines(start: datetime.date, days: int, end: datetime.date) -> None:
         assert NATIONAL.count(end, start) == -days
 
 
+def test_of_a_time_the_date_counts() -> None:
+    morning = datetime.datetime(2024, 10, 1, 9, tzinfo=datetime.UTC)
+    assert not NATIONAL.is_workday(morning)
+    assert NATIONAL.deadline(morning, 1) == D(2024, 10, 8)
+    assert NATIONAL.count(morning, D(2024, 10, 8)) == 1
+    assert NATIONAL.count(D(2024, 10, 8), morning) == -1
+
+
 def test_a_deadline_beyond_the_notices_is_refused() -> None:
     with pytest.raises(CodeError) as refused:
         NATIONAL.deadline(D(LAST, 12, 20), 20)

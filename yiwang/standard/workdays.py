@@ -40,7 +40,8 @@ class Calendar:
         self.workdays = frozenset(workdays)
 
     def is_workday(self, day: datetime.date) -> bool:
-        """Whether ``day`` is worked. Raises CodeError for a day that no notice covers."""
+        """Whether ``day`` is worked; of a time, its date counts. Raises CodeError for a day that no notice covers."""
+        day = _date(day)
         if day.year not in self.years:
             raise CodeError(KIND, Finding(Problem.NO_NOTICE, SOURCE, None, {"found": day.year, "expected": _span(self.years)}))
         if (day.month, day.day) >= _LATE and day.year + 1 not in self.years:
@@ -57,7 +58,7 @@ class Calendar:
         if days < 0:
             values = {"part": Label("工作日数", "working days"), "expected": "0…", "found": days}
             raise CodeError(KIND, Finding(Problem.VALUE, SOURCE, None, values))
-        day, left = start, days
+        day, left = _date(start), days
         while left:
             day = self._next(day)
             left -= self.is_workday(day)
@@ -67,9 +68,10 @@ class Calendar:
 
     def count(self, start: datetime.date, end: datetime.date) -> int:
         """How many working days lie after ``start`` up to and with ``end``: negative where ``end`` is earlier. Raises CodeError."""
-        if end < start:
-            return -self.count(end, start)
-        day, found = start, 0
+        day, end = _date(start), _date(end)
+        if end < day:
+            return -self.count(end, day)
+        found = 0
         while day < end:
             day = self._next(day)
             found += self.is_workday(day)
@@ -95,6 +97,11 @@ class Calendar:
         if day == datetime.date.max:
             raise CodeError(KIND, Finding(Problem.NO_NOTICE, SOURCE, None, {"found": day.year + 1, "expected": _span(self.years)}))
         return day + _DAY
+
+
+def _date(day: datetime.date) -> datetime.date:
+    # A time is a date to the type checker, and yet equal to none of those in the sets.
+    return day.date() if isinstance(day, datetime.datetime) else day
 
 
 @functools.cache
