@@ -47,6 +47,8 @@ def strings(tree: ast.AST) -> Iterator[str]:
 FILLED: dict[str, typing.Collection[str | tuple[str, str]]] = {
     "base.{}": ("derive_public_key_fix", "no_public_key_fix"),
     "cli.exit_{}": [code.name.lower() for code in ExitCode],
+    "code.{}": ("valid", "doubtful", "invalid"),
+    "code.column_{}": columns("commands/code.py"),
     "core.machine_{}_fix": ("full", "forbidden", "other"),
     "deployment.column_{}": columns("commands/status.py"),
     "deployment.desired_{}": ("applied", "changes", "absent"),

@@ -146,6 +146,7 @@ VERBS = [
     *(["lab", verb] for verb in ("up", "down", "status", "ssh")),
     *(["inventory", verb] for verb in ("check", "show")),
     *(["host", verb] for verb in ("key", "trust")),
+    *(["code", verb] for verb in ("check", "explain", "make")),
 ]
 
 
@@ -165,14 +166,14 @@ def test_options_before_the_verb_are_told_where_they_belong(capsys: pytest.Captu
     assert "options follow the verb" not in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("group", ["state", "lab", "inventory", "host"])
+@pytest.mark.parametrize("group", ["state", "lab", "inventory", "host", "code"])
 def test_help_of_a_group_has_an_example(group: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.run([group, "--help"]) == ExitCode.OK
     assert f"Example: yiwang {group} " in capsys.readouterr().out
 
 
 def test_the_help_of_no_verb_is_left_out() -> None:
-    groups = {"state", "lab", "inventory", "host"}
+    groups = {"state", "lab", "inventory", "host", "code"}
     assert {words[0] for words in VERBS} == set(cli.VERBS)
     assert {words[0] for words in VERBS if len(words) > 1} == groups
 

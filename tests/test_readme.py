@@ -34,7 +34,7 @@ CLASSIFIERS = {
     # The classifier does not say which of them.
     "BSD License": {"BSD-2-Clause", "BSD-3-Clause"},
 }
-WORDS = {"3-Clause BSD License": "BSD-3-Clause"}
+WORDS = {"3-Clause BSD License": "BSD-3-Clause", "MIT License": "MIT", "LGPL": "LGPL-2.1-or-later"}
 
 
 def section(title: str) -> str:
@@ -139,6 +139,16 @@ def test_commands_for_a_lab_are_those_of_the_program() -> None:
         help_of = arguments[:2] if arguments[0] == "lab" else arguments[:1]
         done = yiwang(ROOT, {}, *help_of, "--help")
         assert done.returncode == ExitCode.OK, line
+
+
+def test_commands_for_codes_run_as_printed(tmp_path: Path) -> None:
+    program, *lines = commands("National codes")
+    assert program == "yiwang=.venv/bin/yiwang"
+    assert len(lines) == 3
+    for line in lines:
+        done = yiwang(tmp_path, {"XDG_STATE_HOME": str(tmp_path)}, *shlex.split(line)[1:])
+        assert done.returncode == ExitCode.OK, line
+        assert done.stdout
 
 
 def yiwang(directory: Path, environment: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -37,6 +37,7 @@ VERBS = (
     "state",
     "host",
     "pulumi",
+    "code",
     "doctor",
     "version",
 )

@@ -1,4 +1,4 @@
-"""Where the kit's own trees and caches lie."""
+"""Where the kit's own trees, caches and records lie."""
 
 from __future__ import annotations
 
@@ -22,4 +22,10 @@ def data(tree: str) -> Path:
 def cache() -> Path:
     """The root of all caches, ``$XDG_CACHE_HOME/yiwang`` or ``~/.cache/yiwang``; each entry is keyed by content."""
     base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    return Path(base) / "yiwang"
+
+
+def state() -> Path:
+    """The root of what must not be lost and belongs to no inventory, ``$XDG_STATE_HOME/yiwang`` or ``~/.local/state/yiwang``."""
+    base = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
     return Path(base) / "yiwang"

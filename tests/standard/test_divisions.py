@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections import Counter
 
 import pytest
@@ -53,12 +51,3 @@ def test_children() -> None:
     assert [division.name for division in divisions.children("370000")][:2] == ["济南市", "青岛市"]
     assert len(divisions.children("310000")) == 16
     assert divisions.children("nothing") == ()
-
-
-def test_importing_reads_nothing_and_brings_nothing_along() -> None:
-    program = (
-        "import sys, yiwang.standard, yiwang.standard.divisions as d; "
-        "print(d.table.cache_info().currsize, sorted(m for m in sys.modules if m.startswith('yiwang')))"
-    )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "0 ['yiwang', 'yiwang.standard', 'yiwang.standard.divisions']"

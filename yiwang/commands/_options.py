@@ -30,8 +30,9 @@ def inventory_directory(given: Path | None) -> Path:
     return chosen.absolute()
 
 
-def example(command: str, *codes: int) -> str:
-    """The end of a verb's help: an example, and the codes it exits with besides those that every verb may."""
+def example(command: str, *codes: int, failed: str = "") -> str:
+    """The end of a verb's help: an example, and the codes it exits with besides what every verb may; ``failed``: what 1 means here."""
     every = sorted({ExitCode(code) for code in (*codes, ExitCode.BUG, ExitCode.INTERRUPTED)})
-    meanings = "; ".join(f"{code.value} {t(f'cli.exit_{code.name.lower()}')}" for code in every)
+    words = {code: t(f"cli.exit_{code.name.lower()}") for code in every} | ({ExitCode.FAILED: failed} if failed else {})
+    meanings = "; ".join(f"{code.value} {meaning}" for code, meaning in words.items())
     return f"{t('cli.example')}: {command}\n\n{t('cli.exit_codes')}: {meanings}"

@@ -1,0 +1,358 @@
+"""The data sets: fields as the standard names them, one error for what is wrong, rules between fields."""
+
+from __future__ import annotations
+
+import datetime
+import json
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from standard.samples import CASE, CREDIT, ITEM_OF_A_DOUBTFUL_BODY, ITEMS
+
+from yiwang.standard.datasets import (
+    SETS,
+    Acceptance,
+    Application,
+    DataSet,
+    Evaluation,
+    Format,
+    Item,
+    LegalPerson,
+    Payment,
+    Step,
+    differences,
+)
+from yiwang.standard.errors import CodeError, Finding, Problem, Severity
+from yiwang.standard.tables.cases import SpecialProcedure
+
+CHINA = datetime.timezone(datetime.timedelta(hours=8))
+# What each set needs, and the number of elements the standard counts where it does.
+NEEDED: dict[str, dict[str, Any]] = {
+    "item": {"name": "建筑业企业资质认定", "implementing_code": ITEMS[1]},
+    "item_material": {"name": "申请表"},
+    "application": {"case_number": CASE},
+    "application_material": {"name": "申请表"},
+    "acceptance": {"case_number": CASE},
+    "step": {"case_number": CASE},
+    "completion": {"case_number": CASE},
+    "evaluation": {"case_number": CASE},
+    "consultation": {"code": "1"},
+    "complaint": {"heading": "一"},
+    "supervision": {"case_number": CASE},
+    "natural_person": {"user_code": "1"},
+    "legal_person": {"credit_code": CREDIT[0]},
+    "seal": {"seal_name": "一"},
+    "payment": {"case_number": CASE},
+    "delivery": {"case_number": CASE},
+    "catalogue_entry": {"item_name": "一"},
+}
+
+
+def item(**fields: Any) -> Item:
+    return Item.read(NEEDED["item"] | fields)
+
+
+def step(**fields: Any) -> Step:
+    return Step.read({"case_number": CASE} | fields)
+
+
+def problems(findings: tuple[Finding, ...]) -> list[tuple[Problem, Severity]]:
+    return [(finding.problem, finding.severity) for finding in findings]
+
+
+def refusal(cls: type[DataSet], fields: dict[str, Any]) -> CodeError:
+    with pytest.raises(CodeError) as refused:
+        cls.read(fields)
+    assert refused.value.kind == cls.kind
+    return refused.value
+
+
+@pytest.mark.parametrize("kind", SETS)
+def test_every_set_reads_what_it_needs_and_nothing_less(kind: str) -> None:
+    cls, needed = SETS[kind], NEEDED[kind]
+    record = cls.read(needed)
+    assert record.findings() == ()
+    assert {name: value for name, value in record.plain().items() if value not in (None, [], ())} == needed
+    assert cls.read(record.plain()) == record
+    for name in needed:
+        assert problems(refusal(cls, {key: value for key, value in needed.items() if key != name}).findings) == [
+            (Problem.REQUIRED, Severity.ERROR)
+        ]
+    assert refusal(cls, needed | {"x": 1}).finding.problem is Problem.UNKNOWN_FIELD
+
+
+@pytest.mark.parametrize("kind", SETS)
+def test_every_field_has_both_languages_and_says_what_is_known_of_it(kind: str) -> None:
+    cls = SETS[kind]
+    assert cls.title.zh
+    assert cls.title.en.isascii()
+    assert len(cls.describe()) == len(cls.model_fields)
+    for field in cls.describe():
+        assert field.label.zh == field.element.zh
+        assert not field.label.zh.isascii()
+        assert field.label.en.isascii()
+        assert "_" not in field.label.en
+        assert field.element.confidence in {"high", "medium", "low"}
+        if field.element.format:
+            Format.parse(field.element.format)
+
+
+def test_the_elements_of_table_4_are_as_many_as_the_standard_counts() -> None:
+    # The materials are one field here and nine elements there.
+    assert len(SETS["item"].model_fields) - 1 + len(SETS["item_material"].model_fields) == 64
+
+
+def test_no_row_is_there_that_was_not_read() -> None:
+    rows = {(kind, field.name): field.element.row for kind, cls in SETS.items() for field in cls.describe() if field.element.row}
+    assert rows == {("item", "handling_range"): 33, ("application", "case_number"): 1}
+
+
+def test_formats_are_those_of_the_standard() -> None:
+    known = {(kind, field.name): field.element.format for kind, cls in SETS.items() for field in cls.describe()}
+    assert known["item", "name"] == "an..200"
+    assert (known["item", "basic_code"], known["item", "implementing_code"]) == ("an..10", "an..24")
+    assert known["application", "case_number"] == "an..50"
+    assert known["legal_person", "credit_code"] == "an18"
+    assert known["payment", "amount"] == "n..16,2"
+    assert known["delivery", "case_number"] == "an..50"
+    assert known["item", "conditions"] is None
+
+
+@pytest.mark.parametrize(
+    ("text", "expected", "right", "wrong"),
+    [
+        ("an..3", Format("an", 1, 3, None), ["一", "ab1"], ["", "abcd"]),
+        ("an2", Format("an", 2, 2, None), ["一a"], ["a", "abc"]),
+        ("n..2", Format("n", 1, 2, None), ["0", "12"], ["", "123", "a", "１"]),
+        ("n1", Format("n", 1, 1, None), ["1"], ["", "12", "x"]),
+        ("..5", Format("", 1, 5, None), ["ab c"], ["", "abcdef"]),
+        ("n..16,2", Format("n", 1, 16, 2), [], []),
+    ],
+)
+def test_formats(text: str, expected: Format, right: list[str], wrong: list[str]) -> None:
+    found = Format.parse(text)
+    assert found == expected
+    assert [found.fits(each) for each in right] == [True] * len(right)
+    assert [found.fits(each) for each in wrong] == [False] * len(wrong)
+
+
+@pytest.mark.parametrize("text", ["", "an", "x..3", "an..", "an...3"])
+def test_what_is_no_format(text: str) -> None:
+    with pytest.raises(ValueError, match="is no format"):
+        Format.parse(text)
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"name": "一" * 201}, "name: expected the format an..200"),
+        ({"name": ""}, "name: expected the format an..200"),
+        ({"name": 5}, "name: expected the format an..200, found 5"),
+        ({"type_code": "1"}, "type code: expected the format n2, found 1"),
+        ({"level_code": "9"}, "level code: expected one of 1, 2, 3, 4, 5, 6, 7, found 9"),
+        ({"charged": "2"}, "charged: expected one of 1, 0, found 2"),
+        ({"body_code": "11370800MB2855918"}, "body code: expected 18 characters, found 17"),
+        ({"basic_code": ITEMS[1]}, "basic code: code: expected basic, found implementing"),
+        ({"basic_code": "990117002011"}, "basic code: character 1: 99 is not how"),
+        ({"implementing_code": "370117002011"}, "implementing code: code: expected implementing, handling, found basic"),
+        ({"implementing_code": ""}, "implementing code: the value is empty"),
+        ({"jurisdiction_code": "990000"}, "jurisdiction code: character 1: 99 is not how"),
+        ({"promised_limit": "x"}, "promised limit: expected the format a value for this field, found 'x'"),
+        ({"materials": [{"name": "一"}, {"name": "二", "copies": "123"}]}, "materials.2.copies: expected the format n..2, found 123"),
+        ({"materials": [{}]}, "materials.1.name is missing"),
+        ({"materials": [{"name": "一", "x": 1}]}, "there is no field x"),
+    ],
+)
+def test_what_is_wrong_with_a_field_is_named(fields: dict[str, Any], said: str) -> None:
+    error = refusal(Item, NEEDED["item"] | fields)
+    assert said in error.text("en")
+    assert error.text("zh") != error.text("en")
+
+
+def test_everything_that_is_wrong_is_told_at_once() -> None:
+    error = refusal(Item, {"name": "", "level_code": "8", "x": 1})
+    assert [finding.problem for finding in error.findings] == [
+        Problem.FORMAT,
+        Problem.REQUIRED,
+        Problem.CODE_OF_TABLE,
+        Problem.UNKNOWN_FIELD,
+    ]
+
+
+json_like = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters(exclude_categories=()), max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(st.data())
+def test_whatever_is_read_is_a_record_or_the_one_error(data: st.DataObject) -> None:
+    cls = SETS[data.draw(st.sampled_from(sorted(SETS)))]
+    names = st.sampled_from(sorted(cls.model_fields))
+    fields = NEEDED[cls.kind] | data.draw(st.dictionaries(names, json_like, max_size=4))
+    said = ""
+    try:
+        json.dumps(cls.read(fields).plain())
+    except CodeError as error:
+        said = error.text("zh") + error.text("en")
+    assert said.isprintable()
+
+
+@pytest.mark.parametrize("code", ["XK00101000", "370117002011"])
+def test_codes_of_both_generations_are_read(code: str) -> None:
+    assert item(basic_code=code, implementing_code="0" * 24).basic_code == code
+
+
+def test_bodies_in_use_are_read_though_their_checks_fail() -> None:
+    assert item(implementing_code=ITEM_OF_A_DOUBTFUL_BODY, body_code="11370500004311394A").body_code == "11370500004311394A"
+    assert LegalPerson.read({"credit_code": "11370500004311394A"}).credit_code == "11370500004311394A"
+
+
+@pytest.mark.parametrize("text", ["20220623081530", "20220623T081530", "2022062308:15:30"])
+def test_times_are_read_in_every_form_and_written_in_the_first(text: str) -> None:
+    record = Application.read({"case_number": CASE, "time": text})
+    assert record.time == datetime.datetime(2022, 6, 23, 8, 15, 30, tzinfo=CHINA)
+    assert record.plain()["time"] == "20220623081530"
+
+
+def test_times_of_other_zones_are_those_of_china() -> None:
+    utc = datetime.datetime(2022, 6, 23, 0, 15, 30, tzinfo=datetime.UTC)
+    assert Application.read({"case_number": CASE, "time": utc}).plain()["time"] == "20220623081530"
+
+
+@pytest.mark.parametrize("text", ["20220623", "20221323081530", "20220623 081530", "", "x", 20220623081530, "2022062308:1530"])
+def test_what_is_no_time(text: object) -> None:
+    assert "time: expected the format YYYYMMDDhhmmss" in str(refusal(Application, {"case_number": CASE, "time": text}))
+
+
+def test_dates() -> None:
+    record = LegalPerson.read({"credit_code": CREDIT[0], "registered_on": "20200229"})
+    assert (record.registered_on, record.plain()["registered_on"]) == (datetime.date(2020, 2, 29), "20200229")
+    assert "YYYYMMDD" in str(refusal(LegalPerson, {"credit_code": CREDIT[0], "registered_on": "20210229"}))
+
+
+@pytest.mark.parametrize("amount", ["0", "12.50", "99999999999999.99"])
+def test_amounts(amount: str) -> None:
+    assert Payment.read({"case_number": CASE, "amount": amount}).amount == Decimal(amount)
+
+
+@pytest.mark.parametrize("amount", ["-1", "1.234", "999999999999999.99", "x", "NaN"])
+def test_what_is_no_amount(amount: str) -> None:
+    assert "amount: expected the format n..16,2" in str(refusal(Payment, {"case_number": CASE, "amount": amount}))
+
+
+@pytest.mark.parametrize(
+    ("promised", "statutory", "units", "expected"),
+    [
+        ("5", "20", ("工作日", "工作日"), []),
+        ("20", "20", ("工作日", "工作日"), []),
+        ("21", "20", ("工作日", "工作日"), [(Problem.PROMISE_LONGER, Severity.ERROR)]),
+        ("21", "20", (None, None), [(Problem.PROMISE_LONGER, Severity.ERROR)]),
+        ("21", None, ("工作日", None), []),
+        (None, "20", (None, "工作日"), []),
+        ("2", "20", ("月", "工作日"), [(Problem.PROMISE_UNIT, Severity.WARNING)]),
+        ("2", "20", (None, "工作日"), [(Problem.PROMISE_UNIT, Severity.WARNING)]),
+    ],
+)
+def test_what_is_promised_is_no_longer_than_the_law_allows(
+    promised: str | None, statutory: str | None, units: tuple[str | None, str | None], expected: list[tuple[Problem, Severity]]
+) -> None:
+    record = item(promised_limit=promised, promised_limit_unit=units[0], statutory_limit=statutory, statutory_limit_unit=units[1])
+    assert problems(record.findings()) == expected
+
+
+def test_an_implementing_code_holds_the_basic_code() -> None:
+    assert item(basic_code="370117002011").findings() == ()
+    assert problems(item(basic_code="370117002012").findings()) == [(Problem.NOT_IN_ITEM, Severity.ERROR)]
+    assert item(basic_code="370117002012", implementing_code="0" * 24).findings() == ()
+
+
+def test_a_type_is_one_of_the_table() -> None:
+    assert item(type_code="21").findings() == ()
+    assert problems(item(type_code="99").findings()) == [(Problem.NO_ITEM_TYPE, Severity.ERROR)]
+
+
+def test_a_name_beside_a_code_says_the_same() -> None:
+    assert item(level_code="4", level_name="县级").findings() == ()
+    (finding,) = item(level_code="4", level_name="市级").findings()
+    assert (finding.problem, finding.severity) == (Problem.NAME_AND_CODE, Severity.WARNING)
+    assert finding.text("en").startswith("level name 市级 is not what its code 4 县级 means")
+    evaluation = Evaluation.read({"case_number": CASE, "satisfaction_code": "5", "satisfaction_name": "非常满意"})
+    assert problems(evaluation.findings()) == [(Problem.NAME_AND_CODE, Severity.WARNING)]
+    application = Application.read({"case_number": CASE, "case_kind_code": "1", "case_kind_name": "承诺件"})
+    assert problems(application.findings()) == [(Problem.NAME_AND_CODE, Severity.WARNING)]
+
+
+def test_a_special_procedure_needs_its_start_and_its_reason() -> None:
+    assert step(step_name="审查").findings() == ()
+    whole = {"special_code": "1", "special_start": "20220623000000", "special_reason": "需要听证"}
+    assert step(**whole).findings() == ()
+    lacking = [
+        step(**{key: value for key, value in whole.items() if key != name}).findings() for name in ("special_start", "special_reason")
+    ]
+    assert [[str(finding.values["part"]) for finding in found] for found in lacking] != [[], []]
+    assert [problems(found) for found in lacking] == [[(Problem.SPECIAL_INCOMPLETE, Severity.ERROR)]] * 2
+    # Any field of it makes it one.
+    assert problems(step(special_end="20220701000000", special_reason=" ").findings()) == [(Problem.SPECIAL_INCOMPLETE, Severity.ERROR)] * 2
+    assert step(**whole).special_code is SpecialProcedure.EXTENSION
+
+
+def test_ends_do_not_come_before_starts() -> None:
+    times = {"special_start": "20220702000000", "special_reason": "检验", "special_end": "20220701000000"}
+    (finding,) = step(**times).findings()
+    assert finding.text("en").startswith("special end is earlier than special start")
+    assert problems(step(step_start="20220702000000", step_end="20220701000000").findings()) == [(Problem.TIMES_REVERSED, Severity.ERROR)]
+    late = Acceptance.read({"case_number": CASE, "time": "20220702000000", "promised_time": "20220701000000"})
+    assert problems(late.findings()) == [(Problem.TIMES_REVERSED, Severity.ERROR)]
+
+
+def levels(**of_county: Any) -> list[Item]:
+    """One item of the national catalogue at city and county level."""
+    alike = {"name": "甲", "basis": "某法", "type_code": "01", "basic_code": "000117112000"}
+    city, county = "11370800MB2855918430001171120" + "00", "11370800MB2855918440001171120" + "00"
+    return [Item.read(alike | {"implementing_code": city}), Item.read(alike | {"implementing_code": county} | of_county)]
+
+
+def test_one_item_is_alike_at_all_levels() -> None:
+    assert differences(levels()) == ()
+    assert differences([]) == ()
+
+
+@pytest.mark.parametrize(("field", "value"), [("name", "乙"), ("basis", "某条例"), ("basis", None), ("type_code", "07")])
+def test_where_levels_differ_is_named(field: str, value: str | None) -> None:
+    city, county = levels(**{field: value})
+    (difference,) = differences([city, county])
+    assert (difference.basic_code, difference.field) == ("000117112000", field)
+    assert difference.said == {getattr(city, field): (city.implementing_code,), value: (county.implementing_code,)}
+
+
+def test_items_of_other_basic_codes_are_not_compared() -> None:
+    city, county = levels(name="乙", basic_code="000117112001", implementing_code="11370800MB285591844000117112001")
+    assert differences([city, county]) == ()
+
+
+def test_the_basic_code_is_taken_out_of_the_implementing_code_where_it_is_not_there() -> None:
+    assert [difference.field for difference in differences(levels(name="乙", basic_code=None))] == ["name"]
+
+
+@pytest.mark.parametrize("kind", SETS)
+def test_every_set_has_a_json_schema(kind: str) -> None:
+    schema = json.loads(json.dumps(SETS[kind].document()))
+    assert schema["additionalProperties"] is False
+    assert schema["x-name-zh"] == SETS[kind].title.zh
+    assert set(schema["required"]) == set(NEEDED[kind])
+    for field in SETS[kind].describe():
+        said = schema["properties"][field.name]
+        assert (said["x-name-zh"], said["x-format"], said["x-row"]) == (field.element.zh, field.element.format, field.element.row)
+
+
+def test_the_json_schema_has_the_limits_that_are_kept() -> None:
+    properties = Item.document()["properties"]
+    assert properties["name"]["maxLength"] == 200
+    assert properties["implementing_code"]["maxLength"] == 36
+    (text, _) = properties["type_code"]["anyOf"]
+    assert text == {"type": "string", "minLength": 2, "maxLength": 2, "pattern": "^[0-9]+$"}

@@ -1,0 +1,123 @@
+"""The national exchange record of items, and its files."""
+
+from __future__ import annotations
+
+import csv
+import datetime
+import io
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from standard.samples import ITEMS
+
+from yiwang.standard.datasets import Item
+from yiwang.standard.datasets.exchange import ExchangeRecord, Operation, Sync, file, record
+from yiwang.standard.errors import CodeError, Problem
+
+SYNC = Sync("20240601-1", Operation.INSERT, datetime.datetime(2024, 6, 1, 8, 0, tzinfo=datetime.UTC), "370000")
+ITEM = Item.read(
+    {
+        "name": "建筑业企业资质认定",
+        "basic_code": "000117112000",
+        "implementing_code": ITEMS[2],
+        "type_code": "01",
+        "level_code": "3",
+        "body_name": "济宁市行政审批服务局",
+        "body_code": "11370800MB28559184",
+        "statutory_limit": "20",
+        "statutory_limit_unit": "工作日",
+        "promised_limit": "5",
+        "promised_limit_unit": "工作日",
+        "basis": "《建筑法》",
+        "service_object_code": "2",
+    }
+)
+
+
+def made(item: Item = ITEM, /, **more: str) -> ExchangeRecord:
+    return record(item, SYNC, row_guid="r", task_guid="t", **more)
+
+
+def test_an_item_as_the_national_platform_takes_it() -> None:
+    row = {name: value for name, value in made(task_state="1").row().items() if value}
+    assert row == {
+        "row_guid": "r",
+        "task_guid": "t",
+        "catalog_code": "000117112000",
+        "task_code": ITEMS[2][:31],
+        "task_handle_item": ITEMS[2],
+        "task_name": "建筑业企业资质认定",
+        "task_type": "01",
+        "task_state": "1",
+        "dept_name": "济宁市行政审批服务局",
+        "dept_code": "11370800MB28559184",
+        "use_level": "3",
+        "by_law": "《建筑法》",
+        "anticipate_day": "20",
+        "anticipate_type": "工作日",
+        "promise_day": "5",
+        "promise_type": "工作日",
+        "server_type": "2",
+        "cd_batch": "20240601-1",
+        "cd_operation": "I",
+        "cd_time": "2024-06-01 16:00:00",
+        "data_source": "370000",
+    }
+
+
+def test_batch_operation_and_time_are_never_left_out() -> None:
+    assert {name for name, field in ExchangeRecord.model_fields.items() if field.is_required()} == {
+        "row_guid",
+        "task_guid",
+        "task_code",
+        "task_name",
+        "cd_batch",
+        "cd_operation",
+        "cd_time",
+        "data_source",
+    }
+
+
+def test_an_implementing_code_alone_is_no_handling_item() -> None:
+    row = made(Item.read({"name": "甲", "implementing_code": ITEMS[1]})).row()
+    assert (row["task_code"], row["task_handle_item"], row["catalog_code"]) == (ITEMS[1], "", "370117002011")
+
+
+def test_an_older_item_has_no_catalogue_code() -> None:
+    assert made(Item.read({"name": "甲", "implementing_code": "0" * 24})).row()["catalog_code"] == ""
+
+
+@pytest.mark.parametrize("column", ["x", "task_name", "cd_batch"])
+def test_a_column_that_is_not_there_or_is_the_items_own_is_refused(column: str) -> None:
+    with pytest.raises(CodeError) as refused:
+        made(ITEM, **{column: "1"})
+    assert (refused.value.finding.problem, refused.value.finding.values["part"]) == (Problem.UNKNOWN_FIELD, column)
+
+
+def test_an_empty_batch_is_refused() -> None:
+    empty = Sync("", Operation.UPDATE, SYNC.time, "370000")
+    with pytest.raises(CodeError, match="cd_batch: expected the format a text that is not empty"):
+        record(ITEM, empty, row_guid="r", task_guid="t")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "gb18030"])
+def test_files_hold_every_character_in_either_encoding(encoding: str) -> None:
+    name = '㐂𠮷，"引号"\n第二行🈶'
+    item = Item.read({"name": name, "implementing_code": ITEMS[1]})
+    raw = file([made(item), made()], encoding)  # type: ignore[arg-type]
+    rows = list(csv.DictReader(io.StringIO(raw.decode(encoding), newline="")))
+    assert [row["task_name"] for row in rows] == [name, "建筑业企业资质认定"]
+    assert list(rows[0]) == list(ExchangeRecord.model_fields)
+
+
+def test_gb_18030_is_written_where_it_is_asked_for() -> None:
+    assert "建筑业".encode("gb18030") in file([made()], "gb18030")
+    assert "建筑业".encode() in file([made()])
+
+
+@given(st.text(min_size=1, max_size=200))
+def test_any_name_survives_a_file(name: str) -> None:
+    raw = file([made(Item.read({"name": name, "implementing_code": ITEMS[1]}))], "gb18030")
+    (row,) = csv.DictReader(io.StringIO(raw.decode("gb18030"), newline=""))
+    assert row["task_name"] == name

@@ -1,0 +1,84 @@
+"""The code tables as the standard has them."""
+
+from __future__ import annotations
+
+import pytest
+
+from yiwang.standard.labels import Label
+from yiwang.standard.tables import TABLES, Table, bodies, cases, items, resources
+
+# Codes and Chinese words, as the annex prints them.
+EXPECTED: dict[type[Table], str] = {
+    items.ItemType: "00 行政权力事项 01 行政许可 02 行政处罚 03 行政强制 04 行政征收 05 行政给付 06 行政检查 07 行政确认 08 行政奖励 "
+    "09 行政裁决 10 其他类别事项 20 公共服务事项",
+    bodies.BodyNature: "1 法定机关 2 授权组织 3 受委托组织 9 其他",
+    bodies.ServiceObject: "1 自然人 2 企业法人 3 事业法人 4 社会组织法人 5 行政机关 6 其他组织",
+    bodies.VendorServiceObject: "1 自然人 2 企业法人 3 事业法人 4 社会组织法人 5 非法人企业 6 行政机关 9 其他组织",
+    items.HandlingWay: "1 窗口办理 2 电脑端网上办理 3 移动端办理 4 快递申请 9 其他",
+    items.CaseKind: "1 即办件 2 承诺件 9 其他",
+    cases.SpecialProcedure: "1 延长审批 2 其他",
+    cases.Satisfaction: "1 非常满意 2 满意 3 基本满意 4 不满意 5 非常不满意",
+    items.YesNo: "1 是 0 否",
+    cases.StepState: "1 待办 2 已办",
+    cases.PushedState: "1 待受理 2 已受理 3 已办结",
+    resources.ResourceClass: "1 基础信息资源 2 主题信息资源 3 部门信息资源",
+    resources.SharingKind: "1 无条件共享 2 有条件共享 3 不予共享",
+}
+WORDS: dict[type[Table], str] = {
+    cases.StepAction: "通过 退回 其他",
+    cases.EvaluationChannel: "PC端 移动服务端 二维码 政务大厅平板电脑 政务大厅其他终端 电话 短信",
+    items.HandlingRange: "全国 跨省 跨市 跨县",
+    resources.UpdateCycle: "实时 每日 每周 每月 每季度 每年 按需 每半年",
+}
+
+
+@pytest.mark.parametrize("table", EXPECTED, ids=lambda table: table.__name__)
+def test_codes_and_words(table: type[Table]) -> None:
+    assert " ".join(f"{member.code} {member.label.zh}" for member in table) == EXPECTED[table]
+    assert table.coded
+
+
+@pytest.mark.parametrize("table", WORDS, ids=lambda table: table.__name__)
+def test_tables_without_codes_hold_the_words(table: type[Table]) -> None:
+    assert " ".join(member.code for member in table) == WORDS[table]
+    assert not table.coded
+
+
+@pytest.mark.parametrize("table", TABLES.values(), ids=TABLES)
+def test_every_table_has_both_languages_and_a_source(table: type[Table]) -> None:
+    assert table.title.zh
+    assert table.title.en.isascii()
+    assert table.source.document
+    assert table.__doc__
+    assert len(table) == len(table.__members__), "two members with one code"
+    for member in table:
+        assert member.label.zh
+        assert member.label.en.isascii()
+        assert table.of(member.code) is member
+        assert table.label_of(member.code) == member.label
+
+
+def test_every_table_of_the_library_is_listed() -> None:
+    assert set(TABLES.values()) >= set(Table.__subclasses__())
+
+
+def test_a_code_that_is_not_there() -> None:
+    assert items.ItemType.label_of("99") is None
+    with pytest.raises(ValueError, match="ItemType has no code '99'"):
+        items.ItemType.of("99")
+
+
+def test_further_types_of_items() -> None:
+    assert items.type_label("15") == Label("行政权力事项（扩展类型）", "administrative power (further type)")
+    assert items.type_label("21") == Label("公共服务事项（扩展类型）", "public service (further type)")
+    assert items.type_label("20") == Label("公共服务事项", "public service")
+    assert [items.type_label(code) for code in ("30", "99", "x", "")] == [None] * 4
+
+
+def test_vendors_codes_are_mapped_and_not_mixed() -> None:
+    vendor, ours = bodies.VendorServiceObject, bodies.ServiceObject
+    assert [vendor.of(code).standard() for code in "1234569"] == [ours.of(code) for code in "1234656"]
+
+
+def test_the_last_two_levels_are_bad_evaluations() -> None:
+    assert [level.code for level in cases.Satisfaction if level.bad] == ["4", "5"]

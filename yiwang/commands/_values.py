@@ -1,0 +1,72 @@
+"""Values that a verb is given as arguments, in a file, or on standard input, one a line."""
+
+from __future__ import annotations
+
+import codecs
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from yiwang.errors import ExitCode, UserError
+from yiwang.messages import t
+
+STDIN = Path("-")
+# No code is longer than a few hundred characters; a file without line ends is not read into memory.
+LONGEST_LINE = 64 * 1024
+
+
+def given(values: Iterable[str] | None, file: Path | None) -> Iterator[str]:
+    """The values of the command line, else the lines of ``file`` (``-`` is standard input, which is read too where it is piped in).
+
+    Raises UserError (exit 3) where there is nothing to read, or both. Lines that are empty are left out; bytes that are no UTF-8 stay in
+    the text as escapes, so that such a line is a wrong value and not the end of the run.
+    """
+    values = list(values or ())
+    if values and file is not None:
+        raise UserError(t("code.both"), code=ExitCode.INPUT, fix=t("code.both_fix"))
+    if values:
+        return iter(values)
+    if file is not None and file != STDIN:
+        return _file(file)
+    if sys.stdin is None or (file is None and sys.stdin.isatty()):
+        raise UserError(t("code.nothing"), code=ExitCode.INPUT, fix=t("code.nothing_fix"))
+    return _lines(sys.stdin.buffer, t("code.stdin"))
+
+
+def _file(path: Path) -> Iterator[str]:
+    try:
+        opened = path.open("rb")
+    except (OSError, ValueError) as error:
+        raise _unreadable(str(path), error) from None
+    with opened:
+        yield from _lines(opened, str(path))
+
+
+def _lines(stream: BinaryIO, name: str) -> Iterator[str]:
+    found = False
+    for number, raw in enumerate(_read(stream, name)):
+        line = raw if number else raw.removeprefix(codecs.BOM_UTF8)
+        text = line.removesuffix(b"\n").removesuffix(b"\r").decode("utf-8", "backslashreplace")
+        if text:
+            found = True
+            yield text
+    if not found:
+        raise UserError(t("code.empty", name=name), code=ExitCode.INPUT, fix=t("code.nothing_fix"))
+
+
+def _read(stream: BinaryIO, name: str) -> Iterator[bytes]:
+    """The lines of ``stream``, each cut to the longest one that is kept. Raises UserError where it cannot be read."""
+    try:
+        while line := stream.readline(LONGEST_LINE):
+            rest = line
+            while len(rest) == LONGEST_LINE and not rest.endswith(b"\n"):
+                rest = stream.readline(LONGEST_LINE)
+            yield line
+    except (OSError, ValueError) as error:
+        raise _unreadable(name, error) from None
+
+
+def _unreadable(name: str, error: OSError | ValueError) -> UserError:
+    reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
+    return UserError(t("code.unreadable", name=name, reason=reason), code=ExitCode.INPUT, fix=t("code.unreadable_fix"))

@@ -1,0 +1,127 @@
+"""Case number (办件编号): the key of a case in all data sets, and how this kit makes one."""
+
+from __future__ import annotations
+
+import datetime
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NoReturn
+
+from yiwang.standard.checks import ALPHANUMERIC
+from yiwang.standard.code import Code, Part, wrong_character
+from yiwang.standard.errors import CodeError, Finding, Problem, Severity
+from yiwang.standard.item import FORMS, ItemCode
+from yiwang.standard.labels import KIT, Label, Source
+
+KIND = "case"
+SOURCE = Source("GB/T 39046-2020", "Table 5 row 1")
+# As used in Guangdong; no national structure was confirmed.
+LAYOUT_SOURCE = Source("Guangdong practice")
+LONGEST = 50
+LAST_SERIAL = 999_999
+
+DATE = Label("日期", "date")
+SERIAL = Label("顺序号", "serial")
+_NAME = Label("办件编号", "case number")
+_shape = re.compile(f"[0-9A-Z]{{1,{LONGEST}}}").fullmatch
+_layout = re.compile("([0-9A-Z]{31})([0-9]{8})([0-9]{4,6})").fullmatch
+
+# Gives the next number for a key, from 1, and never the same one twice for a key: whoever asks, in whichever process, after any crash.
+# A database sequence for each key will do, and so will `serials.SerialFile`.
+SerialSource = Callable[[str], int]
+
+
+@dataclass(frozen=True, slots=True)
+class CaseNumber(Code):
+    """Up to 50 digits and capital letters.
+
+    GB/T 39046-2020 has the length (an..50, confidence high); that they are digits and capital letters is this kit's rule. A number in the
+    layout of this kit is an implementing code (31), a date YYYYMMDD and a serial of 4 to 6 digits; other layouts are as valid, and have
+    no parts.
+    """
+
+    @classmethod
+    def parse(cls, text: str) -> CaseNumber:
+        """The number in ``text``. Raises CodeError. One that only looks like the layout comes with a warning."""
+        if _shape(text) is None:
+            _refuse(text)
+        match = _layout(text)
+        if match is None or not _is_item(match[1]) or _date(match[2]) is not None:
+            return cls(text)
+        return cls(text, (Finding(Problem.LAYOUT, LAYOUT_SOURCE, 32, {"found": match[2]}, Severity.WARNING),))
+
+    @classmethod
+    def generate(cls, implementing: str, day: datetime.date, serials: SerialSource) -> CaseNumber:
+        """A new number for a case of an item on a day. It is unique where all who make numbers share ``serials``. Raises CodeError."""
+        code = ItemCode.parse(implementing)
+        if code.form != "implementing":
+            values = {"part": FORMS["implementing"], "expected": Label("31 个字符", "31 characters"), "found": len(implementing)}
+            raise CodeError(KIND, Finding(Problem.VALUE, LAYOUT_SOURCE, None, values))
+        key = f"{implementing}{day.year:04d}{day:%m%d}"
+        serial = serials(key)
+        if not 1 <= serial <= LAST_SERIAL:
+            raise CodeError(KIND, Finding(Problem.SERIAL, KIT, None, {"expected": LAST_SERIAL, "found": serial}))
+        return cls(f"{key}{serial:04d}")
+
+    def _split(self) -> tuple[str, str, str] | None:
+        match = _layout(self.text)
+        if match is None or not _is_item(match[1]) or _date(match[2]) is None:
+            return None
+        return match[1], match[2], match[3]
+
+    @property
+    def implementing(self) -> str | None:
+        """Implementing code of the item; None in another layout."""
+        parts = self._split()
+        return parts[0] if parts else None
+
+    @property
+    def date(self) -> datetime.date | None:
+        """The day on which the number was made; None in another layout."""
+        parts = self._split()
+        return _date(parts[1]) if parts else None
+
+    @property
+    def serial(self) -> int | None:
+        """Serial of the day and item; None in another layout."""
+        parts = self._split()
+        return int(parts[2]) if parts else None
+
+    def parts(self) -> tuple[Part, ...]:
+        """Implementing code and its parts, date and serial, or the number as a whole where it has another layout."""
+        found = self._split()
+        if found is None:
+            return (Part("case", _NAME, self.text, 1, Label("其他编号规则", "another layout")),)
+        day = datetime.date(int(found[1][:4]), int(found[1][4:6]), int(found[1][6:])).isoformat()
+        return (
+            Part("implementing", FORMS["implementing"], found[0], 1),
+            *ItemCode.parse(found[0]).parts(),
+            Part("date", DATE, found[1], 32, Label(day, day)),
+            Part("serial", SERIAL, found[2], 40),
+        )
+
+
+def _is_item(text: str) -> bool:
+    try:
+        ItemCode.parse(text)
+    except CodeError:
+        return False
+    return True
+
+
+def _date(digits: str) -> datetime.date | None:
+    try:
+        return datetime.date(int(digits[:4]), int(digits[4:6]), int(digits[6:]))
+    except ValueError:
+        return None
+
+
+def _refuse(text: str) -> NoReturn:
+    """Raise the CodeError for a text of the wrong shape."""
+    if not text:
+        raise CodeError(KIND, Finding(Problem.EMPTY, SOURCE))
+    for position, character in enumerate(text[:LONGEST], 1):
+        if character not in ALPHANUMERIC:
+            raise CodeError(KIND, wrong_character(_NAME, "0-9 A-Z", character, position, KIT))
+    raise CodeError(KIND, Finding(Problem.TOO_LONG, SOURCE, None, {"expected": LONGEST, "found": len(text)}))

@@ -1,0 +1,83 @@
+"""The values of fields: codes, dates, times. What is read is checked by the parsers of the codes; what is kept is plain text."""
+
+from __future__ import annotations
+
+import datetime
+import re
+from typing import Annotated
+
+from pydantic import AfterValidator, BeforeValidator, PlainSerializer, WithJsonSchema
+
+from yiwang.standard.case import CaseNumber
+from yiwang.standard.division import DivisionCode
+from yiwang.standard.errors import CodeError, Finding, Problem, Severity
+from yiwang.standard.item import LEGACY_IMPLEMENTING, LENGTHS, ItemCode
+from yiwang.standard.labels import Label, Source
+from yiwang.standard.uscc import Uscc
+
+# The standard's times have no zone; they are those of China.
+CHINA = datetime.timezone(datetime.timedelta(hours=8))
+SOURCE = Source("GB/T 39046-2020")
+# The first form is the one that is written; tables 5 to 9 have the second too, table 8 the third (confidence high).
+_TIME = re.compile(r"([0-9]{4})([0-9]{2})([0-9]{2})(?:T?([0-9]{2})([0-9]{2})([0-9]{2})|([0-9]{2}):([0-9]{2}):([0-9]{2}))")
+_DATE = re.compile("([0-9]{4})([0-9]{2})([0-9]{2})")
+
+
+def moment(value: object) -> datetime.datetime:
+    """The time that ``value`` is or writes, as one of China. Raises CodeError."""
+    if isinstance(value, datetime.datetime):
+        return value.replace(tzinfo=CHINA) if value.tzinfo is None else value.astimezone(CHINA)
+    match = _TIME.fullmatch(value) if isinstance(value, str) else None
+    try:
+        return datetime.datetime(*(int(number) for number in match.groups() if number), tzinfo=CHINA)  # type: ignore[union-attr, arg-type, misc]
+    except (AttributeError, ValueError):
+        raise _no_time(value, "YYYYMMDDhhmmss") from None
+
+
+def _day(value: object) -> datetime.date:
+    if isinstance(value, datetime.date) and not isinstance(value, datetime.datetime):
+        return value
+    match = _DATE.fullmatch(value) if isinstance(value, str) else None
+    try:
+        return datetime.date(*(int(number) for number in match.groups()))  # type: ignore[union-attr]
+    except (AttributeError, ValueError):
+        raise _no_time(value, "YYYYMMDD") from None
+
+
+def _no_time(value: object, expected: str) -> CodeError:
+    values = {"part": Label("时间", "time"), "expected": expected, "found": repr(value)}
+    return CodeError("time", Finding(Problem.FORMAT, SOURCE, None, values))
+
+
+def _credit(text: str) -> str:
+    return str(Uscc.parse(text, mismatch=Severity.WARNING))
+
+
+def _item(text: str, *forms: str) -> str:
+    """A code of one of the forms, by the rules of today or, where it is shorter than a code of today can be, by the older ones."""
+    older = len(text) <= LEGACY_IMPLEMENTING and len(text) != LENGTHS["basic"]
+    code = ItemCode.parse(text, profile="108-2016" if text and older else "zwfw-2018")
+    if code.form not in forms:
+        values = {"part": Label("编码", "code"), "expected": ", ".join(forms), "found": code.form}
+        raise CodeError("item", Finding(Problem.VALUE, SOURCE, None, values))
+    return text
+
+
+Moment = Annotated[
+    datetime.datetime,
+    BeforeValidator(moment),
+    PlainSerializer(lambda value: f"{value.year:04d}{value:%m%d%H%M%S}", return_type=str, when_used="json"),
+    WithJsonSchema({"type": "string", "pattern": "^[0-9]{8}(T?[0-9]{6}|[0-9]{2}:[0-9]{2}:[0-9]{2})$"}),
+]
+Day = Annotated[
+    datetime.date,
+    BeforeValidator(_day),
+    PlainSerializer(lambda value: f"{value.year:04d}{value:%m%d}", return_type=str, when_used="json"),
+    WithJsonSchema({"type": "string", "pattern": "^[0-9]{8}$"}),
+]
+# Codes of bodies in use: a wrong check character is let in, as some have one.
+Credit = Annotated[str, AfterValidator(_credit)]
+Basic = Annotated[str, AfterValidator(lambda text: _item(text, "basic"))]
+Implementing = Annotated[str, AfterValidator(lambda text: _item(text, "implementing", "handling"))]
+Case = Annotated[str, AfterValidator(lambda text: str(CaseNumber.parse(text)))]
+Place = Annotated[str, AfterValidator(lambda text: str(DivisionCode.parse(text)))]

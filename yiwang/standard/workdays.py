@@ -1,0 +1,157 @@
+"""Working days and deadlines, by the State Council's yearly notices of public holidays and make-up days."""
+
+from __future__ import annotations
+
+import datetime
+import functools
+import re
+from collections.abc import Collection, Iterable
+from pathlib import Path
+
+from yiwang.standard import rows
+from yiwang.standard.errors import CodeError, Finding, Problem
+from yiwang.standard.labels import Label, Source
+
+KIND = "workdays"
+SOURCE = Source("State Council notices of public holidays")
+COLUMNS = ("notice", "date", "kind")
+_DAY = datetime.timedelta(days=1)
+_SATURDAY = 5
+# Working days for one body to decide on a licence and to extend that once; for several bodies together; for saying, once, what an
+# application lacks (confidence high).
+LICENCE_SOURCE = Source("行政许可法", "arts. 32, 42")
+LICENCE, LICENCE_EXTENSION = 20, 10
+JOINT_LICENCE, JOINT_LICENCE_EXTENSION = 45, 15
+CORRECTION_NOTICE = 5
+# Notices for a year have changed days from 28 December of the year before on (a Saturday worked, a Monday off), none earlier.
+_LATE = (12, 28)
+
+
+class Calendar:
+    """Which days are worked. ``years``: those with an official notice; ``holidays``: days off; ``workdays``: Saturdays and Sundays worked.
+
+    Nothing is guessed: a day of a year without a notice is refused, and so is one in the last days of December that the missing notice of
+    the next year may change.
+    """
+
+    def __init__(self, years: Collection[int], holidays: Iterable[datetime.date], workdays: Iterable[datetime.date]) -> None:
+        self.years = frozenset(years)
+        self.holidays = frozenset(holidays)
+        self.workdays = frozenset(workdays)
+
+    def is_workday(self, day: datetime.date) -> bool:
+        """Whether ``day`` is worked; of a time, its date counts. Raises CodeError for a day that no notice covers."""
+        day = _date(day)
+        if day.year not in self.years:
+            raise CodeError(KIND, Finding(Problem.NO_NOTICE, SOURCE, None, {"found": day.year, "expected": _span(self.years)}))
+        if (day.month, day.day) >= _LATE and day.year + 1 not in self.years:
+            values = {"found": day.isoformat(), "year": day.year + 1}
+            raise CodeError(KIND, Finding(Problem.NO_NOTICE_YET, SOURCE, None, values))
+        return day in self.workdays or (day.weekday() < _SATURDAY and day not in self.holidays)
+
+    def deadline(self, start: datetime.date, days: int) -> datetime.date:
+        """The last day of a limit of ``days`` working days (0 or more) that begins on ``start``, which itself does not count.
+
+        That the day of the start does not count is the general rule of limits (confidence medium: no text of it was read). With 0 days:
+        ``start``, or the next day that is worked. Raises CodeError beyond the notices.
+        """
+        if days < 0:
+            values = {"part": Label("工作日数", "working days"), "expected": "0…", "found": days}
+            raise CodeError(KIND, Finding(Problem.VALUE, SOURCE, None, values))
+        day, left = _date(start), days
+        while left:
+            day = self._next(day)
+            left -= self.is_workday(day)
+        while not days and not self.is_workday(day):
+            day = self._next(day)
+        return day
+
+    def count(self, start: datetime.date, end: datetime.date) -> int:
+        """How many working days lie after ``start`` up to and with ``end``: negative where ``end`` is earlier. Raises CodeError."""
+        day, end = _date(start), _date(end)
+        if end < day:
+            return -self.count(end, day)
+        found = 0
+        while day < end:
+            day = self._next(day)
+            found += self.is_workday(day)
+        return found
+
+    def extended(self, path: Path) -> Calendar:
+        """This calendar and the file at ``path``, whose notices replace those of this one.
+
+        The file is UTF-8, with the columns notice (the year that the notice is for), date (YYYY-MM-DD) and kind (holiday or workday) in
+        its first line; lines that begin with # are left out. A notice may change days of December before its year. Raises CodeError
+        with line and column; OSError where the file cannot be read.
+        """
+        own = _read(path)
+        notices = {year for year, _, _ in own}
+        told = {day for _, day, _ in own}
+        return Calendar(
+            self.years | notices,
+            {day for day in self.holidays - told if day.year not in notices} | {day for _, day, kind in own if kind == "holiday"},
+            {day for day in self.workdays - told if day.year not in notices} | {day for _, day, kind in own if kind == "workday"},
+        )
+
+    def _next(self, day: datetime.date) -> datetime.date:
+        if day == datetime.date.max:
+            raise CodeError(KIND, Finding(Problem.NO_NOTICE, SOURCE, None, {"found": day.year + 1, "expected": _span(self.years)}))
+        return day + _DAY
+
+
+def _date(day: datetime.date) -> datetime.date:
+    # A time is a date to the type checker, and yet equal to none of those in the sets.
+    return day.date() if isinstance(day, datetime.datetime) else day
+
+
+@functools.cache
+def national() -> Calendar:
+    """The calendar of the notices that the library ``chinesecalendar`` holds (from 2004 on)."""
+    from chinese_calendar import constants  # noqa: PLC0415 - most who import the standard ask for no deadline
+
+    # A day of a year may come from the notice for the next one; National Day is in every year's own.
+    years = {day.year for day in constants.holidays if (day.month, day.day) == (10, 1)}
+    return Calendar(years, constants.holidays, constants.workdays)
+
+
+def read(path: Path) -> Calendar:
+    """A calendar of one file alone; its form and errors are those of ``Calendar.extended``."""
+    return Calendar((), (), ()).extended(path)
+
+
+def _span(years: Collection[int]) -> str:
+    """The years as people write them: 2004-2026, 2028."""
+    spans: list[list[int]] = []
+    for year in sorted(years):
+        if spans and spans[-1][-1] == year - 1:
+            spans[-1][1:] = [year]
+        else:
+            spans.append([year])
+    return ", ".join("-".join(map(str, span)) for span in spans) or "-"
+
+
+def _read(path: Path) -> list[tuple[int, datetime.date, str]]:
+    """The rows of a file: year of the notice, day, kind."""
+    found: dict[datetime.date, tuple[int, datetime.date, str]] = {}
+    for number, cells in rows.read(path, COLUMNS, KIND, SOURCE):
+        row = _row(number, cells)
+        if row[1] in found:
+            raise rows.twice(KIND, SOURCE, number, cells[1])
+        found[row[1]] = row
+    return list(found.values())
+
+
+def _row(line: int, cells: list[str]) -> tuple[int, datetime.date, str]:
+    notice, date, kind = cells
+    if not re.fullmatch("[1-9][0-9]{3}", notice):
+        raise rows.wrong(KIND, SOURCE, line, Label(" notice ", "notice"), "YYYY", repr(notice))
+    try:
+        day = datetime.date.fromisoformat(date)
+    except ValueError:
+        raise rows.wrong(KIND, SOURCE, line, Label(" date ", "date"), "YYYY-MM-DD", repr(date)) from None
+    year = int(notice)
+    if day.year != year and (day.year, day.month) != (year - 1, 12):
+        raise rows.wrong(KIND, SOURCE, line, Label(" date ", "date"), f"{year - 1}-12-01…{year}-12-31", date)
+    if kind not in {"holiday", "workday"}:
+        raise rows.wrong(KIND, SOURCE, line, Label(" kind ", "kind"), "holiday, workday", repr(kind))
+    return year, day, kind
