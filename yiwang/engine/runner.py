@@ -8,14 +8,17 @@ Exit codes: 0; 1 the program ended with Pulumi's error for people; 160 + n with 
 from __future__ import annotations
 
 import asyncio
+import functools
 import importlib
 import importlib.util
 import json
 import logging
 import os
+import pickle
 import runpy
 import sys
 import traceback
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -42,6 +45,8 @@ def _mend_sdk() -> None:
 
 
 def _configure(request: dict[str, Any]) -> None:
+    dynamic: Any = importlib.import_module("pulumi.dynamic.dynamic")
+    dynamic.serialize_provider = _restoring(dynamic.serialize_provider)
     callbacks: Any = importlib.import_module("pulumi.runtime._callbacks")
     callbacks.aio = _OnSocket(Path(request["monitor"].removeprefix("unix:")).parent)
     runtime.set_all_config(request["config"], request["secret_keys"])
@@ -86,6 +91,27 @@ class _OnSocket:
         return server
 
 
+def _restoring(serialize: Callable[..., Any]) -> Callable[..., Any]:
+    """``serialize`` that leaves the pickler as it was.
+
+    The SDK's way to write providers of ``pulumi.dynamic`` wraps a method of the pickler at each call and never lets go of it:
+    at about 310 resources Python's recursion ends.
+    """
+    pickler: Any = getattr(pickle, "_Pickler")  # noqa: B009 - it is the SDK that reaches for it
+    names = ("_batch_setitems", "save_dict")
+
+    @functools.wraps(serialize)
+    def restoring(*arguments: Any, **options: Any) -> Any:
+        before = {name: pickler.__dict__[name] for name in names}
+        try:
+            return serialize(*arguments, **options)
+        finally:
+            for name, method in before.items():
+                setattr(pickler, name, method)
+
+    return restoring
+
+
 def _trace(error: BaseException) -> str:
     """The traceback from the program's first frame on."""
     here = error.__traceback__
@@ -124,7 +150,9 @@ def _run(request: dict[str, Any]) -> int:
         pulumi.log.error(str(error))
         code = _FAILED
     except SystemExit as error:
-        code = error.code if isinstance(error.code, int) else _FAILED * bool(error.code)
+        code = error.code if isinstance(error.code, int) else _FAILED * (error.code is not None)
+        if error.code is not None and not isinstance(error.code, int):
+            print(error.code, file=sys.stderr)
     except BaseException as error:  # noqa: BLE001 - whatever the program raises is reported as the program's
         code = _report(error)
     else:
