@@ -116,6 +116,7 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
             "hooks": request.hooks.ByteSize() > 0,
             "migrations": bool(request.state_migrations),
             "parameterized": bool(request.packageRef),
+            "mappings": bool(request.envVarMappings),
         }
         for what, is_asked in asked.items():
             if is_asked:
@@ -133,6 +134,7 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
 
     async def ReadResource(self, request: Any, call: Any) -> Any:  # noqa: N802
         """An object that exists and is not managed here."""
+        await self._refuse_package(request, call)
         goal = Goal(
             type=request.type,
             name=request.name,
@@ -158,10 +160,12 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
 
     async def Invoke(self, request: Any, call: Any) -> Any:  # noqa: N802
         """Functions of providers."""
+        await self._refuse_package(request, call)
         return await self._answered(self._invoke(request), call)
 
     async def Call(self, request: Any, call: Any) -> Any:  # noqa: N802
         """Methods of resources."""
+        await self._refuse_package(request, call)
         return await self._answered(self._functions.call(request, self._context.providers.engine_address), call)
 
     async def _invoke(self, request: Any) -> Any:
@@ -205,6 +209,10 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
         """The program is through: it may end."""
         del request, call
         return empty_pb2.Empty()
+
+    async def _refuse_package(self, request: Any, call: Any) -> None:
+        if request.packageRef:
+            await self._unavailable(t("engine.what_parameterized"), call)
 
     async def _unavailable(self, what: str, call: Any) -> NoReturn:
         self._context.reporter.error(t("engine.unavailable", what=what))
