@@ -10,7 +10,7 @@ from engine.box_case import Box, errors, ops
 from yiwang.engine.planner import PlanError
 from yiwang.engine.registry import Registry
 from yiwang.engine.resource import Goal
-from yiwang.engine.values import is_secret
+from yiwang.engine.values import UNKNOWN, is_secret
 
 URN = "urn:pulumi:dev::box::box:index:Box::"
 
@@ -183,3 +183,28 @@ def test_delete_before_replace_takes_along_what_is_tied_and_what_its_providers_m
     assert [step.keys for step in second.steps if step.op == "create-replacement" and step.name == "b"] == [("key",)]
     assert sorted(box.states()) == ["a", "b", "made-by-it", "tied"]
     assert box.run("up", 2).changes == {}
+
+
+UNKNOWN_CONFIG = """
+a = Box("a", key=f"k{step}")
+own = pulumi.ProviderResource("box", "own", {"where": a.label})
+b = Box("b", text="x", opts=ResourceOptions(provider=own))
+pulumi.export("text", b.text)
+pulumi.export("got", pulumi.runtime.invoke_output("box:index:get", {}, pulumi.InvokeOptions(provider=own)))
+"""
+
+
+def test_a_provider_whose_configuration_is_not_known_yet(tmp_path: Path) -> None:
+    box = Box(tmp_path, program=UNKNOWN_CONFIG)
+    first = box.run("preview", 1)
+    assert first.ok, errors(first)
+    assert (ops(first), first.outputs["text"], first.outputs["got"]) == ({"create": ["a", "b"]}, UNKNOWN, {})
+    made = box.run("up", 1)
+    assert (made.ok, made.outputs["got"]) == (True, {"where": "a/k1", "preview": False})
+    planned = box.run("preview", 2)
+    assert ops(planned)["update"] == ["b"], "for all that can be known"
+    warnings = [entry for entry in planned.diagnostics if entry.severity == "warning"]
+    assert [(entry.urn, entry.message.startswith("The provider for this resource has inputs")) for entry in warnings] == [(f"{URN}b", True)]
+    done = box.run("up", 2)
+    assert "update" not in ops(done)
+    assert done.outputs["got"]["where"] == "a/k2"

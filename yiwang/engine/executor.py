@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from collections.abc import Awaitable, Coroutine
+from collections.abc import Coroutine
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -71,7 +71,7 @@ class Executor:
             return found[0]
         raise HaltedError
 
-    async def ask(self, question: Awaitable[T]) -> T:
+    async def ask(self, question: Coroutine[Any, Any, T]) -> T:
         """Await a provider's answer in one of the run's slots."""
         return await self._steps.ask(question)
 

@@ -8,17 +8,14 @@ Exit codes: 0; 1 the program ended with Pulumi's error for people; 160 + n with 
 from __future__ import annotations
 
 import asyncio
-import functools
 import importlib
 import importlib.util
 import json
 import logging
 import os
-import pickle
 import runpy
 import sys
 import traceback
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -45,8 +42,6 @@ def _mend_sdk() -> None:
 
 
 def _configure(request: dict[str, Any]) -> None:
-    dynamic: Any = importlib.import_module("pulumi.dynamic.dynamic")
-    dynamic.serialize_provider = _restoring(dynamic.serialize_provider)
     callbacks: Any = importlib.import_module("pulumi.runtime._callbacks")
     callbacks.aio = _OnSocket(Path(request["monitor"].removeprefix("unix:")).parent)
     runtime.set_all_config(request["config"], request["secret_keys"])
@@ -89,27 +84,6 @@ class _OnSocket:
 
         server.add_insecure_port = add_insecure_port
         return server
-
-
-def _restoring(serialize: Callable[..., Any]) -> Callable[..., Any]:
-    """``serialize`` that leaves the pickler as it was.
-
-    The SDK's way to write providers of ``pulumi.dynamic`` wraps a method of the pickler at each call and never lets go of it:
-    at about 310 resources Python's recursion ends.
-    """
-    pickler: Any = getattr(pickle, "_Pickler")  # noqa: B009 - it is the SDK that reaches for it
-    names = ("_batch_setitems", "save_dict")
-
-    @functools.wraps(serialize)
-    def restoring(*arguments: Any, **options: Any) -> Any:
-        before = {name: pickler.__dict__[name] for name in names}
-        try:
-            return serialize(*arguments, **options)
-        finally:
-            for name, method in before.items():
-                setattr(pickler, name, method)
-
-    return restoring
 
 
 def _trace(error: BaseException) -> str:
