@@ -21,7 +21,7 @@ from yiwang.engine.functions import Functions
 from yiwang.engine.resource import Goal
 from yiwang.engine.store import ORGANIZATION
 from yiwang.engine.transforms import Transforms
-from yiwang.engine.values import UNKNOWN, from_struct, from_value, normalise, to_struct
+from yiwang.engine.values import UNKNOWN, from_struct, from_value, normalise, parse_path, to_struct
 from yiwang.messages import t
 
 _FEATURES = (
@@ -251,7 +251,7 @@ def goal_of(request: Any, directory: str, working_directory: Path) -> Goal:
         aliases=tuple(_alias(entry) for entry in request.aliases) + tuple(urns.Alias(urn=urn) for urn in request.aliasURNs),
         import_id=request.importId,
         replacement_trigger=normalise(from_value(request.replacement_trigger)) if request.HasField("replacement_trigger") else None,
-        hide_diffs=tuple(request.hideDiffs),
+        hide_diffs=tuple(parse_path(path) for path in request.hideDiffs),
         source_position=_position(request, directory),
     )
 
