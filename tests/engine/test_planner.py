@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from yiwang.engine import planner
-from yiwang.engine.planner import DiffAnswer, Difference, Situation
+from yiwang.engine.planner import DiffAnswer, Difference, PlanError, Situation
 from yiwang.engine.resource import Resource
 from yiwang.engine.values import UNKNOWN, secret
 
@@ -153,12 +153,36 @@ def test_a_provider_that_cannot_say_is_helped_by_the_inputs() -> None:
         ({"l": [1, 1]}, {"l": [2, 2]}, ["l[0]"], {"l": [1, 2]}),
         ({"l": [{"k": 1}, {"k": 1}]}, {"l": [{"k": 2}, {"k": 2}]}, ["l[*].k"], {"l": [{"k": 1}, {"k": 1}]}),
         ({"x": 1}, {"x": 2}, ["y.z"], {"x": 2}),
+        ({"x": 1}, {"x": 2}, ["no[path"], {"x": 2}),
+        ({"s": secret({"a": 1})}, {"s": {"a": 2, "b": 2}}, ["s.a"], {"s": {"a": secret(1), "b": 2}}),
+        ({"s": {"a": 1}}, {"s": secret({"a": 2})}, ["s.a"], {"s": secret({"a": 1})}),
+        ({"t": {"a": 1, "b": 1}}, {"t": {"a": 2, "c": 2}}, ["t.*"], {"t": {"a": 1, "b": 1}}),
     ],
 )
 def test_ignored_changes(old: dict[str, Any], new: dict[str, Any], ignore: list[str], result: dict[str, Any]) -> None:
-    before = repr(new)
-    assert planner.prepare_inputs(new, state(inputs=old), ignore) == result
-    assert repr(new) == before, "the program's own inputs are left alone"
+    before = repr(new), repr(old)
+    assert planner.prepare_inputs(new, state(inputs=old), ignore) == (result, [])
+    assert (repr(new), repr(old)) == before, "the program's own inputs are left alone"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "path"),
+    [
+        ({"l": [1]}, {"l": [2, 2]}, "l[1]"),
+        ({"l": [1, 1]}, {"l": [2]}, "l[*]"),
+        ({"o": {"a": {"b": 1}}}, {"o": {}}, "o.a.b"),
+        ({"o": {"a": 1}}, {"o": 2}, "o.a"),
+        ({"l": [1]}, {"l": {"x": 1}}, "l[0]"),
+        ({"x": [{}]}, {"x": [{}]}, "x[-1]"),
+    ],
+)
+def test_changes_that_cannot_be_ignored(old: dict[str, Any], new: dict[str, Any], path: str) -> None:
+    assert planner.prepare_inputs(new, state(inputs=old), [path])[1] == [path]
+
+
+def test_what_is_no_path_replaces_nothing() -> None:
+    with pytest.raises(PlanError, match="is no property path"):
+        planner.difference(DiffAnswer(changes=True, diffs=("x",)), {}, {}, ["a[x"])
 
 
 def test_deletes_wait_for_dependents_in_waves() -> None:

@@ -52,7 +52,7 @@ def test_another_stack_and_project_are_those_of_what_is_below_the_stack() -> Non
 def test_children_follow_a_renamed_parent() -> None:
     shelf = urns.make("s", "p", STACK, "b:i:Shelf", "new")
     box = urns.make("s", "p", shelf, "b:i:Box", "new-box")
-    renamed = {shelf: "urn:pulumi:s::p::b:i:Rack::old"}
+    renamed = {shelf: ["urn:pulumi:s::p::b:i:Rack::old"]}
     assert urns.earlier(box, shelf, [], renamed) == ["urn:pulumi:s::p::b:i:Rack$b:i:Box::old-box"]
     both = urns.earlier(box, shelf, [Alias(type="b:i:Bag")], renamed)
     assert both == [
@@ -61,7 +61,7 @@ def test_children_follow_a_renamed_parent() -> None:
         "urn:pulumi:s::p::b:i:Rack$b:i:Bag::old-box",
     ]
     moved = urns.earlier(urns.make("s", "p", STACK, "b:i:Box", "b"), STACK, [Alias(parent=shelf)], renamed)
-    assert moved == ["urn:pulumi:s::p::b:i:Rack$b:i:Box::b"], "a former parent is looked for under its former name"
+    assert moved == ["urn:pulumi:s::p::b:i:Rack$b:i:Box::b", "urn:pulumi:s::p::b:i:Shelf$b:i:Box::b"], "a former parent too"
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -77,10 +78,23 @@ def test_secrets_are_marked_again(back: dict[str, Any], marks: dict[str, Any], r
 
 @pytest.mark.parametrize(
     ("path", "parts"),
-    [("a", ["a"]), ("a.b[0]", ["a", "b", 0]), ('a["c.d"].*', ["a", "c.d", "*"]), ("[2][*]", [2, "*"]), ("", [])],
+    [
+        ("a", ["a"]),
+        ("a.b[0]", ["a", "b", 0]),
+        ('a["c.d"].*', ["a", "c.d", "*"]),
+        ("[2][*]", [2, "*"]),
+        ("", []),
+        ('a["b\\"]c"].["d"]', ["a", 'b"]c', "d"]),
+    ],
 )
 def test_paths(path: str, parts: list[Any]) -> None:
     assert values.parse_path(path) == parts
+
+
+@pytest.mark.parametrize("path", [".a", "a[", "a[x]", "a.", 'a["b', "a..b"])
+def test_what_is_no_path(path: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(path)):
+        values.parse_path(path)
 
 
 @pytest.fixture(scope="module")

@@ -21,7 +21,7 @@ from yiwang.engine.functions import Functions
 from yiwang.engine.resource import Goal
 from yiwang.engine.store import ORGANIZATION
 from yiwang.engine.transforms import Transforms
-from yiwang.engine.values import UNKNOWN, from_struct, from_value, normalise, to_struct
+from yiwang.engine.values import UNKNOWN, from_struct, from_value, normalise, parse_path, to_struct
 from yiwang.messages import t
 
 _FEATURES = (
@@ -116,6 +116,7 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
             "hooks": request.hooks.ByteSize() > 0,
             "migrations": bool(request.state_migrations),
             "parameterized": bool(request.packageRef),
+            "mappings": bool(request.envVarMappings),
         }
         for what, is_asked in asked.items():
             if is_asked:
@@ -133,6 +134,7 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
 
     async def ReadResource(self, request: Any, call: Any) -> Any:  # noqa: N802
         """An object that exists and is not managed here."""
+        await self._refuse_package(request, call)
         goal = Goal(
             type=request.type,
             name=request.name,
@@ -158,10 +160,12 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
 
     async def Invoke(self, request: Any, call: Any) -> Any:  # noqa: N802
         """Functions of providers."""
+        await self._refuse_package(request, call)
         return await self._answered(self._invoke(request), call)
 
     async def Call(self, request: Any, call: Any) -> Any:  # noqa: N802
         """Methods of resources."""
+        await self._refuse_package(request, call)
         return await self._answered(self._functions.call(request, self._context.providers.engine_address), call)
 
     async def _invoke(self, request: Any) -> Any:
@@ -206,6 +210,10 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
         del request, call
         return empty_pb2.Empty()
 
+    async def _refuse_package(self, request: Any, call: Any) -> None:
+        if request.packageRef:
+            await self._unavailable(t("engine.what_parameterized"), call)
+
     async def _unavailable(self, what: str, call: Any) -> NoReturn:
         self._context.reporter.error(t("engine.unavailable", what=what))
         await _shut_down(call)
@@ -243,7 +251,7 @@ def goal_of(request: Any, directory: str, working_directory: Path) -> Goal:
         aliases=tuple(_alias(entry) for entry in request.aliases) + tuple(urns.Alias(urn=urn) for urn in request.aliasURNs),
         import_id=request.importId,
         replacement_trigger=normalise(from_value(request.replacement_trigger)) if request.HasField("replacement_trigger") else None,
-        hide_diffs=tuple(request.hideDiffs),
+        hide_diffs=tuple(parse_path(path) for path in request.hideDiffs),
         source_position=_position(request, directory),
     )
 

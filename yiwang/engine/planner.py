@@ -15,6 +15,7 @@ from typing import Literal
 from yiwang.engine.resource import Resource
 from yiwang.engine.urn import provider_urn
 from yiwang.engine.values import UNKNOWN, PathPart, Properties, Value, equal, has_unknown, parse_path, path_covers, reset_path, reveal
+from yiwang.messages import t
 
 # Keys that need no quotes in a property path.
 _PLAIN = re.compile(r"[A-Za-z_$][A-Za-z0-9_$]*")
@@ -92,14 +93,21 @@ class Decision:
         return ("create-replacement", "replace")
 
 
-def prepare_inputs(inputs: Properties, old: Resource | None, ignore: Sequence[str]) -> Properties:
-    """The inputs to check: what the program gave, with the old values where changes are to be ignored."""
+def prepare_inputs(inputs: Properties, old: Resource | None, ignore: Sequence[str]) -> tuple[Properties, list[str]]:
+    """The inputs to check: what the program gave, with the old values where changes are to be ignored; and where that cannot be."""
     if old is None or not ignore:
-        return inputs
-    result = copy.deepcopy(inputs)
-    for path in ignore:
-        reset_path(old.inputs, result, parse_path(path))
-    return result
+        return inputs, []
+    result, before = copy.deepcopy(inputs), copy.deepcopy(old.inputs)
+    return result, [path for path in ignore if not _reset(before, result, path)]
+
+
+def _reset(old: Properties, new: Properties, path: str) -> bool:
+    try:
+        parts = parse_path(path)
+    except ValueError:
+        # What is no path ignores nothing.
+        return True
+    return not parts or reset_path(old, new, parts)
 
 
 def changed_keys(old: Properties, new: Properties) -> tuple[str, ...]:
@@ -127,7 +135,7 @@ def difference(
             detailed = changed_paths(reveal(old), reveal(new))
             input_diffs = frozenset(detailed)
     keys = list(answer.replaces)
-    patterns = [parse_path(pattern) for pattern in replace_on_changes]
+    patterns = [_pattern(pattern) for pattern in replace_on_changes]
     if init_errors and _inside(INIT_ERROR, patterns):
         changes, keys = True, [*keys, INIT_ERROR]
     if changes:
@@ -143,6 +151,13 @@ def difference(
         delete_first=answer.delete_before_replace,
         input_diffs=input_diffs,
     )
+
+
+def _pattern(path: str) -> list[PathPart]:
+    try:
+        return parse_path(path)
+    except ValueError:
+        raise PlanError(t("engine.bad_path", path=path)) from None
 
 
 def changed_paths(old: Value, new: Value, path: str = "") -> dict[str, str]:
@@ -168,7 +183,10 @@ def _child(path: str, key: str) -> str:
 
 def _inside(path: str, patterns: Iterable[list[PathPart]]) -> bool:
     """Whether ``path`` is one of ``patterns`` or lies inside one."""
-    parts = parse_path(path)
+    try:
+        parts = parse_path(path)
+    except ValueError:
+        return False
     return any(len(pattern) <= len(parts) and path_covers(pattern, parts) for pattern in patterns)
 
 
@@ -309,29 +327,3 @@ def without_call(resource: Resource, deleted: set[str]) -> bool:
         or resource.pending_replacement
         or (bool(resource.deleted_with) and resource.deleted_with in deleted)
     )
-
-
-def closure(resources: Iterable[Resource], roots: set[str]) -> set[str]:
-    """``roots`` and the URNs of all that depend on them."""
-    dependents: dict[str, set[str]] = {}
-    for resource in resources:
-        for urn in resource.needs():
-            dependents.setdefault(urn, set()).add(resource.urn)
-    return _reached(dependents, roots)
-
-
-def needed(resources: Iterable[Resource], roots: set[str]) -> set[str]:
-    """``roots`` and the URNs of all that they depend on."""
-    needs: dict[str, set[str]] = {}
-    for resource in resources:
-        needs.setdefault(resource.urn, set()).update(resource.needs())
-    return _reached(needs, roots)
-
-
-def _reached(edges: Mapping[str, set[str]], roots: set[str]) -> set[str]:
-    found, frontier = set(roots), list(roots)
-    while frontier:
-        fresh = edges.get(frontier.pop(), set()) - found
-        found |= fresh
-        frontier += fresh
-    return found

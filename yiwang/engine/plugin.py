@@ -79,6 +79,23 @@ class Plugin:
         await asyncio.gather(*self._readers, return_exceptions=True)
 
 
+async def ended(process: asyncio.subprocess.Process) -> int:
+    """The exit code of a process when it has ended. asyncio's own wait goes on as long as a grandchild holds the pipes open."""
+    gone = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    with contextlib.suppress(ProcessLookupError):
+        descriptor = os.pidfd_open(process.pid)
+        try:
+            loop.add_reader(descriptor, gone.set)
+            await gone.wait()
+        finally:
+            loop.remove_reader(descriptor)
+            os.close(descriptor)
+    while process.returncode is None:  # noqa: ASYNC110 - whoever watches children for asyncio is about to say so, and tells nobody else
+        await asyncio.sleep(0.001)
+    return process.returncode
+
+
 async def forward(stream: asyncio.StreamReader | None, name: str, on_line: Callable[[str, str], None]) -> None:
     """Hand each line of a child's output to ``on_line``."""
     while stream is not None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from yiwang.engine import inline
 from yiwang.engine.api import QUIET
-from yiwang.engine.plugin import STREAM_LIMIT, forward, tied
+from yiwang.engine.plugin import STREAM_LIMIT, ended, forward, tied
 from yiwang.engine.project import Config, Project
 from yiwang.engine.store import ORGANIZATION
 
@@ -78,7 +78,7 @@ class Program:
             await self._process.stdin.drain()
             self._process.stdin.close()
         try:
-            code = await self._process.wait()
+            code = await ended(self._process)
         finally:
             self.kill()
             # A grandchild may hold the pipes open for ever.

@@ -131,7 +131,9 @@ class Registrar:
         base = None if old is None or recreating or old.external else old
         key = await registry.forced(new, base) if base is not None else ""
         known = None if key == "id" else base
-        inputs = planner.prepare_inputs(goal.inputs, known, goal.ignore_changes)
+        inputs, unreachable = planner.prepare_inputs(goal.inputs, known, goal.ignore_changes)
+        if unreachable:
+            self._context.reporter.diagnostic("info", t("engine.cannot_ignore", paths=", ".join(unreachable)), new.urn)
         seed = self._context.seed(new.urn)
         new.inputs = await steps.ask(provider.check(new.urn, known.inputs if known else None, inputs, seed))
         self._plan(new, goal, old, known)

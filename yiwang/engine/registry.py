@@ -27,8 +27,8 @@ class Registry:
         for entry in context.snapshot.pending:
             self._pending.setdefault(entry.resource.urn, set()).add(entry.type)
         self._claimed: set[str] = set()
-        # What resources were called, where an alias found them in the state; and the reverse.
-        self._former: dict[str, str] = {}
+        # What resources may have been called; and the new names of those that an alias found in the state.
+        self._earlier: dict[str, list[str]] = {}
         self._renamed: dict[str, str] = {}
         self.new: dict[str, Resource] = {}
         self.failed: set[str] = set()
@@ -62,15 +62,17 @@ class Registry:
         self._claimed.add(urn)
         if goal.type == urns.STACK_TYPE:
             self.stack_urn = urn
+        # Also of a parent that has its new name already: a run that failed may not have come to its children.
+        self._earlier[urn] = urns.earlier(urn, goal.parent, goal.aliases, self._earlier)
         if urn in self._old:
             return self._old[urn]
-        former = next((found for found in urns.earlier(urn, goal.parent, goal.aliases, self._former) if found in self._old), None)
+        former = next((found for found in self._earlier[urn] if found in self._old), None)
         if former is None:
             return None
         if former in self._claimed:
             raise PlanError(t("engine.duplicate_alias", alias=former, urn=urn, other=self._renamed.get(former, urn)))
         self._claimed.add(former)
-        self._former[urn], self._renamed[former] = former, urn
+        self._renamed[former] = urn
         if former in self._pending:
             self._pending.setdefault(urn, set()).update(self._pending[former])
         return self._old[former]

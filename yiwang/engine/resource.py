@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import datetime
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from yiwang.engine import urn as urns
-from yiwang.engine.values import Properties, parse_path
+from yiwang.engine.values import Properties
 
 
 def now() -> str:
@@ -129,7 +130,7 @@ class Goal:
     aliases: tuple[urns.Alias, ...] = ()
     import_id: str = ""
     replacement_trigger: Any = field(default=None, repr=False)
-    hide_diffs: tuple[str, ...] = ()
+    hide_diffs: tuple[Sequence[Any], ...] = ()
     source_position: str = ""
 
     def below(self, parent: Goal) -> Goal:
@@ -162,7 +163,7 @@ class Goal:
             deleted_with=self.deleted_with,
             replace_with=list(self.replace_with),
             replacement_trigger=self.replacement_trigger,
-            hide_diff=[parse_path(path) for path in self.hide_diffs],
+            hide_diff=[list(path) for path in self.hide_diffs],
             import_id=self.import_id,
             source_position=self.source_position,
             created=moment,

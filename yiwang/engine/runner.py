@@ -124,7 +124,9 @@ def _run(request: dict[str, Any]) -> int:
         pulumi.log.error(str(error))
         code = _FAILED
     except SystemExit as error:
-        code = error.code if isinstance(error.code, int) else _FAILED * bool(error.code)
+        code = error.code if isinstance(error.code, int) else _FAILED * (error.code is not None)
+        if error.code is not None and not isinstance(error.code, int):
+            print(error.code, file=sys.stderr)
     except BaseException as error:  # noqa: BLE001 - whatever the program raises is reported as the program's
         code = _report(error)
     else:

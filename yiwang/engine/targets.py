@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 
-from yiwang.engine import planner
 from yiwang.engine import urn as urns
 from yiwang.engine.api import Options
 from yiwang.engine.resource import Resource
@@ -78,16 +77,42 @@ class Targets:
         """The URNs that may be deleted: the targets and all that needs them, or all but the excluded and what they need."""
         every = {resource.urn for resource in resources}
         if self.wanted:
-            return planner.closure(resources, {urn for urn in every if urn in self.wanted})
+            return closure(resources, {urn for urn in every if urn in self.wanted})
         if not self.excluded:
             return every
         kept = {urn for urn in every if urn in self.excluded}
         if self._exclude_dependents:
-            kept = planner.closure(resources, kept)
-        return every - planner.needed(resources, kept)
+            kept = closure(resources, kept)
+        return every - needed(resources, kept)
 
     def unspecified(self, going: Iterable[str]) -> list[str]:
         """Those among ``going`` that are no targets, where what depends on a target was not asked for."""
         if not self.wanted or self._dependents:
             return []
         return sorted({urn for urn in going if urn not in self.wanted})
+
+
+def closure(resources: Iterable[Resource], roots: set[str]) -> set[str]:
+    """``roots`` and the URNs of all that depend on them."""
+    dependents: dict[str, set[str]] = {}
+    for resource in resources:
+        for urn in resource.needs():
+            dependents.setdefault(urn, set()).add(resource.urn)
+    return _reached(dependents, roots)
+
+
+def needed(resources: Iterable[Resource], roots: set[str]) -> set[str]:
+    """``roots`` and the URNs of all that they depend on."""
+    needs: dict[str, set[str]] = {}
+    for resource in resources:
+        needs.setdefault(resource.urn, set()).update(resource.needs())
+    return _reached(needs, roots)
+
+
+def _reached(edges: Mapping[str, set[str]], roots: set[str]) -> set[str]:
+    found, frontier = set(roots), list(roots)
+    while frontier:
+        fresh = edges.get(frontier.pop(), set()) - found
+        found |= fresh
+        frontier += fresh
+    return found

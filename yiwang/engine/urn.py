@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 STACK_TYPE = "pulumi:pulumi:Stack"
 PROVIDER_PREFIX = "pulumi:providers:"
+# A whole URN has them; what a program gives as an alias need not be one.
+_SEPARATORS = 3
 
 
 def make(stack: str, project: str, parent: str, type_: str, name: str) -> str:
@@ -67,26 +69,30 @@ class Alias:
     no_parent: bool = False
 
 
-def earlier(urn: str, parent: str, aliases: Iterable[Alias], former: Mapping[str, str]) -> list[str]:
+def earlier(urn: str, parent: str, aliases: Iterable[Alias], former: Mapping[str, Sequence[str]]) -> list[str]:
     """All URNs the resource ``urn`` may have in the state besides its own, nearest first.
 
-    ``former``: what resources registered before were called, where that was found in the state. Children follow their
-    parent; a name that begins with the parent's name follows that too.
+    ``former``: what the resources registered before may have been called. Children follow their parent; a name that begins
+    with the parent's name follows that too.
     """
-    found = [_of_alias(alias, urn, parent, former) for alias in aliases]
-    if parent in former:
-        explicit = [(type_of(entry), name_of(entry)) for entry in found]
+    found = [candidate for alias in aliases for candidate in _of_alias(alias, urn, parent, former)]
+    explicit = [(type_of(entry), name_of(entry)) for entry in found if entry.count("::") >= _SEPARATORS]
+    for above in former.get(parent, ()):
         for type_, name in [(type_of(urn), name_of(urn)), *explicit]:
             mine = name_of(parent)
-            follows = name_of(former[parent]) + name.removeprefix(mine) if name.startswith(mine) else name
-            found.append(make(*_place(urn), former[parent], type_, follows))
+            follows = name_of(above) + name.removeprefix(mine) if name.startswith(mine) else name
+            found.append(make(*_place(urn), above, type_, follows))
     return [candidate for candidate in dict.fromkeys(found) if candidate != urn]
 
 
-def _of_alias(alias: Alias, urn: str, parent: str, former: Mapping[str, str]) -> str:
+def _of_alias(alias: Alias, urn: str, parent: str, former: Mapping[str, Sequence[str]]) -> list[str]:
     if alias.urn:
-        return alias.urn
-    above = "" if alias.no_parent else former.get(alias.parent, alias.parent) or parent
+        return [alias.urn]
+    above = [""] if alias.no_parent else [*former.get(alias.parent, ()), alias.parent] if alias.parent else [parent]
+    return [_below(alias, urn, place) for place in above]
+
+
+def _below(alias: Alias, urn: str, above: str) -> str:
     type_, name = alias.type or type_of(urn), alias.name or name_of(urn)
     if above and type_of(above) != STACK_TYPE:
         # Stack and project are those of the parent.

@@ -6,6 +6,7 @@ known yet is the string ``UNKNOWN``, a reference to a resource ``{SIGNATURE: RES
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, cast
 
@@ -193,24 +194,28 @@ PathPart = str | int
 
 
 def parse_path(path: str) -> list[PathPart]:
-    """``a.b[0]["c.d"].*`` as its parts: ``["a", "b", 0, "c.d", "*"]``. Raises ValueError when a bracket is not closed."""
+    """``a.b[0]["c.d"].*`` as its parts: ``["a", "b", 0, "c.d", "*"]``. Raises ValueError for what is none."""
+    if path.startswith("."):
+        raise ValueError(path)
     parts: list[PathPart] = []
     position = 0
     while position < len(path):
-        if path[position] == ".":
-            position += 1
-        elif path[position] == "[":
-            quoted = path.startswith('["', position)
-            end = path.index('"]', position) if quoted else path.index("]", position)
-            text = path[position + (2 if quoted else 1) : end]
-            parts.append(text if quoted or text == "*" else int(text))
-            position = end + (2 if quoted else 1)
+        found = _PART.match(path, position)
+        if found is None:
+            raise ValueError(path)
+        quoted, index, name = found["quoted"], found["index"], found["name"]
+        if name is not None:
+            parts.append(name)
+        elif quoted is not None:
+            parts.append(quoted.replace('\\"', '"'))
         else:
-            ends = [found for found in (path.find(".", position), path.find("[", position)) if found >= 0]
-            end = min(ends, default=len(path))
-            parts.append(path[position:end])
-            position = end
+            parts.append(index if index == "*" else int(index))
+        position = found.end()
     return parts
+
+
+# A quoted key, an index, or a name, which a dot may come before.
+_PART = re.compile(r'\.?(?:\["(?P<quoted>(?:\\"|[^"])*)"\]|\[(?P<index>\*|-?[0-9]+)\]|(?P<name>[^.\[]+))')
 
 
 def path_covers(pattern: list[PathPart], path: list[PathPart]) -> bool:
@@ -218,27 +223,70 @@ def path_covers(pattern: list[PathPart], path: list[PathPart]) -> bool:
     return all("*" in (left, right) or left == right for left, right in zip(pattern, path, strict=False))
 
 
-def _has(container: Value, key: PathPart) -> bool:
-    if isinstance(container, dict):
-        return key in container
-    return isinstance(container, list) and isinstance(key, int) and key < len(container)
+def reset_path(old: Value, new: Value, path: list[PathPart], *, secret_old: bool = False, secret_new: bool = False) -> bool:
+    """Put what ``old`` has at ``path`` into ``new`` (in place); what ``old`` has not is removed from ``new``.
 
-
-def reset_path(old: Value, new: Value, path: list[PathPart]) -> None:
-    """Put what ``old`` has at ``path`` into ``new`` (in place); what ``old`` has not is removed from ``new``."""
-    if not path or not isinstance(new, (dict, list)) or is_secret(new):
-        return
+    Returns False where that cannot be: an element of a list that only one of them has, or something on the way that only one
+    has. What was secret stays so.
+    """
+    secret_old, secret_new = secret_old or is_secret(old), secret_new or is_secret(new)
+    old, new = _unwrapped(old), _unwrapped(new)
     first, rest = path[0], path[1:]
     if first == "*":
-        keys: list[PathPart] = list({**(old or {}), **new}) if isinstance(new, dict) else list(range(len(new)))
+        return _reset_all(old, new, rest, secret_old=secret_old, secret_new=secret_new)
+    kind = list if isinstance(first, int) else dict
+    if isinstance(first, int) and first < 0:
+        return False
+    if not isinstance(old, kind) or not isinstance(new, kind):
+        return _reset_missing(old, new, first, last=not rest)
+    before, after = cast("Any", old), cast("Any", new)
+    has_old, has_new = _has(old, first), _has(new, first)
+    if rest:
+        if has_old and has_new:
+            return reset_path(before[first], after[first], rest, secret_old=secret_old, secret_new=secret_new)
+        return not has_old and (kind is list) <= (not has_new)
+    if kind is list and has_old != has_new:
+        return False
+    if has_old:
+        after[first] = secret(before[first]) if secret_old and not secret_new else before[first]
+    elif isinstance(new, dict):
+        new.pop(first, None)
+    return True
+
+
+def _reset_all(old: Value, new: Value, rest: list[PathPart], *, secret_old: bool, secret_new: bool) -> bool:
+    """The same for every key or element."""
+    if isinstance(new, dict) and isinstance(old, dict):
+        if not rest:
+            new.clear()
+            new.update({key: secret(value) if secret_old and not secret_new else value for key, value in old.items()})
+            return True
+        keys: list[PathPart] = list(old)
+        if any(key not in new for key in keys):
+            return False
+    elif isinstance(new, list) and isinstance(old, list):
+        keys = list(range(min(len(old), len(new))))
     else:
-        keys = [first]
-    for key in keys:
-        if rest:
-            if _has(old, key) and _has(new, key):
-                reset_path(old[key], cast("Any", new)[key], rest)
-        elif _has(old, key):
-            if isinstance(new, dict) or _has(new, key):
-                cast("Any", new)[key] = old[key]
-        elif isinstance(new, dict):
-            new.pop(cast("str", key), None)
+        return not rest and isinstance(new, (dict, list))
+    done = [reset_path(old, new, [key, *rest], secret_old=secret_old, secret_new=secret_new) for key in keys]
+    return all(done) and (isinstance(new, dict) or len(old) == len(new))
+
+
+def _reset_missing(old: Value, new: Value, first: PathPart, *, last: bool) -> bool:
+    """At least one of the two cannot hold ``first`` at all."""
+    if last and isinstance(first, str):
+        if isinstance(old, dict) and first in old:
+            return False
+        if isinstance(new, dict):
+            new.pop(first, None)
+        return True
+    kind = list if isinstance(first, int) else dict
+    return not isinstance(old, kind) and not isinstance(new, kind)
+
+
+def _unwrapped(value: Value) -> Value:
+    return value["value"] if is_secret(value) else value
+
+
+def _has(container: Value, key: PathPart) -> bool:
+    return 0 <= key < len(container) if isinstance(key, int) else key in container
