@@ -50,6 +50,11 @@ class Snapshot:
         """Operations an earlier run left unfinished and this one has not settled."""
         return list(self._recorded.values())
 
+    @property
+    def began(self) -> bool:
+        """Whether an operation on a real object began in this run."""
+        return self._began > 0
+
     def put(self, resource: Resource) -> None:
         """Add a state, or record the change of one."""
         number = self._numbers.get(id(resource))
