@@ -33,6 +33,8 @@ class Snapshot:
         self._recorded: dict[int, Pending] = dict(enumerate(base.pending))
         self._running: dict[int, Pending] = {}
         self._began = 0
+        # States tainted by this run, which are all alive as long as it: they are in the deployment or in ``claim``'s hands.
+        self.tainted: set[int] = set()
         self._journal = None if dry else Journal(store.journal_path, {"base": digest, "secrets": secrets.state})
         if not dry:
             store.prepare()
@@ -90,6 +92,17 @@ class Snapshot:
         for resource in self._states.values():
             if former in resource.needs() and not (kept and resource.delete):
                 resource.rename(former, urn, provider=not kept)
+                self.put(resource)
+
+    def taint_followers(self, replaced: set[str]) -> None:
+        """Note that what is replaced with, or deleted with, an object that was replaced now is to be replaced too.
+
+        This run does so when they are registered; should it end before, the next one cannot know it otherwise.
+        """
+        for resource in self:
+            if not resource.delete and not resource.taint and not replaced.isdisjoint({resource.deleted_with, *resource.replace_with}):
+                resource.taint = True
+                self.tainted.add(id(resource))
                 self.put(resource)
 
     def drop(self, resource: Resource) -> None:

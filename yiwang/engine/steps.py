@@ -105,6 +105,8 @@ class Steps:
     def place(self, new: Resource, replaces: Resource | None, *, keep_old: bool) -> None:
         """Record ``new`` in the place of ``replaces``, or beside it."""
         snapshot = self._context.snapshot
+        if replaces is not None and replaces in snapshot and not self._context.options.targets:
+            snapshot.taint_followers({replaces.urn, new.urn})
         if replaces is None or replaces not in snapshot:
             snapshot.put(new)
         elif keep_old:
