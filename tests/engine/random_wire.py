@@ -152,7 +152,7 @@ class Program:
 
     version: dict[str, Any]
 
-    def __init__(self, *_arguments: Any) -> None:
+    def __init__(self, *_arguments: Any, **_options: Any) -> None:
         self._task: asyncio.Task[int] | None = None
         self._answers: dict[str, asyncio.Future[Any]] = {}
         self._kinds = {spec["label"]: spec for spec in self.version["resources"]}

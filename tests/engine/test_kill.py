@@ -252,3 +252,23 @@ def test_secrets_reach_neither_journal_nor_state(tmp_path: Path) -> None:
         if path.is_file():
             assert b"hidden-in-a-box" not in path.read_bytes(), path
             assert path.stat().st_mode & 0o077 == 0, path
+
+
+FOLLOWS = """
+a = Box("a", key=f"k{min(step, 2)}")
+Box("b", text="x", opts=ResourceOptions(deleted_with=a, delete_before_replace=True))
+"""
+
+
+def test_what_follows_a_replacement_follows_it_in_the_next_run(tmp_path: Path) -> None:
+    """`a` was replaced, and the run ended before `b`, which is replaced with it because its object went with the former `a`."""
+    box = Box(tmp_path, program=FOLLOWS)
+    assert box.run("up", 1).ok
+    process = box.child(2, delay=3.0)
+    assert wait_for(lambda: any('"put"' in line and "a:k2" in line for line in _journal(box)))
+    _kill(process)
+    result = box.run("up", 3)
+    assert result.ok
+    assert "b" in [step.name for step in result.steps if step.op == "create-replacement"]
+    again = box.run("up", 3)
+    assert (again.ok, again.changes) == (True, {})

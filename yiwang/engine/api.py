@@ -87,7 +87,8 @@ class Options:
     ``clear_pending_creates`` (refresh): creates that a killed run left are forgotten. ``expect_no_changes``: the run fails
     afterwards when something changed, or would change. ``plan`` (up): a plan as ``Result.plan`` has it; what it does not
     allow is refused.
-    ``examine``: before the first ``up`` of a stack in a process the program is run once for nothing, to know its packages.
+    ``examine``: before the first change by an ``up`` that was not previewed in this process the program is run once for
+    nothing, to know its packages.
     ``settings``: ``Pulumi.<stack>.yaml`` is read; without, ``config`` and ``secret_config`` are all there is.
     ``client``: the address of a language host that runs the program in place of a process of ours (inline programs).
     """

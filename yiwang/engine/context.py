@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from yiwang.engine.api import Options, Stack
+from yiwang.engine.gate import Gate
 from yiwang.engine.passphrase import Manager
 from yiwang.engine.plans import Constraint, Draft
 from yiwang.engine.project import Config, Project
@@ -46,6 +47,7 @@ class Context:
     mode: Mode = "update"
     draft: Draft | None = None
     constraint: Constraint | None = None
+    gate: Gate = field(default_factory=Gate)
     slots: asyncio.Semaphore = field(init=False)
     _seeds: dict[str, bytes] = field(default_factory=dict)
 

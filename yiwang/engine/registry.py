@@ -110,6 +110,9 @@ class Registry:
     async def forced(self, new: Resource, old: Resource) -> str:
         """The property that stands for a replacement whatever the inputs are; see ``planner.forced_key``."""
         asked = new.urn in self.targets.to_replace
+        if id(old) in self._context.snapshot.tainted:
+            # Tainted for a later run: this one looks at what the program says.
+            old.taint = False
         provider_replaces = False
         if not asked and not old.taint and new.provider and old.provider and old.provider != new.provider:
             provider_replaces = await self._other_provider(new, old)

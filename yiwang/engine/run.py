@@ -21,6 +21,7 @@ from yiwang.engine.client import CHANNEL_OPTIONS
 from yiwang.engine.context import Context, HaltedError, Mode
 from yiwang.engine.events import InFlight, OnEvent
 from yiwang.engine.executor import Executor
+from yiwang.engine.gate import Gate
 from yiwang.engine.lock import Lock
 from yiwang.engine.monitor import Monitor
 from yiwang.engine.planner import PlanError
@@ -35,7 +36,7 @@ from yiwang.engine.service import Engine
 from yiwang.engine.snapshot import Snapshot
 from yiwang.engine.store import Store
 from yiwang.engine.transforms import Transforms
-from yiwang.errors import ExitCode
+from yiwang.errors import ExitCode, UserError
 from yiwang.messages import t
 
 # Stacks whose program was looked at in this process: all its packages are available.
@@ -48,15 +49,10 @@ _MODES: dict[str, Mode] = {"refresh": "refresh", "destroy": "destroy"}
 
 async def execute(kind: str, stack: Stack, options: Options, on_event: OnEvent) -> Result:
     """Run ``preview``, ``up``, ``refresh`` or ``destroy``; see ``api``."""
-    project = load_project(stack.project_dir)
-    key = (stack.backend.absolute(), project.name, stack.name)
-    if kind == "up" and options.examine and key not in _examined:
-        # What the program needs is known only when it runs: it runs once for nothing, so that no half is ever made.
-        quiet = replace(options, refresh=False)
-        await _Run("examine", stack, quiet, lambda _event: None).execute()
-    result = await _Run(kind, stack, options, on_event).execute()
-    if kind in {"up", "preview"}:
-        _examined.add(key)
+    run = _Run(kind, stack, options, on_event)
+    result = await run.execute()
+    if kind == "preview" or (kind == "up" and run.gate.is_open):
+        _examined.add(run.key)
     return result
 
 
@@ -74,6 +70,9 @@ class _Run:
         self.project = load_project(self.stack.project_dir)
         self.store = Store(self.stack.backend.absolute(), self.project.name, self.stack.name)
         self.dry = self.kind in {"preview", "examine"} or self.options.preview_only
+        self.key = (self.store.root, self.project.name, self.stack.name)
+        # What the program needs is known only when it runs: it runs once for nothing, so that no half is ever made.
+        self.gate = Gate(self._examine if self.kind == "up" and self.options.examine and self.key not in _examined else None)
         self.program: Program | None = None
         self.code = ExitCode.FAILED
 
@@ -89,6 +88,10 @@ class _Run:
             async with self._served(context, executor, directory):
                 await self._guarded(context, executor)
             return self._result(context, executor, operations)
+
+    async def _examine(self) -> None:
+        quiet = replace(self.options, refresh=False)
+        await _Run("examine", self.stack, quiet, lambda _event: None).execute()
 
     async def _context(self, directory: Path) -> Context:
         settings = stack_settings(self.project, self.stack.name) if self.options.settings else {}
@@ -126,6 +129,7 @@ class _Run:
             draft=Draft() if self.kind == "preview" else None,
             constraint=Constraint(self.options.plan, loaded.secrets) if self.options.plan is not None and self.kind == "up" else None,
             secrets=loaded.secrets,
+            gate=self.gate,
         )
 
     def _tell_of_earlier(self, dead: list[Lock], operations: tuple[str, ...]) -> None:
@@ -183,8 +187,11 @@ class _Run:
                     self.code = ExitCode.INTERRUPTED
                 self.reporter.error(t("engine.cancelled"))
             await executor.drain()
+            await self.gate.close()
             try:
-                await context.snapshot.fold()
+                # A run that was refused before it changed anything leaves nothing behind.
+                if context.snapshot.began or not isinstance(executor.fatal, UserError):
+                    await context.snapshot.fold()
             finally:
                 context.snapshot.close()
 
@@ -242,6 +249,7 @@ class _Run:
             raise executor.fatal
         executor.settle_stack_outputs(program_failed=code != 0)
         if code == 0:
+            self.gate.open()
             return
         told = code - TOLD
         if told in _CODES and not context.halted:

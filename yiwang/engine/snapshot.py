@@ -30,9 +30,13 @@ class Snapshot:
         self._states: dict[int, Resource] = dict(enumerate(base.resources))
         self._numbers: dict[int, int] = {id(resource): number for number, resource in self._states.items()}
         self._next = len(self._states)
+        # URN -> the numbers of states that need it, or did.
+        self._users: dict[str, set[int]] | None = None
         self._recorded: dict[int, Pending] = dict(enumerate(base.pending))
         self._running: dict[int, Pending] = {}
         self._began = 0
+        # States tainted by this run, which are all alive as long as it: they are in the deployment or in ``claim``'s hands.
+        self.tainted: set[int] = set()
         self._journal = None if dry else Journal(store.journal_path, {"base": digest, "secrets": secrets.state})
         if not dry:
             store.prepare()
@@ -50,6 +54,11 @@ class Snapshot:
         """Operations an earlier run left unfinished and this one has not settled."""
         return list(self._recorded.values())
 
+    @property
+    def began(self) -> bool:
+        """Whether an operation on a real object began in this run."""
+        return self._began > 0
+
     def put(self, resource: Resource) -> None:
         """Add a state, or record the change of one."""
         number = self._numbers.get(id(resource))
@@ -57,6 +66,7 @@ class Snapshot:
             number, self._next = self._next, self._next + 1
             self._numbers[id(resource)] = number
         self._states[number] = resource
+        self._index(number, resource)
         self._log({"put": number}, resource)
 
     def replace(self, old: Resource, new: Resource) -> None:
@@ -70,6 +80,7 @@ class Snapshot:
         number = self._numbers.pop(id(old))
         self._numbers[id(new)] = number
         self._states[number] = new
+        self._index(number, new)
         self.rename(old.urn, new.urn)
 
     def rename(self, former: str, urn: str, *, kept: bool = False) -> None:
@@ -82,9 +93,36 @@ class Snapshot:
         for entry in self._recorded.values():
             if entry.resource.urn == former:
                 entry.resource.urn = urn
-        for resource in self._states.values():
-            if former in resource.needs() and not (kept and resource.delete):
+        for resource in self._using(former):
+            if not (kept and resource.delete):
                 resource.rename(former, urn, provider=not kept)
+                self.put(resource)
+
+    def _using(self, *urns: str) -> list[Resource]:
+        """The states that need one of ``urns``, in their order. Found by an index, which is made at the first question."""
+        if self._users is None:
+            self._users = {}
+            for number, resource in self._states.items():
+                self._index(number, resource)
+        numbers = {number for urn in urns for number in self._users.get(urn, ())}
+        found = (self._states[number] for number in sorted(numbers) if number in self._states)
+        # What a state needed once may have changed since.
+        return [resource for resource in found if not resource.needs().isdisjoint(urns)]
+
+    def _index(self, number: int, resource: Resource) -> None:
+        if self._users is not None:
+            for need in resource.needs():
+                self._users.setdefault(need, set()).add(number)
+
+    def taint_followers(self, replaced: set[str]) -> None:
+        """Note that what is replaced with, or deleted with, an object that was replaced now is to be replaced too.
+
+        This run does so when they are registered; should it end before, the next one cannot know it otherwise.
+        """
+        for resource in self._using(*replaced):
+            if not resource.delete and not resource.taint and not replaced.isdisjoint({resource.deleted_with, *resource.replace_with}):
+                resource.taint = True
+                self.tainted.add(id(resource))
                 self.put(resource)
 
     def drop(self, resource: Resource) -> None:

@@ -19,6 +19,8 @@ from yiwang.engine.values import Properties, is_secret, secret
 from yiwang.messages import t
 
 T = TypeVar("T")
+# Steps that change nothing.
+_LOOKING = frozenset({"read", "refresh"})
 
 
 @dataclass
@@ -51,6 +53,8 @@ class Steps:
         Raises HaltedError when nothing new is to start, StepError when the provider failed in the block.
         """
         async with self._context.slots:
+            if not self._context.dry and op not in _LOOKING:
+                await self._context.gate.passed()
             if self._context.options.control.cancelled or (self._context.halted and not in_flight):
                 raise HaltedError
             step = self._context.reporter.start(op, resource, old, found)
@@ -101,6 +105,8 @@ class Steps:
     def place(self, new: Resource, replaces: Resource | None, *, keep_old: bool) -> None:
         """Record ``new`` in the place of ``replaces``, or beside it."""
         snapshot = self._context.snapshot
+        if replaces is not None and replaces in snapshot and not self._context.options.targets:
+            snapshot.taint_followers({replaces.urn, new.urn})
         if replaces is None or replaces not in snapshot:
             snapshot.put(new)
         elif keep_old:
