@@ -23,8 +23,9 @@ _TYPES = {"string": str, "int": int, "float": float, "bool": lambda text: {"true
 
 def decrypt(place: Place, sealed: str) -> str:
     """A secret value of the settings in clear. Raises CommandError naming no value."""
+    secrets = place.secrets
     try:
-        return place.secrets.decrypt(sealed)
+        return secrets.decrypt(sealed)
     except Exception:  # noqa: BLE001 - whatever is wrong with the text, it is not shown
         raise CommandError("could not decrypt configuration value: it was encrypted with another key") from None
 

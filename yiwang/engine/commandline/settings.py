@@ -54,6 +54,9 @@ class Settings:
         if self.config == self._before and self.salt == self._salt_before:
             return
         text = self._text
+        if not _spans(text)[1]:
+            # In one line, as no tool writes it: it becomes a block.
+            text = "\n".join(_dump(yaml.load(text, Loader=_Loader))) + "\n"  # noqa: S506 - a safe loader
         if self.salt != self._salt_before:
             text = _with_entry(text, _SALT, self.salt)
         if self.config != self._before:
@@ -78,9 +81,11 @@ def _spans(text: str, *keys: str) -> tuple[dict[str, tuple[int, int]], bool]:
     if not isinstance(node, yaml.MappingNode) or node.flow_style:
         return {}, False
     found: dict[str, tuple[int, int]] = {}
+    lines = [*text.splitlines(), ""]
     for name, value in node.value:
-        # A block ends where the next thing begins; comments and empty lines before that belong to what follows.
-        last = value.end_mark.line + (1 if value.end_mark.column else 0)
+        # A block ends where the next thing begins: at the start of its line, or behind its indentation.
+        end = value.end_mark
+        last = end.line + (1 if lines[end.line][: end.column].strip() else 0)
         found[str(name.value)] = (name.start_mark.line, max(last, name.start_mark.line + 1))
     return found, True
 
