@@ -18,7 +18,7 @@ from engine.box_case import SOURCE, wait_for
 from engine.commandline_case import PASSPHRASE, Project
 
 from yiwang import cli
-from yiwang.engine.commandline import arguments, effective, keys, main
+from yiwang.engine.commandline import arguments, keys, main
 from yiwang.engine.commandline.failure import Code, CommandError
 from yiwang.engine.commandline.settings import Settings
 from yiwang.engine.passphrase import Manager
@@ -292,30 +292,25 @@ def test_keys() -> None:
             keys.full_key(wrong, "p")
 
 
-def test_what_the_project_declares() -> None:
-    project = {
-        "name": "p",
-        "config": {
-            "zone": "internet",
-            "count": {"type": "integer", "default": 3},
-            "names": {"type": "array", "items": {"type": "string"}},
-            "key": {"type": "string", "secret": True},
-            "aws:region": {"value": "here"},
-        },
+def test_what_the_project_declares(run: Run, project: Project) -> None:
+    with (project.directory / "Pulumi.yaml").open("a") as file:
+        file.write(
+            "config: {zone: internet, count: {type: integer, default: 3}, names: {type: array}, key: {type: string, secret: true}}\n"
+        )
+    run("stack", "init", "dev")
+    assert json.loads(run("config", "--json")[1]) == {
+        "sample:zone": {"value": "internet", "secret": False},
+        "sample:count": {"value": "3", "secret": False},
     }
-    given = {"p:names": ["a", "b"], "key": {"secure": "v1:x"}}
-    found = effective.merged(project, given)
-    assert found == {"p:zone": "internet", "p:count": "3", "aws:region": "here", "p:names": ["a", "b"], "p:key": {"secure": "v1:x"}}
-    effective.check(project, "dev", found, lambda _sealed: "text")
-    wrong: list[tuple[dict[str, Any], str]] = [
-        ({}, "Stack 'dev' is missing configuration values 'key' and 'names'"),
-        ({**given, "p:count": "many"}, "'count' must be of type 'integer'"),
-        ({**given, "p:names": [1]}, "'names' must be of type 'array<string>'"),
-        ({**given, "key": "open"}, "'key' must be encrypted as it's secret"),
-    ]
-    for config, said in wrong:
-        with pytest.raises(CommandError, match=said):
-            effective.check(project, "dev", effective.merged(project, config), lambda _sealed: "text")
+    assert run("config", "get", "count")[1] == "3\n"
+    assert run("preview", "--non-interactive")[2] == "error: Stack 'dev' is missing configuration value 'key', 'names'\n"
+    assert run("preview", "--skip-config-validation")[0] == Code.OK
+    assert run("destroy", "--yes")[0] == Code.OK
+    run("config", "set", "--path", "names[0]", "a")
+    run("config", "set", "key", "open", "--plaintext")
+    assert "must be encrypted as it's secret" in run("preview")[2]
+    run("config", "set", "key", "closed", "--secret")
+    assert run("preview")[0] == Code.OK
 
 
 def test_configuration_reaches_the_program_as_the_cli_hands_it_over(run: Run, project: Project) -> None:

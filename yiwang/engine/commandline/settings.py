@@ -9,22 +9,13 @@ from typing import Any
 import yaml
 
 from yiwang.engine.commandline.failure import CommandError
+from yiwang.engine.project import Loader
 from yiwang.files import write_atomic
 from yiwang.messages import t
 
 _SALT = "encryptionsalt"
 _CONFIG = "config"
 _INDENT = "  "
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML as the CLI reads it: what looks like a date is text."""
-
-
-_Loader.yaml_implicit_resolvers = {
-    letter: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
-    for letter, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
 
 
 class Settings:
@@ -34,7 +25,7 @@ class Settings:
         self._path = path
         try:
             self._text = path.read_text(encoding="utf-8") if path.is_file() else ""
-            loaded = yaml.load(self._text, Loader=_Loader)  # noqa: S506 - a safe loader
+            loaded = yaml.load(self._text, Loader=Loader)  # noqa: S506 - a safe loader
         except (yaml.YAMLError, UnicodeDecodeError):
             raise CommandError(t("engine.bad_yaml", path=path)) from None
         data = loaded if loaded is not None else {}
@@ -56,7 +47,7 @@ class Settings:
         text = self._text
         if not _spans(text)[1]:
             # In one line, as no tool writes it: it becomes a block.
-            text = "\n".join(_dump(yaml.load(text, Loader=_Loader))) + "\n"  # noqa: S506 - a safe loader
+            text = "\n".join(_dump(yaml.load(text, Loader=Loader))) + "\n"  # noqa: S506 - a safe loader
         if self.salt != self._salt_before:
             text = _with_entry(text, _SALT, self.salt)
         if self.config != self._before:
@@ -73,7 +64,7 @@ def _dump(data: Mapping[str, Any], indent: str = "") -> list[str]:
 
 def _spans(text: str, *keys: str) -> tuple[dict[str, tuple[int, int]], bool]:
     """The lines (first, behind the last) of each entry of the mapping at ``keys``; and whether it is written as a block."""
-    node: Any = yaml.compose(text, Loader=yaml.SafeLoader)
+    node: Any = yaml.compose(text, Loader=Loader)
     for key in keys:
         node = next(value for name, value in node.value if name.value == key)
     if node is None:
