@@ -50,3 +50,33 @@ def test_scenario_with_a_live_cli(name: str, tmp_path: Path) -> None:
     path = put_in_front(directory)
     (directory / "pulumi").unlink()
     assert record(name, tmp_path, f"{Path(CLI).absolute().parent}:{path}") == []
+
+
+@pytest.mark.skipif(not CLI, reason="YIWANG_TEST_PULUMI names no Pulumi CLI to compare with")
+@pytest.mark.parametrize("name", ["01-lifecycle", "05-secrets", "21-providers"])
+def test_a_stack_goes_to_and_fro(name: str, tmp_path: Path) -> None:
+    """What one of them made is nothing to do for the other, in both directions."""
+    ours = put_in_front(tmp_path / "bin")
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    record(name, programs, ours)
+    work = programs / "work" / name
+    environment = {
+        **os.environ,
+        "PULUMI_BACKEND_URL": (work / "backend").as_uri(),
+        "PULUMI_HOME": str(work / "home"),
+        "PULUMI_CONFIG_PASSPHRASE": "x",
+        "THING_WORLD": str(work / "world.json"),
+        "THING_LOG": str(work / "calls.log"),
+        "STEP": "2",
+    }
+    theirs = f"{Path(CLI).absolute().parent}:{Path(sys.executable).parent}:{os.environ['PATH']}"
+    run = ["pulumi", "up", "--stack", "case", "--yes", "--skip-preview", "--non-interactive"]
+    look = ["pulumi", "preview", "--stack", "case", "--expect-no-changes", "--non-interactive"]
+    for maker, other in ((ours, theirs), (theirs, ours), (ours, theirs)):
+        for path, command in ((maker, run), (other, look)):
+            done = subprocess.run(
+                command, cwd=work / "prog", env={**environment, "PATH": path}, capture_output=True, text=True, check=False
+            )
+            assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+        environment["STEP"] = "3" if environment["STEP"] == "2" else "2"
