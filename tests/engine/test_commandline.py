@@ -438,6 +438,24 @@ def test_expected_changes(run: Run, filled: Project) -> None:
     assert "+ 1 to create" in out
 
 
+@pytest.mark.parametrize(
+    "words", [["preview", "--event-log", "none/log"], ["preview", "--save-plan", "none/plan"], ["stack", "export", "--file", "none/out"]]
+)
+def test_a_file_that_cannot_be_written_is_named(words: list[str], run: Run, filled: Project) -> None:
+    code, _, err = run(*words)
+    assert (code, err) == (Code.ERROR, f"error: could not write {words[-1]}: No such file or directory\n")
+    assert filled.directory.is_dir()
+
+
+def test_what_another_backend_has_selected_is_kept(run: Run, filled: Project) -> None:
+    """As newer versions of the CLI write it: a stack for each backend."""
+    (path,) = (filled.work / "home" / "workspaces").glob("sample-*-workspace.json")
+    path.write_text(json.dumps({"stacks": {"https://api.example.test": "me/sample/dev"}}))
+    run("stack", "select", "dev")
+    assert run("stack", "--show-name")[1] == "dev\n"
+    assert json.loads(path.read_text())["stacks"]["https://api.example.test"] == "me/sample/dev"
+
+
 def test_json_of_a_run_is_its_events(run: Run, filled: Project) -> None:
     code, out, _ = run("refresh", "--yes", "--skip-preview", "--json")
     assert code == Code.OK

@@ -14,7 +14,7 @@ from yiwang.engine.api import Options, Result
 from yiwang.engine.commandline import effective, history, keys, stack, state
 from yiwang.engine.commandline.arguments import Call
 from yiwang.engine.commandline.config import decrypt, put_pairs
-from yiwang.engine.commandline.failure import Code, CommandError, unavailable
+from yiwang.engine.commandline.failure import Code, CommandError, unavailable, writing
 from yiwang.engine.commandline.place import Place, held, held_error, out
 from yiwang.engine.commandline.telling import Teller
 from yiwang.engine.commandline.watch import finished
@@ -190,4 +190,5 @@ def counts(result: Result) -> dict[str, int]:
 def _save_plan(call: Call, workspace: Workspace, result: Result) -> None:
     if result.plan is None:
         raise unavailable("preview --save-plan")
-    write_atomic(workspace.directory / call.text("save-plan"), json.dumps(result.plan, ensure_ascii=False, indent=4), mode=0o600)
+    with writing(call.text("save-plan")):
+        write_atomic(workspace.directory / call.text("save-plan"), json.dumps(result.plan, ensure_ascii=False, indent=4), mode=0o600)

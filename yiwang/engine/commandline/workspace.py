@@ -146,8 +146,15 @@ class Workspace:
     def select(self, store: Store | None) -> None:
         """Select a stack, or none."""
         path = self._selection()
-        settings = {key: value for key, value in _json(path).items() if key not in {"stack", "stacks"}}
-        if store is not None:
+        settings = _json(path)
+        by_backend = settings.pop("stacks", None)
+        others = {url: name for url, name in by_backend.items() if url != self.url} if isinstance(by_backend, dict) else {}
+        settings.pop("stack", None)
+        if others:
+            settings["stacks"] = others
+        if store is not None and others:
+            settings["stacks"] = {**others, self.url: store.full_name}
+        elif store is not None:
             # The form that every version of the CLI reads.
             settings["stack"] = store.full_name
         if settings:
