@@ -141,7 +141,7 @@ def test_the_console_goes_on_when_its_reader_went_away() -> None:
 
 
 VERBS = [
-    *([verb] for verb in ("new", "preflight", "plan", "up", "down", "status", "outputs", "rotate", "doctor", "version")),
+    *([verb] for verb in ("new", "preflight", "plan", "up", "down", "status", "outputs", "rotate", "pulumi", "doctor", "version")),
     *(["state", verb] for verb in ("list", "unlock", "backup", "restore")),
     *(["lab", verb] for verb in ("up", "down", "status", "ssh")),
     *(["inventory", verb] for verb in ("check", "show")),

@@ -7,6 +7,7 @@ import os
 import re
 import sys
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
@@ -56,7 +57,7 @@ class Config:
 DYNAMIC = "pulumi-python"
 
 
-class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
+class Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
     """YAML as the CLI reads it: ``yes``, ``1:30`` and ``2026-01-01`` are texts."""
 
     yaml_implicit_resolvers: ClassVar[dict[str, Any]] = {}
@@ -70,12 +71,13 @@ for _tag, _pattern, _first in (
     ("merge", r"<<", "<"),
 ):
     firsts = [*_first, ""] if _tag == "null" else list(_first)
-    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(f"^(?:{_pattern})$"), firsts)
+    Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(f"^(?:{_pattern})$"), firsts)
 
 
-def _read(path: Path) -> dict[str, Any]:
+def read(path: Path) -> dict[str, Any]:
+    """A YAML file that holds a map, empty when it holds nothing. Raises UserError for what is none."""
     try:
-        found = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)  # noqa: S506 - made of a safe loader
+        found = yaml.load(path.read_text(encoding="utf-8"), Loader=Loader)  # noqa: S506 - made of a safe loader
     except (yaml.YAMLError, UnicodeDecodeError):
         raise UserError(t("engine.bad_yaml", path=path), code=ExitCode.INPUT) from None
     if found is not None and not isinstance(found, dict):
@@ -88,7 +90,7 @@ def load_project(directory: Path) -> Project:
     path = directory / "Pulumi.yaml"
     if not path.is_file():
         raise UserError(t("engine.no_project", path=path), code=ExitCode.INPUT)
-    data = _read(path)
+    data = read(path)
     runtime = data.get("runtime")
     language = runtime.get("name") if isinstance(runtime, dict) else runtime
     if language != "python":
@@ -125,7 +127,7 @@ def _python(path: Path, options: Mapping[str, Any]) -> str:
 def stack_settings(project: Project, stack: str) -> dict[str, Any]:
     """``Pulumi.<stack>.yaml``, empty when there is none."""
     path = project.directory / f"Pulumi.{stack}.yaml"
-    return _read(path) if path.is_file() else {}
+    return read(path) if path.is_file() else {}
 
 
 def load_config(
@@ -148,7 +150,7 @@ def load_config(
     for key, value in extra_secret.items():
         values[_full(project, key)] = value
         secret_keys.add(_full(project, key))
-    _complete(project, stack, values, secret_keys)
+    complete(project, stack, values, secret_keys)
     return Config(values, frozenset(secret_keys))
 
 
@@ -172,12 +174,18 @@ def _text(value: Any) -> str:
     return value if isinstance(value, str) else compact_json(value)
 
 
-def _complete(project: Project, stack: str, values: dict[str, str], secret_keys: set[str]) -> None:
+def declared(project: Project) -> dict[str, dict[str, Any]]:
+    """What the project says of each key, by the key as it is written there; a plain value is a default."""
+    return {
+        key: said if isinstance(said, dict) and _SPEC & set(said) else {"default": said} for key, said in sorted(project.config.items())
+    }
+
+
+def complete(project: Project, stack: str, values: dict[str, str], secret_keys: AbstractSet[str]) -> None:
     """Take what the project says of its keys: values for those the stack has not, and which there have to be."""
     missing = []
-    for key, said in sorted(project.config.items()):
+    for key, spec in declared(project).items():
         full = _full(project, key)
-        spec = said if isinstance(said, dict) and _SPEC & set(said) else {"default": said}
         if full not in values:
             given = spec.get("value", spec.get("default"))
             if given is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 from yiwang.engine import importing, planner, reading, refreshing
@@ -110,6 +111,9 @@ class Registrar:
             key = await self._registry.forced(new, old)
             answer = DiffAnswer(changes=True, replaces=(key,)) if key else await steps.ask(provider.diff_config(new.urn, old, config))
             found = planner.difference(answer, before, config, goal.replace_on_changes)
+            if answer.changes is None:
+                # As with the CLI: what a provider cannot tell of its own configuration is not told.
+                found = dataclasses.replace(found, diffs=(), detailed={}, input_diffs=frozenset())
         await self._settle(new, goal, old, None, found)
 
     async def _custom(self, new: Resource, goal: Goal, old: Resource | None, provider: Provider) -> None:

@@ -102,7 +102,9 @@ class _Run:
             # What a living run has under way is no leftover of a dead one.
             loaded.deployment.pending.clear()
             self.reporter.diagnostic("warning", t("engine.held", holder=holder.describe()))
-        config = load_config(self.project, settings, loaded.secrets, self.options.config, self.options.secret_config, self.stack.name)
+        # Without settings the caller has done what the project says of its keys.
+        project = self.project if self.options.settings else replace(self.project, config={})
+        config = load_config(project, settings, loaded.secrets, self.options.config, self.options.secret_config, self.stack.name)
         references = self.options.references
         builtin = Builtin(self.store.root, self.project.name, self.stack.passphrase, references, dry=self.dry)
         providers = Providers(

@@ -23,8 +23,9 @@ _TYPES = {"string": str, "int": int, "float": float, "bool": lambda text: {"true
 
 def decrypt(place: Place, sealed: str) -> str:
     """A secret value of the settings in clear. Raises CommandError naming no value."""
+    secrets = place.secrets
     try:
-        return place.secrets.decrypt(sealed)
+        return secrets.decrypt(sealed)
     except Exception:  # noqa: BLE001 - whatever is wrong with the text, it is not shown
         raise CommandError("could not decrypt configuration value: it was encrypted with another key") from None
 
@@ -32,7 +33,7 @@ def decrypt(place: Place, sealed: str) -> str:
 def list_(call: Call, workspace: Workspace) -> int:
     """``config``: all values, the project's own among them; secrets only with ``--show-secrets``."""
     place = Place.of(call, workspace)
-    found = effective.merged(workspace.project, place.settings.config)
+    found = effective.merged(workspace.loaded, place.settings.config)
     shown = call.given("show-secrets")
     entries: dict[str, dict[str, Any]] = {}
     for key in sorted(found):
@@ -56,7 +57,7 @@ def get(call: Call, workspace: Workspace) -> int:
     """``config get``."""
     place = Place.of(call, workspace)
     key = keys.full_key(call.arguments[0], workspace.project_name, path=call.given("path"))
-    there, value = keys.get(effective.merged(workspace.project, place.settings.config), key, path=call.given("path"))
+    there, value = keys.get(effective.merged(workspace.loaded, place.settings.config), key, path=call.given("path"))
     if not there:
         shown = keys.shown_key(key, workspace.project_name)
         raise CommandError(f"configuration key '{shown}' not found for stack '{workspace.shown(place.store)}'")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import IO, Any, Protocol
 
 from yiwang.engine.api import QUIET
-from yiwang.engine.commandline.failure import unavailable
+from yiwang.engine.commandline.failure import unavailable, writing
 
 _TCP = "tcp://"
 _HERE = ("127.0.0.1:", "localhost:", "[::1]:")
@@ -80,7 +80,8 @@ class _Service:
 def opened(target: str, directory: Path) -> Log:
     """The log that ``target`` names. Raises CommandError for an address that is not of this machine."""
     if not target.startswith(_TCP):
-        return _File(directory / target)
+        with writing(target):
+            return _File(directory / target)
     address = target.removeprefix(_TCP)
     if not address.startswith(_HERE):
         # What is in the events is the user's; it does not leave the machine unencrypted.

@@ -46,6 +46,9 @@ class Events:
             return None
         metadata = _metadata(event)
         if not isinstance(event, StepFinished):
+            if event.op == "same" and metadata["new"] is not None:
+                # With the CLI, what stays as it is gets its id when the step ends.
+                metadata["new"]["id"] = ""
             return self._line("resourcePreEvent", {"metadata": metadata, **self._plan()})
         if event.result == "failed":
             return self._line("resOpFailedEvent", {"metadata": metadata, "status": 0, "steps": 0})

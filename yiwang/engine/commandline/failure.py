@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from enum import IntEnum
 
 from yiwang.messages import t
@@ -30,3 +32,12 @@ class CommandError(Exception):
 def unavailable(what: str) -> CommandError:
     """The CLI knows ``what``, or may know it; this command line does not."""
     return CommandError(t("pulumi.unavailable", what=what))
+
+
+@contextlib.contextmanager
+def writing(name: str) -> Iterator[None]:
+    """A file that the command line names: what is wrong with it is the user's to know."""
+    try:
+        yield
+    except OSError as error:
+        raise CommandError(f"could not write {name}: {error.strerror}") from None

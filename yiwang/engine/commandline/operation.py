@@ -14,11 +14,12 @@ from yiwang.engine.api import Options, Result
 from yiwang.engine.commandline import effective, history, keys, stack, state
 from yiwang.engine.commandline.arguments import Call
 from yiwang.engine.commandline.config import decrypt, put_pairs
-from yiwang.engine.commandline.failure import Code, CommandError, unavailable
+from yiwang.engine.commandline.failure import Code, CommandError, unavailable, writing
 from yiwang.engine.commandline.place import Place, held, held_error, out
 from yiwang.engine.commandline.telling import Teller
 from yiwang.engine.commandline.watch import finished
 from yiwang.engine.commandline.workspace import Workspace
+from yiwang.engine.project import complete
 from yiwang.errors import ExitCode, UserError
 from yiwang.files import write_atomic
 from yiwang.messages import english
@@ -88,17 +89,18 @@ def _sensible(call: Call, *, dry: bool) -> None:
 
 
 def _config(call: Call, place: Place) -> _Config:
-    project = place.workspace.project
+    project = place.workspace.loaded
     written = effective.merged(project, place.settings.config)
 
     def opening(sealed: str) -> str:
         return decrypt(place, sealed)
 
-    runs = call.words[0] in {"up", "preview"} or call.given("run-program")
-    if runs and not call.given("skip-config-validation"):
-        effective.check(project, place.name, written, opening)
     secret = {key: keys.as_text(value, opening) for key, value in written.items() if keys.has_secure(value)}
     plain = {key: keys.as_text(value, opening) for key, value in written.items() if key not in secret}
+    runs = call.words[0] in {"up", "preview"} or call.given("run-program")
+    if runs and not call.given("skip-config-validation"):
+        with english():
+            complete(project, place.name, {**plain, **secret}, set(secret))
     return _Config(written, plain, secret)
 
 
@@ -188,4 +190,5 @@ def counts(result: Result) -> dict[str, int]:
 def _save_plan(call: Call, workspace: Workspace, result: Result) -> None:
     if result.plan is None:
         raise unavailable("preview --save-plan")
-    write_atomic(workspace.directory / call.text("save-plan"), json.dumps(result.plan, ensure_ascii=False, indent=4), mode=0o600)
+    with writing(call.text("save-plan")):
+        write_atomic(workspace.directory / call.text("save-plan"), json.dumps(result.plan, ensure_ascii=False, indent=4), mode=0o600)

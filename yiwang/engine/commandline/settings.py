@@ -9,22 +9,13 @@ from typing import Any
 import yaml
 
 from yiwang.engine.commandline.failure import CommandError
+from yiwang.engine.project import Loader
 from yiwang.files import write_atomic
 from yiwang.messages import t
 
 _SALT = "encryptionsalt"
 _CONFIG = "config"
 _INDENT = "  "
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML as the CLI reads it: what looks like a date is text."""
-
-
-_Loader.yaml_implicit_resolvers = {
-    letter: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
-    for letter, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
 
 
 class Settings:
@@ -34,7 +25,7 @@ class Settings:
         self._path = path
         try:
             self._text = path.read_text(encoding="utf-8") if path.is_file() else ""
-            loaded = yaml.load(self._text, Loader=_Loader)  # noqa: S506 - a safe loader
+            loaded = yaml.load(self._text, Loader=Loader)  # noqa: S506 - a safe loader
         except (yaml.YAMLError, UnicodeDecodeError):
             raise CommandError(t("engine.bad_yaml", path=path)) from None
         data = loaded if loaded is not None else {}
@@ -54,6 +45,9 @@ class Settings:
         if self.config == self._before and self.salt == self._salt_before:
             return
         text = self._text
+        if not _spans(text)[1]:
+            # In one line, as no tool writes it: it becomes a block.
+            text = "\n".join(_dump(yaml.load(text, Loader=Loader))) + "\n"  # noqa: S506 - a safe loader
         if self.salt != self._salt_before:
             text = _with_entry(text, _SALT, self.salt)
         if self.config != self._before:
@@ -70,7 +64,7 @@ def _dump(data: Mapping[str, Any], indent: str = "") -> list[str]:
 
 def _spans(text: str, *keys: str) -> tuple[dict[str, tuple[int, int]], bool]:
     """The lines (first, behind the last) of each entry of the mapping at ``keys``; and whether it is written as a block."""
-    node: Any = yaml.compose(text, Loader=yaml.SafeLoader)
+    node: Any = yaml.compose(text, Loader=Loader)
     for key in keys:
         node = next(value for name, value in node.value if name.value == key)
     if node is None:
@@ -78,9 +72,11 @@ def _spans(text: str, *keys: str) -> tuple[dict[str, tuple[int, int]], bool]:
     if not isinstance(node, yaml.MappingNode) or node.flow_style:
         return {}, False
     found: dict[str, tuple[int, int]] = {}
+    lines = [*text.splitlines(), ""]
     for name, value in node.value:
-        # A block ends where the next thing begins; comments and empty lines before that belong to what follows.
-        last = value.end_mark.line + (1 if value.end_mark.column else 0)
+        # A block ends where the next thing begins: at the start of its line, or behind its indentation.
+        end = value.end_mark
+        last = end.line + (1 if lines[end.line][: end.column].strip() else 0)
         found[str(name.value)] = (name.start_mark.line, max(last, name.start_mark.line + 1))
     return found, True
 

@@ -11,7 +11,7 @@ from typing import Any
 from yiwang.engine import checkpoint, journal
 from yiwang.engine.checkpoint import Deployment
 from yiwang.engine.commandline.arguments import Call
-from yiwang.engine.commandline.failure import Code, CommandError
+from yiwang.engine.commandline.failure import Code, CommandError, writing
 from yiwang.engine.commandline.place import Place, held, key_of, out, warn
 from yiwang.engine.commandline.show import one_line, outputs_text
 from yiwang.engine.commandline.workspace import Workspace
@@ -62,7 +62,8 @@ def export(call: Call, workspace: Workspace) -> int:
         out(text)
         return Code.OK
     # Secrets may be in it in clear.
-    write_atomic(workspace.directory / call.text("file"), f"{text}\n", mode=0o600)
+    with writing(call.text("file")):
+        write_atomic(workspace.directory / call.text("file"), f"{text}\n", mode=0o600)
     return Code.OK
 
 

@@ -11,10 +11,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-import yaml
-
 from yiwang.engine import store as stores
 from yiwang.engine.commandline.failure import Code, CommandError, unavailable
+from yiwang.engine.project import Project, load_project, read
 from yiwang.engine.store import ORGANIZATION, Store
 from yiwang.errors import ExitCode, UserError
 from yiwang.files import make_private, write_atomic
@@ -44,16 +43,16 @@ class Workspace:
 
     @cached_property
     def project(self) -> dict[str, Any]:
-        """What ``Pulumi.yaml`` says. Raises CommandError when it cannot be read or has no name."""
-        try:
-            found = yaml.safe_load(self.project_file.read_text(encoding="utf-8"))
-        except (yaml.YAMLError, UnicodeDecodeError):
-            found = None
-        if not isinstance(found, dict):
-            raise CommandError(t("engine.bad_yaml", path=self.project_file))
+        """What ``Pulumi.yaml`` says. Raises CommandError when it has no name, UserError when it cannot be read."""
+        found = read(self.project_file)
         if not found.get("name"):
             raise CommandError(t("engine.no_project_name", path=self.project_file))
         return found
+
+    @cached_property
+    def loaded(self) -> Project:
+        """The project as the engine has it. Raises UserError when it cannot run it."""
+        return load_project(self.project_file.parent)
 
     @property
     def project_name(self) -> str:
@@ -147,8 +146,15 @@ class Workspace:
     def select(self, store: Store | None) -> None:
         """Select a stack, or none."""
         path = self._selection()
-        settings = {key: value for key, value in _json(path).items() if key not in {"stack", "stacks"}}
-        if store is not None:
+        settings = _json(path)
+        by_backend = settings.pop("stacks", None)
+        others = {url: name for url, name in by_backend.items() if url != self.url} if isinstance(by_backend, dict) else {}
+        settings.pop("stack", None)
+        if others:
+            settings["stacks"] = others
+        if store is not None and others:
+            settings["stacks"] = {**others, self.url: store.full_name}
+        elif store is not None:
             # The form that every version of the CLI reads.
             settings["stack"] = store.full_name
         if settings:

@@ -1,0 +1,558 @@
+"""`yiwang pulumi`: words and flags, where it looks, what it writes, and how it refuses."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from engine.box_case import SOURCE, wait_for
+from engine.commandline_case import PASSPHRASE, Project
+
+from yiwang import cli
+from yiwang.engine.commandline import arguments, keys, main
+from yiwang.engine.commandline.failure import Code, CommandError
+from yiwang.engine.commandline.settings import Settings
+from yiwang.engine.passphrase import Manager
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    return Project(tmp_path)
+
+
+@pytest.fixture
+def run(project: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """The command line in this process: exit code, stdout, stderr."""
+    for name in [name for name in os.environ if name.startswith("PULUMI_")]:
+        monkeypatch.delenv(name)
+    for name, value in project.environment().items():
+        monkeypatch.setenv(name, value)
+
+    def run(*words: str) -> tuple[int, str, str]:
+        monkeypatch.chdir(project.directory)
+        capsys.readouterr()
+        code = cli.run(["pulumi", *words])
+        said = capsys.readouterr()
+        return code, said.out, said.err
+
+    return run
+
+
+# -- words and flags ----------------------------------------------------------
+
+
+def test_flags_are_taken_as_the_cli_takes_them() -> None:
+    call = arguments.parse(["--non-interactive", "config", "set", "--path", "k", "--secret", "-sdev", "--", "--value"])
+    assert (call.words, call.arguments) == (("config", "set"), ("k", "--value"))
+    assert call.flags == {"non-interactive": True, "path": True, "secret": True, "stack": "dev"}
+    call = arguments.parse(
+        ["up", "-yf", "--stack=dev", "-p", "4", "--refresh", "--run-program=false", "-ta", "--target", "b", "--color=never"]
+    )
+    assert call.flags["target"] == ["a", "b"]
+    assert (call.flags["yes"], call.flags["skip-preview"], call.flags["parallel"]) == (True, True, 4)
+    assert (call.flags["refresh"], call.flags["run-program"]) == (True, False)
+    assert arguments.parse(["stack", "-s", "dev", "output", "name"]).arguments == ("name",)
+    assert arguments.parse(["config", "set-all", "--secret", "a=b", "--plaintext", "c=d"]).texts("secret") == ("a=b",)
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (["import"], "import"),
+        (["stack", "rename", "x"], "stack rename"),
+        (["up", "--remote"], "up --remote"),
+        (["preview", "--policy-pack", "x"], "preview --policy-pack"),
+        (["up", "-x"], "up -x"),
+        (["destroy", "somewhere"], "destroy somewhere"),
+        (["--stack", "dev", "up"], "--stack"),
+        (["stack", "--show-secrets", "select"], "stack select --show-secrets"),
+        (["plugin", "install", "resource", "random"], "plugin install"),
+        (["up", "--client", "10.0.0.1:80", "--yes"], "--client 10.0.0.1:80"),
+        (["preview", "--event-log", "tcp://10.0.0.1:80"], "--event-log tcp://10.0.0.1:80"),
+    ],
+)
+def test_what_is_not_there_is_refused_by_name(words: list[str], named: str, run: Run, project: Project) -> None:
+    if "10.0.0.1" in named:
+        assert run("stack", "init", "dev")[0] == Code.OK
+    before = sorted(path for path in project.work.rglob("*"))
+    code, out, err = run(*words)
+    assert (code, out.splitlines()[1:]) == (Code.ERROR, [])
+    assert f"`pulumi {named}`" in err
+    assert len(err.splitlines()) == 1
+    assert sorted(path for path in project.work.rglob("*")) == before
+
+
+def test_a_refusal_speaks_the_language_of_the_user(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("YIWANG_LANG", "zh")
+    assert run("import")[2] == "error: 内置引擎没有 pulumi import；请使用 Pulumi CLI\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["config", "get"], "accepts at least 1 arg(s), received 0"),
+        (["up", "--parallel", "many"], 'invalid argument "many" for "--parallel" flag: it is a number'),
+        (["up", "--yes=perhaps"], 'invalid argument "perhaps" for "--yes" flag: it is true or false'),
+        (["up", "--stack"], "flag needs an argument: --stack"),
+        (["up", "--skip-preview", "--stack", "none"], "no stack named 'none' found"),
+        (["stack", "init", "a/b"], "invalid stack name 'a/b': it is <stack> or organization/<project>/<stack>"),
+        (["-C", "nowhere", "stack", "ls"], "could not change to directory nowhere: No such file or directory"),
+    ],
+)
+def test_wrong_input_is_one_line(words: list[str], said: str, run: Run) -> None:
+    code, out, err = run(*words)
+    assert (out, err) == ("", f"error: {said}\n")
+    assert code == (Code.NO_STACK if "no stack named" in said else Code.ERROR)
+
+
+def test_every_command_has_a_handler_and_help(run: Run) -> None:
+    assert {" ".join(words) for words in arguments.COMMANDS if words} == set(main._HANDLERS)
+    for words in arguments.COMMANDS:
+        code, out, err = run(*words, "--help")
+        assert (code, err) == (Code.OK, "")
+        assert "--stack" in out or not {"stack"} & {flag.name for flag in arguments.COMMANDS[words].flags}
+    assert "--remote" not in run("preview", "--help")[1]
+
+
+def test_without_confirmation_nothing_happens(run: Run) -> None:
+    run("stack", "init", "dev")
+    code, out, err = run("up", "--non-interactive")
+    assert (code, out) == (Code.CONFIGURATION, "")
+    assert "--yes or --skip-preview or --preview-only must be passed" in err
+    assert run("stack", "rm", "dev", "--non-interactive")[0] == Code.CONFIGURATION
+
+
+# -- where it looks -----------------------------------------------------------
+
+
+@pytest.mark.parametrize("url", ["https://api.example.test", "s3://me:hush@bucket?region=x", "postgres://me:hush@host/db"])
+def test_other_backends_are_refused_by_name(url: str, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PULUMI_BACKEND_URL", url)
+    code, _, err = run("stack", "ls")
+    assert code == Code.ERROR
+    assert "`pulumi backend " in err
+    assert url.partition("://")[0] in err
+    assert "hush" not in err
+
+
+def test_the_backend_of_the_project_and_of_the_last_login(run: Run, project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PULUMI_BACKEND_URL")
+    assert "PULUMI_BACKEND_URL" in run("stack", "ls")[2]
+    home = Path(os.environ["PULUMI_HOME"])
+    home.mkdir()
+    (home / "credentials.json").write_text(json.dumps({"current": f"file://{project.work}/login"}))
+    assert run("stack", "init", "dev")[0] == Code.OK
+    assert (project.work / "login" / ".pulumi" / "stacks" / "sample" / "dev.json").is_file()
+    with (project.directory / "Pulumi.yaml").open("a") as file:
+        file.write("backend: {url: 'file://./state'}\n")
+    assert json.loads(run("stack", "ls", "--json")[1]) == []
+    (project.directory / "below").mkdir()
+    assert run("-C", "below", "stack", "init", "other")[0] == Code.OK
+    assert (project.directory / "state" / ".pulumi" / "stacks" / "sample" / "other.json").is_file()
+
+
+def test_the_selected_stack(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert run("stack")[2].startswith("error: no stack selected")
+    run("stack", "init", "one")
+    run("stack", "init", "two", "--no-select")
+    assert run("stack", "--show-name")[1] == "one\n"
+    assert run("stack", "select", "organization/sample/two")[0] == Code.OK
+    assert [(entry["name"], entry["current"]) for entry in json.loads(run("stack", "ls", "--json")[1])] == [("one", False), ("two", True)]
+    monkeypatch.setenv("PULUMI_STACK", "one")
+    assert run("stack", "--show-name")[1] == "one\n"
+    monkeypatch.delenv("PULUMI_STACK")
+    assert run("stack", "select", "three")[0] == Code.NO_STACK
+    assert run("stack", "select", "three", "--create")[0] == Code.OK
+    assert run("stack", "rm", "--yes")[1] == "Stack 'three' has been removed!\n"
+    assert run("stack")[2].startswith("error: no stack selected")
+
+
+def test_the_passphrase(run: Run, project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PULUMI_CONFIG_PASSPHRASE")
+    assert "PULUMI_CONFIG_PASSPHRASE_FILE" in run("stack", "init", "dev")[2]
+    assert not list(project.backend.rglob("*.json"))
+    (project.work / "key").write_text(f"{PASSPHRASE}\n")
+    monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE_FILE", str(project.work / "key"))
+    run("stack", "init", "dev")
+    run("config", "set", "--secret", "token", "hush")
+    assert run("config", "get", "token")[1] == "hush\n"
+    monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "another")
+    code, out, err = run("config", "get", "token")
+    assert (code, out, err) == (Code.ERROR, "", "error: getting secrets manager: incorrect passphrase\n")
+    assert run("up", "--yes")[2] == err
+
+
+# -- configuration ------------------------------------------------------------
+
+
+def test_settings_keep_what_else_is_in_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "Pulumi.dev.yaml"
+    path.write_text(
+        "# who changes this tells the others\n"
+        "config:\n"
+        "  # the first\n"
+        "  sample:one: 1 # kept\n"
+        "  sample:two:\n"
+        "    deep: [a]\n"
+        "\n"
+        "  # the third\n"
+        "  sample:three: x\n"
+        "# the end\n"
+    )
+    settings = Settings(path)
+    settings.salt = "v1:abc"
+    settings.config["sample:two"] = "flat"
+    settings.config["sample:four"] = {"secure": "v1:x:y"}
+    settings.save()
+    assert path.read_text() == (
+        "# who changes this tells the others\n"
+        "encryptionsalt: v1:abc\n"
+        "config:\n"
+        "  # the first\n"
+        "  sample:one: 1 # kept\n"
+        "  sample:two: flat\n"
+        "\n"
+        "  # the third\n"
+        "  sample:three: x\n"
+        "  sample:four:\n"
+        "    secure: v1:x:y\n"
+        "# the end\n"
+    )
+    settings = Settings(path)
+    for key in list(settings.config):
+        del settings.config[key]
+    settings.save()
+    assert "one" not in path.read_text()
+    assert Settings(path).salt == "v1:abc"
+
+
+@pytest.mark.parametrize(
+    "text", ["config: {sample:a: b}\n", "encryptionsalt: v1:x\n", "", "config:\n", "{encryptionsalt: v1:x, config: {a: 1}}\n"]
+)
+def test_settings_of_any_form(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "Pulumi.dev.yaml"
+    path.write_text(text)
+    settings = Settings(path)
+    before = dict(settings.config)
+    settings.config["sample:new"] = "true"
+    settings.salt = "v1:y"
+    settings.save()
+    found = yaml.safe_load(path.read_text())
+    assert found == {"encryptionsalt": "v1:y", "config": {**before, "sample:new": "true"}}
+
+
+@pytest.mark.parametrize("text", ["[1, 2]", "config: 7", "config: [a]", "a: b: c", "secretsprovider: awskms://x\n"])
+def test_settings_that_are_none(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "Pulumi.dev.yaml"
+    path.write_text(text)
+    with pytest.raises(CommandError, match=r"Pulumi\.dev\.yaml"):
+        Settings(path)
+
+
+def test_paths_into_values() -> None:
+    config: dict[str, Any] = {"p:plain": "x"}
+    keys.put(config, "p:a.b[0]", 1, path=True)
+    keys.put(config, "p:a.b[1]", "two", path=True)
+    keys.put(config, 'p:["x.y"].z', True, path=True)
+    keys.put(config, "p:plain.now", "deep", path=True)
+    assert config == {"p:plain": {"now": "deep"}, "p:a": {"b": [1, "two"]}, "p:x.y": {"z": True}}
+    assert keys.get(config, "p:a.b[1]", path=True) == (True, "two")
+    assert keys.get(config, "p:a.b[2]", path=True) == (False, None)
+    assert keys.get(config, "p:a.b.c", path=True) == (False, None)
+    keys.remove(config, "p:a.b[0]", path=True)
+    keys.remove(config, "p:nothing.here", path=True)
+    assert config["p:a"] == {"b": ["two"]}
+    for path in ("p:a[0]", "p:a.b[7]", "p:a.b[0].c", "p:[0]", "p:a[x"):
+        with pytest.raises(CommandError):
+            keys.put(config, path, 1, path=True)
+
+
+def test_what_is_typed_for_a_place_inside() -> None:
+    typed = ["true", "false", "0", "-5", "007", "-0", "1.5", "yes", "", "18446744073709551615", "18446744073709551616"]
+    assert list(map(keys.coerced, typed)) == [True, False, 0, -5, "007", "-0", "1.5", "yes", "", 2**64 - 1, "18446744073709551616"]
+
+
+def test_keys() -> None:
+    assert keys.full_key("a", "p") == "p:a"
+    assert keys.full_key("other:a", "p") == "other:a"
+    assert keys.full_key("other:config:a", "p") == "other:a"
+    for wrong in ("a:", ":a", "a:b:c"):
+        with pytest.raises(CommandError, match="could not parse"):
+            keys.full_key(wrong, "p")
+
+
+def test_what_the_project_declares(run: Run, project: Project) -> None:
+    with (project.directory / "Pulumi.yaml").open("a") as file:
+        file.write(
+            "config: {zone: internet, count: {type: integer, default: 3}, names: {type: array}, key: {type: string, secret: true}}\n"
+        )
+    run("stack", "init", "dev")
+    assert json.loads(run("config", "--json")[1]) == {
+        "sample:zone": {"value": "internet", "secret": False},
+        "sample:count": {"value": "3", "secret": False},
+    }
+    assert run("config", "get", "count")[1] == "3\n"
+    assert run("preview", "--non-interactive")[2] == "error: Stack 'dev' is missing configuration value 'key', 'names'\n"
+    assert run("preview", "--skip-config-validation")[0] == Code.OK
+    assert run("destroy", "--yes")[0] == Code.OK
+    run("config", "set", "--path", "names[0]", "a")
+    run("config", "set", "key", "open", "--plaintext")
+    assert "must be encrypted as it's secret" in run("preview")[2]
+    run("config", "set", "key", "closed", "--secret")
+    assert run("preview")[0] == Code.OK
+
+
+def test_configuration_reaches_the_program_as_the_cli_hands_it_over(run: Run, project: Project) -> None:
+    project.write("""
+import pulumi
+c = pulumi.Config()
+pulumi.export("all", [c.require("text"), c.require_int("number"), c.require_bool("flag"), c.require_object("deep"), c.require("given")])
+pulumi.export("hidden", c.require_secret_object("mixed"))
+pulumi.export("other", pulumi.Config("other").get("key"))
+""")
+    with (project.directory / "Pulumi.yaml").open("a") as file:
+        file.write("config: {given: by-the-project, number: {type: integer}}\n")
+    run("stack", "init", "dev")
+    for words in (
+        ["text", "007"],
+        ["number", "5"],
+        ["flag", "true"],
+        ["--path", "deep.list[0].on", "true"],
+        ["--path", "mixed.open", "x"],
+        ["--path", "mixed.key", "hush", "--secret"],
+        ["other:key", "o"],
+    ):
+        assert run("config", "set", "--stack", "dev", *words, *([] if "--secret" in words else ["--plaintext"]))[0] == Code.OK
+    assert "hush" not in (project.directory / "Pulumi.dev.yaml").read_text()
+    code, out, err = run("up", "--yes", "--skip-preview", "--suppress-outputs", "--show-secrets", "-c", "late=yes", "--event-log", "log")
+    assert (code, err) == (Code.OK, ""), out
+    assert "hush" not in out
+    found = json.loads(run("stack", "output", "--json", "--show-secrets")[1])
+    assert found["all"] == ["007", 5, True, {"list": [{"on": True}]}, "by-the-project"]
+    assert (found["hidden"], found["other"]) == ({"open": "x", "key": "hush"}, "o")
+    assert json.loads(run("stack", "output", "--json")[1])["hidden"] == "[secret]"
+    assert run("config", "get", "late")[1] == "yes\n"
+    assert run("config")[1].splitlines()[0].split() == ["KEY", "VALUE"]
+    kept = [path for path in (project.backend / ".pulumi").rglob("*") if path.is_file()] + [project.directory / "log"]
+    assert [path.name for path in kept if path.name.endswith(".history.json")] != []
+    for path in kept:
+        assert "hush" not in path.read_text(), path
+        assert path.stat().st_mode & 0o077 == 0, path
+    run("config", "set", "number", "many")
+    assert run("up", "--yes")[2] == "error: Stack 'dev' with configuration key 'number' must be of type 'integer'\n"
+
+
+def test_what_looks_like_a_secret_is_not_kept_in_clear(run: Run, project: Project) -> None:
+    run("stack", "init", "dev")
+    code, _, err = run("config", "set", "dbPassword", "correct horse")
+    assert code == Code.ERROR
+    assert "looks like a secret" in err
+    assert "horse" not in err + (project.directory / "Pulumi.dev.yaml").read_text()
+    assert run("config", "set", "dbPassword", "correct horse", "--plaintext")[0] == Code.OK
+
+
+# -- state --------------------------------------------------------------------
+
+
+@pytest.fixture
+def filled(run: Run, project: Project) -> Project:
+    """A stack with a secret output."""
+    project.write("import pulumi\npulumi.export('open', [1])\npulumi.export('hidden', pulumi.Output.secret('hush'))\n")
+    run("stack", "init", "dev")
+    code, out, err = run("up", "--yes", "--skip-preview")
+    assert (code, err) == (Code.OK, ""), out
+    return project
+
+
+def test_outputs(run: Run, filled: Project) -> None:
+    assert run("stack", "output", "open")[1] == "[1]\n"
+    assert run("stack", "output", "hidden")[1] == "[secret]\n"
+    assert run("stack", "output", "hidden", "--show-secrets")[1] == "hush\n"
+    assert run("stack", "output", "--shell")[1] == "hidden='[secret]'\nopen='[1]'\n"
+    assert "Current stack outputs (2):" in run("stack", "output")[1]
+    assert run("stack", "output", "none")[2] == "error: current stack does not have output property 'none'\n"
+
+
+def test_export_and_import(run: Run, filled: Project) -> None:
+    sealed = json.loads(run("stack", "export")[1])
+    assert "hush" not in json.dumps(sealed)
+    assert run("stack", "export", "--show-secrets", "--file", "out.json")[0] == Code.OK
+    shown = json.loads((filled.directory / "out.json").read_text())
+    assert shown["version"] == 3
+    assert '"plaintext": "\\"hush\\""' in json.dumps(shown)
+    for document in (sealed, shown):
+        (filled.directory / "in.json").write_text(json.dumps(document))
+        assert run("stack", "import", "--file", "in.json") == (Code.OK, "Import complete.\n", "")
+        assert run("stack", "output", "hidden", "--show-secrets")[1] == "hush\n"
+    assert "hush" not in (filled.backend / ".pulumi" / "stacks" / "sample" / "dev.json").read_text()
+    assert run("preview", "--expect-no-changes", "--json")[0] == Code.OK
+
+
+@pytest.mark.parametrize("text", ["", "7", "{}", '{"version": 3, "deployment": 7}', '{"version": 9, "deployment": {}}'])
+def test_what_is_no_deployment_is_not_imported(text: str, run: Run, filled: Project) -> None:
+    path = filled.backend / ".pulumi" / "stacks" / "sample" / "dev.json"
+    before = path.read_bytes()
+    (filled.directory / "in.json").write_text(text)
+    code, out, err = run("stack", "import", "--file", "in.json")
+    assert (code, out, len(err.splitlines())) == (Code.ERROR, "", 1)
+    assert path.read_bytes() == before
+
+
+def test_the_deployment_of_another_stack_is_not_imported(run: Run, filled: Project) -> None:
+    run("stack", "export", "--file", "out.json")
+    run("stack", "init", "other")
+    code, _, err = run("stack", "import", "--file", "out.json")
+    assert code == Code.ERROR
+    assert "is from a different stack (dev != other)" in err
+    assert json.loads(run("stack", "export")[1])["deployment"].get("resources", []) == []
+    assert filled.directory.is_dir()
+
+
+def test_a_stack_with_resources_is_not_removed(run: Run, filled: Project) -> None:
+    filled.write("import pulumi\npulumi.ComponentResource('a:b:C', 'c')\n")
+    assert run("up", "--yes", "--skip-preview")[0] == Code.OK
+    code, _, err = run("stack", "rm", "dev", "--yes")
+    assert code == Code.ERROR
+    assert "'dev' still has resources; removal rejected" in err
+    assert run("destroy", "--yes", "--skip-preview", "--remove")[0] == Code.OK
+    assert json.loads(run("stack", "ls", "--json")[1]) == []
+    assert not (filled.backend / ".pulumi" / "history" / "sample" / "dev").exists()
+
+
+def test_expected_changes(run: Run, filled: Project) -> None:
+    assert run("preview", "--expect-no-changes")[0] == Code.OK
+    filled.write("import pulumi\npulumi.ComponentResource('a:b:C', 'c')\n")
+    code, out, err = run("preview", "--expect-no-changes")
+    assert (code, err) == (Code.CHANGES, "error: no changes were expected for preview but changes were proposed\n")
+    assert "+ 1 to create" in out
+
+
+@pytest.mark.parametrize(
+    "words", [["preview", "--event-log", "none/log"], ["preview", "--save-plan", "none/plan"], ["stack", "export", "--file", "none/out"]]
+)
+def test_a_file_that_cannot_be_written_is_named(words: list[str], run: Run, filled: Project) -> None:
+    code, _, err = run(*words)
+    assert (code, err) == (Code.ERROR, f"error: could not write {words[-1]}: No such file or directory\n")
+    assert filled.directory.is_dir()
+
+
+def test_what_another_backend_has_selected_is_kept(run: Run, filled: Project) -> None:
+    """As newer versions of the CLI write it: a stack for each backend."""
+    (path,) = (filled.work / "home" / "workspaces").glob("sample-*-workspace.json")
+    path.write_text(json.dumps({"stacks": {"https://api.example.test": "me/sample/dev"}}))
+    run("stack", "select", "dev")
+    assert run("stack", "--show-name")[1] == "dev\n"
+    assert json.loads(path.read_text())["stacks"]["https://api.example.test"] == "me/sample/dev"
+
+
+def test_json_of_a_run_is_its_events(run: Run, filled: Project) -> None:
+    code, out, _ = run("refresh", "--yes", "--skip-preview", "--json")
+    assert code == Code.OK
+    kinds = [next(key for key in json.loads(line) if key not in {"sequence", "timestamp"}) for line in out.splitlines()]
+    assert kinds == ["preludeEvent", "resourcePreEvent", "resOutputsEvent", "summaryEvent", "cancelEvent"]
+    assert filled.directory.is_dir()
+
+
+# -- runs that end otherwise --------------------------------------------------
+
+
+@pytest.fixture
+def boxes(tmp_path: Path) -> Project:
+    """The boxes of tests/engine/box, whose provider takes its time when BOX_DELAY says so."""
+    made = Project(tmp_path)
+    shutil.rmtree(made.directory)
+    shutil.copytree(SOURCE, made.directory, ignore=shutil.ignore_patterns("__pycache__"))
+    made.ok("stack", "init", "dev")
+    return made
+
+
+def _world(project: Project) -> dict[str, str]:
+    return {"BOX_WORLD": str(project.work / "world.json"), "STEP": "1"}
+
+
+def _calls(project: Project) -> list[str]:
+    path = project.work / "world.json"
+    try:
+        found: list[str] = json.loads(path.read_text())["calls"] if path.exists() else []
+    except ValueError:
+        return []
+    return found
+
+
+def test_killed_in_the_middle(boxes: Project) -> None:
+    """The export tells what was under way; the next run finishes, and each object is made once."""
+    process = boxes.start("up", "--yes", "--skip-preview", "--event-log", "log", **_world(boxes), BOX_DELAY="3")
+    assert wait_for(lambda: any(call.startswith("create ") for call in _calls(boxes)))
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+    assert process.returncode < 0
+    exported = json.loads(boxes.ok("stack", "export", "--show-secrets"))["deployment"]
+    assert {entry["type"] for entry in exported["pending_operations"]} == {"creating"}
+    assert json.loads(boxes.ok("stack", "export"))["deployment"]["pending_operations"]
+    done = boxes.pulumi("up", "--yes", "--skip-preview", **_world(boxes))
+    assert done.returncode == 0, done.stdout
+    assert "an earlier run was interrupted: creating urn:pulumi:dev::box::" in done.stdout
+    world = json.loads((boxes.work / "world.json").read_text())
+    assert set(world["created"].values()) == {1}
+    assert boxes.pulumi("preview", "--expect-no-changes", **_world(boxes)).returncode == 0
+    for line in (boxes.directory / "log").read_text().splitlines()[:-1]:
+        json.loads(line)
+    assert "hidden-in-a-box" not in (boxes.directory / "log").read_text()
+
+
+def test_interrupted_once_finishes_what_runs_and_saves(boxes: Project) -> None:
+    process = boxes.start("up", "--yes", "--skip-preview", **_world(boxes), BOX_DELAY="1")
+    assert wait_for(lambda: any(call.startswith("create ") for call in _calls(boxes)))
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, err) == (Code.ERROR, ""), out
+    exported = json.loads(boxes.ok("stack", "export"))["deployment"]
+    assert "pending_operations" not in exported
+    assert [entry for entry in exported["resources"] if entry["type"] == "box:index:Box"]
+    assert boxes.json("stack", "history")[0]["result"] == "failed"
+
+
+def test_a_plan_is_saved_and_kept_to(boxes: Project) -> None:
+    boxes.ok("preview", "--save-plan", "plan.json", **_world(boxes))
+    assert "hidden-in-a-box" not in (boxes.directory / "plan.json").read_text()
+    boxes.ok("up", "--yes", "--skip-preview", "--plan", "plan.json", **_world(boxes))
+    boxes.ok("preview", "--save-plan", "plan.json", **_world(boxes))
+    done = boxes.pulumi("up", "--yes", "--skip-preview", "--plan", "plan.json", **{**_world(boxes), "STEP": "2"})
+    assert done.returncode == Code.ERROR
+    assert "violates plan" in done.stdout
+
+
+def test_a_virtual_environment_of_the_project(tmp_path: Path) -> None:
+    settings = "runtime: {name: python, options: {virtualenv: env}}\n"
+    project = Project(tmp_path, "import pulumi, sys\npulumi.export('prefix', sys.prefix)\n")
+    (project.directory / "Pulumi.yaml").write_text(f"name: sample\n{settings}")
+    project.ok("stack", "init", "dev")
+    done = project.pulumi("up", "--yes", "--skip-preview")
+    assert done.returncode == Code.ERROR
+    assert "there is no " in done.stderr
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", project.directory / "env"], check=True)
+    own = next((project.directory / "env" / "lib").glob("python*")) / "site-packages"
+    (own / "ours.pth").write_text(str(next(Path(path) for path in sys.path if path.endswith("site-packages"))))
+    project.ok("up", "--yes", "--skip-preview")
+    assert project.ok("stack", "output", "prefix") == f"{project.directory / 'env'}\n"
+
+
+def test_another_key_in_the_settings_than_in_the_state(run: Run, filled: Project) -> None:
+    """As after a checkpoint was copied in: each is read with its own."""
+    other = Manager(PASSPHRASE)
+    path = filled.directory / "Pulumi.dev.yaml"
+    path.write_text(yaml.safe_dump({"encryptionsalt": other.state, "config": {"sample:token": {"secure": other.encrypt("mine")}}}))
+    assert run("config", "get", "token")[1] == "mine\n"
+    assert run("preview", "--non-interactive")[0] == Code.OK
+    assert run("stack", "output", "hidden", "--show-secrets")[1] == "hush\n"
