@@ -375,7 +375,32 @@ CASES = (
     case(
         "overlapping zones",
         replace(PROVINCE, "zones:\n", 'zones:\n  dmz: {ipv4: 192.0.2.64/26, ipv6: "2001:db8:0:40::/64"}\n'),
-        'province.yml:48: zones.internet.ipv4: "192.0.2.0/24": expected ranges apart, this one overlaps zone dmz (192.0.2.64/26); give each zone a range of its own',
+        'province.yml:48: zones.internet.ipv4: "192.0.2.0/24": expected ranges apart, this one overlaps zone dmz (192.0.2.64/26); give each zone ranges of its own',
+    ),
+    case(
+        "ranges of one zone overlap",
+        replace(PROVINCE, "ipv4: 192.0.2.0/24", "ipv4: [192.0.2.0/25, 192.0.2.64/26]"),
+        'province.yml:47: zones.internet.ipv4[1]: "192.0.2.64/26": expected ranges apart, this one overlaps zone internet (192.0.2.0/25); give each zone ranges of its own',
+    ),
+    case(
+        "a range of a list overlaps another zone",
+        replace(PROVINCE, "    ipv6: 2001:db8:0:20::/64", "    ipv6:\n      - 2001:db8:0:20::/64\n      - 2001:db8:0:10:1::/80"),
+        'province.yml:53: zones.extranet.ipv6[1]: "2001:db8:0:10:1::/80": expected ranges apart, this one overlaps zone internet (2001:db8:0:10::/64); give each zone ranges of its own',
+    ),
+    case(
+        "ranges of the wrong family",
+        replace(PROVINCE, "ipv4: 192.0.2.0/24", "ipv4: [192.0.2.0/24, 2001:db8::/64]"),
+        'province.yml:47: zones.internet.ipv4[1]: "2001:db8::/64": expected an IPv4 range; for instance 192.0.2.0/24',
+    ),
+    case(
+        "no range at all",
+        replace(PROVINCE, "ipv4: 192.0.2.0/24", "ipv4: []"),
+        "province.yml:47: zones.internet.ipv4: []: expected an IPv4 range; for instance 192.0.2.0/24",
+    ),
+    case(
+        "host in none of its zone's ranges",
+        replace(PROVINCE, "ipv4: 192.0.2.0/24", "ipv4: [192.0.2.128/26, 192.0.2.192/26]"),
+        'hosts.yml:17: all.children.province.hosts.p-edge.ansible_host: "192.0.2.11": expected an address of zone internet, 192.0.2.128/26, 192.0.2.192/26; correct the address or yiwang_zone',
     ),
     case(
         "ipv6 in an ipv4 field",

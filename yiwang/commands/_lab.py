@@ -123,7 +123,7 @@ def _operator(province: Province) -> Operator:
     """The first addresses of the operators' networks that lie in one zone and that no host or router has."""
     taken = {address for host in province.hosts.values() for address in (host.ipv4, host.ipv6)}
     for zone in province.zones.values():
-        taken |= {zone.ipv4.network_address + 1, zone.ipv6.network_address + 1}
+        taken |= {network.network_address + 1 for network in zone.ipv4} | {network.network_address + 1 for network in zone.ipv6}
         ipv4 = _free(province.access.operators[0], zone.ipv4, taken)
         ipv6 = _free(province.access.operators[1], zone.ipv6, taken)
         if isinstance(ipv4, IPv4Address) and isinstance(ipv6, IPv6Address):
@@ -132,14 +132,16 @@ def _operator(province: Province) -> Operator:
 
 
 def _free(
-    networks: Iterable[IPv4Network | IPv6Network], zone: IPv4Network | IPv6Network, taken: set[IPv4Address | IPv6Address | None]
+    networks: Iterable[IPv4Network | IPv6Network],
+    ranges: tuple[IPv4Network | IPv6Network, ...],
+    taken: set[IPv4Address | IPv6Address | None],
 ) -> IPv4Address | IPv6Address | None:
     for network in networks:
         # The second address on: the first of a range is a router's.
         first = 0 if network.num_addresses == 1 else 2
         for number in range(first, min(network.num_addresses, 256)):
             address = network.network_address + number
-            if address in zone and address not in taken:
+            if any(address in network for network in ranges) and address not in taken:
                 return address
     return None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path, PurePosixPath
 
 from yiwang.inventory.errors import Finding, Findings, KeyPath, shown
@@ -98,19 +99,23 @@ class _Checks:
                 self.wrong(path, "placement_later", component=component, options=", ".join(allowed))
 
     def zones(self) -> None:
-        """Zones may not overlap, nor carry a reserved name."""
+        """No range of a zone may overlap another one, of this zone or of another; no zone carries a reserved name."""
+        ranges: list[tuple[KeyPath, str, IPv4Network | IPv6Network]] = []
         for name, zone in self.facts.zones.items():
             if name in RESERVED_ENDPOINTS or name in ("all", "ungrouped"):
                 self.wrong(("zones", name), "free_zone", value=shown(name))
-            if zone is None:
-                continue
-            for other, ranges in self.facts.zones.items():
-                if other == name:
-                    break
-                if ranges is not None and zone.ipv4.overlaps(ranges.ipv4):
-                    self.wrong(("zones", name, "ipv4"), "apart", other=other, network=ranges.ipv4)
-                if ranges is not None and zone.ipv6.overlaps(ranges.ipv6):
-                    self.wrong(("zones", name, "ipv6"), "apart", other=other, network=ranges.ipv6)
+            if zone is not None:
+                ranges += [(self.entry(("zones", name, "ipv4"), index), name, network) for index, network in enumerate(zone.ipv4)]
+                ranges += [(self.entry(("zones", name, "ipv6"), index), name, network) for index, network in enumerate(zone.ipv6)]
+        for number, (path, _, network) in enumerate(ranges):
+            for _, other, earlier in ranges[:number]:
+                if earlier.version == network.version and earlier.overlaps(network):
+                    self.wrong(path, "apart", other=other, network=earlier)
+
+    def entry(self, path: KeyPath, index: int) -> KeyPath:
+        """The place of an entry of ``path``, which holds a list or one value alone."""
+        written = self.facts.node.at(path)
+        return (*path, index) if written is not None and written.entries is not None else path
 
     def paths(self, resolved: Resolved | None) -> None:
         """The ends of every path exist."""
@@ -118,11 +123,8 @@ class _Checks:
         groups = {group for member in resolved.memberships.values() for group in member} if resolved is not None else set()
         for index, path in self.facts.paths.items():
             for key, ends in (("from", path.source), ("to", path.target)):
-                written = self.facts.node.at(("paths", index, key))
                 for position, end in enumerate(ends):
-                    place: KeyPath = ("paths", index, key)
-                    if written is not None and written.entries is not None:
-                        place = (*place, position)
+                    place = self.entry(("paths", index, key), position)
                     if end in zones or end in RESERVED_ENDPOINTS or end in groups or resolved is None:
                         continue
                     fix = nearest(end, {*zones, *RESERVED_ENDPOINTS, *groups})

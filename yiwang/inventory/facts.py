@@ -157,7 +157,8 @@ class _Reader:
     def report(self, model: type[BaseModel] | None, base: KeyPath, error: ValidationError, value: str | None = None) -> None:
         for details in error.errors(include_url=False):
             location = tuple(part for part in details["loc"] if part != "[key]")
-            path = (*base, *location)
+            index = details.get("ctx", {}).get("index")
+            path = (*base, *location) if index is None else (*base, *location, index)
             kind = details["type"]
             node = self.node.at(path)
             text = value if value is not None else (node.shown() if node is not None else "")

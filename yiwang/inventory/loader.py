@@ -54,7 +54,9 @@ def _build(directory: Path, facts: fact_files.Facts, found: dict[str, model.Host
     """The province; everything has been checked, so every section is there."""
     assert facts.code and facts.domain and facts.name and facts.access and facts.passphrase and facts.national  # noqa: S101, PT018
     state = checks.state_dir(directory, facts.state_dir)
-    zones = {name: model.Zone(name, zone.ipv4, zone.ipv6) for name, zone in facts.zones.items() if zone is not None}
+    zones = {
+        name: model.Zone(name, tuple(sorted(zone.ipv4)), tuple(sorted(zone.ipv6))) for name, zone in facts.zones.items() if zone is not None
+    }
     return model.Province(
         directory=directory,
         code=facts.code,

@@ -39,11 +39,11 @@ class Name:
 
 @dataclass(frozen=True)
 class Zone:
-    """A network zone and its ranges."""
+    """A network zone and its ranges, at least one of each family, sorted."""
 
     name: str
-    ipv4: IPv4Network
-    ipv6: IPv6Network
+    ipv4: tuple[IPv4Network, ...]
+    ipv6: tuple[IPv6Network, ...]
 
 
 @dataclass(frozen=True)
@@ -170,11 +170,14 @@ class Province:
         if endpoint == OPERATORS:
             return self.access.operators
         if endpoint in (ANY, WORLD):
-            zones = tuple(sorted(zone.ipv4 for zone in self.zones.values())), tuple(sorted(zone.ipv6 for zone in self.zones.values()))
+            zones = (
+                tuple(sorted(network for zone in self.zones.values() for network in zone.ipv4)),
+                tuple(sorted(network for zone in self.zones.values() for network in zone.ipv6)),
+            )
             return zones if endpoint == ANY else (_outside4(zones[0]), _outside6(zones[1]))
         if endpoint in self.zones:
             zone = self.zones[endpoint]
-            return (zone.ipv4,), (zone.ipv6,)
+            return zone.ipv4, zone.ipv6
         hosts = self.group(endpoint)
         if not hosts:
             raise KeyError(endpoint)
