@@ -428,6 +428,46 @@ CASES = (
         'province.yml:66: paths[1].to[1]: "opps": there is no such zone or host group; did you mean ops?',
     ),
     case(
+        "a group alone across sites",
+        replace(PROVINCE, "  - from: any\n    to: management", "  - from: core\n    to: core@province"),
+        'province.yml:65: paths[1].from: "core": core alone means both ends in the same site, and the other end, core@province, is not bound to it; say whose hosts: core@province, core@cities, core@any',
+    ),
+    case(
+        "a group alone beside a zone",
+        replace(PROVINCE, "  - from: any\n    to: management", "  - from: extranet\n    to: [data, operators]"),
+        'province.yml:66: paths[1].to[0]: "data": data alone means both ends in the same site, and the other end, extranet, is not bound to it; say whose hosts: data@province, data@cities, data@any',
+    ),
+    case(
+        "a group alone beside a site",
+        replace(PROVINCE, "  - from: any\n    to: management", "  - from: core\n    to: c370100"),
+        'province.yml:65: paths[1].from: "core": core alone means both ends in the same site, and the other end, c370100, is not bound to it; say whose hosts: core@province, core@cities, core@any',
+    ),
+    case(
+        "cities to cities",
+        replace(PROVINCE, "  - from: any\n    to: management", "  - from: core@cities\n    to: [ops@province, data@cities]"),
+        'province.yml:66: paths[1].to[1]: "data@cities": core@cities to data@cities would open the cities to one another; leave @ out at both ends (within each site), or name one site at one end',
+    ),
+    case(
+        "unknown scope",
+        replace(PROVINCE, "  - from: any\n    to: management", "  - from: core@cites\n    to: core@province"),
+        'province.yml:65: paths[1].from: "core@cites": expected a site, cities or any after the @; did you mean core@cities?',
+    ),
+    case(
+        "unknown group with a scope",
+        replace(PROVINCE, "  - from: any\n    to: management", "  - from: cores@cities\n    to: core@province"),
+        'province.yml:65: paths[1].from: "cores@cities": there is no such zone or host group; did you mean core?',
+    ),
+    case(
+        "zone with a scope",
+        replace(PROVINCE, "  - from: any\n    to: management", "  - from: internet@province\n    to: core@province"),
+        'province.yml:65: paths[1].from: "internet@province": there is no such zone or host group; known: core, data, edge, ops',
+    ),
+    case(
+        "group without hosts in that site",
+        replace(PROVINCE, "  - from: any\n    to: management", "  - from: any\n    to: ops@c370100"),
+        'province.yml:66: paths[1].to: "ops@c370100": site c370100 has no host in group ops; known: ops@province',
+    ),
+    case(
         "protocol",
         replace(PROVINCE, "protocol: udp", "protocol: icmp"),
         'province.yml:67: paths[1].protocol: "icmp": expected one of tcp, udp; choose one of them',

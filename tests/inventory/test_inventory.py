@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import subprocess
 import time
+from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from pathlib import Path
 
 import pytest
 
-from yiwang.inventory import InventoryError, Province, load
+from yiwang.inventory import InventoryError, Province, load, model
 from yiwang.paths import data
 from yiwang.standard import divisions
 
@@ -102,6 +103,34 @@ def test_a_zone_has_one_range_or_several(inventory: Path) -> None:
     assert set(extranet) < set(province.addresses("any")[0])
     assert any(ip_address("198.51.100.64") in network for network in province.addresses("world")[0])
     assert not any(ip_address("198.51.100.200") in network for network in province.addresses("world")[0])
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "hosts"),
+    [
+        ("core", ["n-core", "p-core", "c-jinan", "c-qingdao"]),
+        ("core@any", ["n-core", "p-core", "c-jinan", "c-qingdao"]),
+        ("core@cities", ["c-jinan", "c-qingdao"]),
+        ("core@province", ["p-core"]),
+        ("data@jinan", ["c-jinan"]),
+        ("qingdao", ["c-qingdao"]),
+    ],
+)
+def test_a_scope_says_whose_hosts_of_a_group(lab: Province, endpoint: str, hosts: list[str]) -> None:
+    expected = sorted(IPv4Network(lab.hosts[name].ipv4) for name in hosts)
+    assert list(lab.addresses(endpoint)[0]) == expected
+    assert [host.name for host in lab.hosts.values() if lab.names(endpoint, host)] == hosts
+
+
+def test_a_group_alone_is_open_within_each_site(lab: Province) -> None:
+    def way(source: str, target: str) -> list[str | None]:
+        path = model.Path((source,), (target,), "tcp", (5432,), lab.title)
+        return [within for _, within in replace(lab, paths=(path,)).ways()]
+
+    assert way("core", "data") == list(lab.sites)
+    assert way("core@cities", "core@province") == way("operators", "core") == way("ops", "world") == [None]
+    assert lab.addresses("data", "province")[0] == (IPv4Network("10.77.20.12/32"),)
+    assert lab.addresses("ops", "jinan") == ((), ())
 
 
 def test_the_world_is_everything_but_the_zones(lab: Province) -> None:

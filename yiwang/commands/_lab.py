@@ -26,7 +26,7 @@ def spec_of(province: Province) -> LabSpec:
         directory=province.directory,
         zones=tuple(LabZone(zone.name, zone.ipv4, zone.ipv6) for zone in province.zones.values()),
         hosts=tuple(_host(host) for host in province.hosts.values()),
-        paths=tuple(_path(province, path) for path in province.paths),
+        paths=tuple(_path(province, path, within) for path, within in province.ways()),
         operator=_operator(province),
         authorized_key=_public_key(province.access.key_file),
     )
@@ -105,16 +105,16 @@ def _host(host: Host) -> LabHost:
     return LabHost(host.name, host.zone, host.ipv4, host.ipv6, host.port)
 
 
-def _path(province: Province, path: InventoryPath) -> LabPath:
-    sources = _addresses(province, path.source)
-    targets = _addresses(province, (endpoint for endpoint in path.target if endpoint != WORLD))
+def _path(province: Province, path: InventoryPath, within: str | None) -> LabPath:
+    sources = _addresses(province, path.source, within)
+    targets = _addresses(province, (endpoint for endpoint in path.target if endpoint != WORLD), within)
     return LabPath(sources, targets, path.protocol, path.ports, to_world=WORLD in path.target)
 
 
-def _addresses(province: Province, endpoints: Iterable[str]) -> tuple[IPv4Network | IPv6Network, ...]:
+def _addresses(province: Province, endpoints: Iterable[str], within: str | None) -> tuple[IPv4Network | IPv6Network, ...]:
     found: list[IPv4Network | IPv6Network] = []
     for endpoint in endpoints:
-        ipv4, ipv6 = province.addresses(endpoint)
+        ipv4, ipv6 = province.addresses(endpoint, within)
         found += [*ipv4, *ipv6]
     return tuple(found)
 

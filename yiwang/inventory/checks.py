@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path, PurePosixPath
 
+from yiwang.inventory import endpoints
 from yiwang.inventory.errors import Finding, Findings, KeyPath, shown
-from yiwang.inventory.facts import Facts, nearest
-from yiwang.inventory.model import RESERVED_ENDPOINTS
+from yiwang.inventory.facts import Facts
+from yiwang.inventory.model import CITIES, RESERVED_ENDPOINTS
 from yiwang.inventory.resolve import Resolved
 from yiwang.inventory.sources import FACTS, HOSTS
 from yiwang.messages import t
@@ -77,7 +78,7 @@ class _Checks:
                 self.wrong(("sites",), "province_site", value=t("inventory.missing"))
         owners: dict[str, str] = {}
         for name, site in known.items():
-            if name in RESERVED_ENDPOINTS or name in self.facts.zones or name in ("all", "ungrouped"):
+            if name in (*RESERVED_ENDPOINTS, CITIES, "all", "ungrouped") or name in self.facts.zones:
                 self.wrong(("sites", name), "free_site", value=shown(name))
                 self.findings.silenced.add((FACTS, ("sites", name)))
             if site.stack == "national" and site.domain is None:
@@ -105,30 +106,12 @@ class _Checks:
             if name in RESERVED_ENDPOINTS or name in ("all", "ungrouped"):
                 self.wrong(("zones", name), "free_zone", value=shown(name))
             if zone is not None:
-                ranges += [(self.entry(("zones", name, "ipv4"), index), name, network) for index, network in enumerate(zone.ipv4)]
-                ranges += [(self.entry(("zones", name, "ipv6"), index), name, network) for index, network in enumerate(zone.ipv6)]
+                ranges += [(self.facts.entry(("zones", name, "ipv4"), index), name, network) for index, network in enumerate(zone.ipv4)]
+                ranges += [(self.facts.entry(("zones", name, "ipv6"), index), name, network) for index, network in enumerate(zone.ipv6)]
         for number, (path, _, network) in enumerate(ranges):
             for _, other, earlier in ranges[:number]:
                 if earlier.version == network.version and earlier.overlaps(network):
                     self.wrong(path, "apart", other=other, network=earlier)
-
-    def entry(self, path: KeyPath, index: int) -> KeyPath:
-        """The place of an entry of ``path``, which holds a list or one value alone."""
-        written = self.facts.node.at(path)
-        return (*path, index) if written is not None and written.entries is not None else path
-
-    def paths(self, resolved: Resolved | None) -> None:
-        """The ends of every path exist."""
-        zones = set(self.facts.zones)
-        groups = {group for member in resolved.memberships.values() for group in member} if resolved is not None else set()
-        for index, path in self.facts.paths.items():
-            for key, ends in (("from", path.source), ("to", path.target)):
-                for position, end in enumerate(ends):
-                    place = self.entry(("paths", index, key), position)
-                    if end in zones or end in RESERVED_ENDPOINTS or end in groups or resolved is None:
-                        continue
-                    fix = nearest(end, {*zones, *RESERVED_ENDPOINTS, *groups})
-                    self.findings.add(Finding(FACTS, self.facts.line(place), place, shown(end), t("inventory.expect_end"), fix))
 
     def operators(self, resolved: Resolved | None) -> None:
         """The operators have addresses of the family by which SSH reaches the hosts (``ansible_host`` is IPv4), or no host lets them in."""
@@ -210,7 +193,8 @@ def check(directory: Path, facts: Facts, findings: Findings, resolved: Resolved 
     checks.codes()
     checks.sites()
     checks.zones()
-    checks.paths(resolved)
+    if resolved is not None:
+        endpoints.check(facts, resolved, findings)
     checks.operators(resolved)
     checks.places(directory)
 

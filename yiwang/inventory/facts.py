@@ -49,6 +49,11 @@ class Facts:
         """The line of ``path`` in the file."""
         return self.node.line_of(path)
 
+    def entry(self, path: KeyPath, index: int) -> KeyPath:
+        """The place of an entry of ``path``, where a list or one value alone is written."""
+        written = self.node.at(path)
+        return (*path, index) if written is not None and written.entries is not None else path
+
 
 def close(key: str, known: Iterable[str]) -> list[str]:
     """The known key most like ``key``, if any is like it: nearly the same letters, or the only one that begins like it."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import Any, Literal
@@ -21,6 +21,8 @@ OPERATORS = "operators"
 WORLD = "world"
 ANY = "any"
 RESERVED_ENDPOINTS = (OPERATORS, WORLD, ANY)
+SCOPE = "@"
+CITIES = "cities"
 
 Networks = tuple[tuple[IPv4Network, ...], tuple[IPv6Network, ...]]
 
@@ -50,7 +52,8 @@ class Zone:
 class Path:
     """A way that is open between zones; whatever no path lists is closed.
 
-    ``source`` and ``target`` hold endpoints (a zone, a host group, ``operators``, ``world`` or ``any``);
+    ``source`` and ``target`` hold endpoints: a zone, ``operators``, ``world``, ``any``, or a host group, alone (both ends in the
+    same site) or with its scope: ``core@province`` (a site), ``core@cities``, ``core@any``.
     ``ports`` holds numbers and ranges ``"from-to"``.
     """
 
@@ -161,8 +164,27 @@ class Province:
         """The hosts of an Ansible group, in the order of ``hosts``; none for an unknown group."""
         return tuple(host for host in self.hosts.values() if name in host.groups)
 
-    def addresses(self, endpoint: str) -> Networks:
-        """The IPv4 and IPv6 networks of a path's endpoint, sorted.
+    def ways(self) -> Iterator[tuple[Path, str | None]]:
+        """Every path with the site that it is open within, or none; one between groups alone comes once for each site."""
+        for path in self.paths:
+            alone = [any(self._is_alone(endpoint) for endpoint in ends) for ends in (path.source, path.target)]
+            yield from ((path, site) for site in (self.sites if all(alone) else (None,)))
+
+    def _is_alone(self, endpoint: str) -> bool:
+        """Whether ``endpoint`` is a group without a scope."""
+        return SCOPE not in endpoint and not any(endpoint in names for names in (RESERVED_ENDPOINTS, self.zones, self.sites))
+
+    def names(self, endpoint: str, host: Host, within: str | None = None) -> bool:
+        """Whether ``endpoint`` (a group, with or without a scope) names ``host``; a group alone only in the site ``within``."""
+        group, _, scope = endpoint.partition(SCOPE)
+        if group not in host.groups:
+            return False
+        if not scope:
+            return within in (None, host.site) or group in self.sites
+        return scope == ANY or (self.sites[host.site].stack == "city" if scope == CITIES else host.site == scope)
+
+    def addresses(self, endpoint: str, within: str | None = None) -> Networks:
+        """The IPv4 and IPv6 networks of a path's endpoint, sorted; of a group alone, of its hosts in the site ``within`` (if given).
 
         ``any`` is every zone. ``world`` is every address outside all zones, so a path to the world never opens a zone.
         Raises KeyError for an unknown endpoint.
@@ -178,9 +200,9 @@ class Province:
         if endpoint in self.zones:
             zone = self.zones[endpoint]
             return zone.ipv4, zone.ipv6
-        hosts = self.group(endpoint)
-        if not hosts:
+        if not self.group(endpoint.partition(SCOPE)[0]):
             raise KeyError(endpoint)
+        hosts = [host for host in self.hosts.values() if self.names(endpoint, host, within)]
         return (
             tuple(sorted(IPv4Network(host.ipv4) for host in hosts)),
             tuple(sorted(IPv6Network(host.ipv6) for host in hosts if host.ipv6 is not None)),
