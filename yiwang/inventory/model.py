@@ -160,6 +160,12 @@ class Province:
         """The Ansible inventory, as ``ansible -i`` takes it."""
         return self.directory / "hosts.yml"
 
+    def ranges(self, site: Site) -> tuple[IPv4Network | IPv6Network, ...]:
+        """The ranges of the zones in which hosts of ``site`` lie, IPv4 first, sorted."""
+        ipv4 = {network for host in site.hosts for network in self.zones[host.zone].ipv4 if host.ipv4 in network}
+        ipv6 = {network for host in site.hosts for network in self.zones[host.zone].ipv6 if host.ipv6 is not None and host.ipv6 in network}
+        return (*sorted(ipv4), *sorted(ipv6))
+
     def group(self, name: str) -> tuple[Host, ...]:
         """The hosts of an Ansible group, in the order of ``hosts``; none for an unknown group."""
         return tuple(host for host in self.hosts.values() if name in host.groups)
