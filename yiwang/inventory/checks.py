@@ -7,6 +7,7 @@ from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path, PurePosixPath
 
 from yiwang.inventory import endpoints
+from yiwang.inventory.drawer import drawers, groups_of_paths
 from yiwang.inventory.errors import Finding, Findings, KeyPath, shown
 from yiwang.inventory.facts import Facts
 from yiwang.inventory.model import CITIES, RESERVED_ENDPOINTS
@@ -15,7 +16,6 @@ from yiwang.inventory.sources import FACTS, HOSTS
 from yiwang.messages import t
 from yiwang.standard import divisions
 
-AVAILABLE = {"base": ("servers",)}
 DEFAULT_STATE = ".state"
 
 
@@ -78,7 +78,7 @@ class _Checks:
                 self.wrong(("sites",), "province_site", value=t("inventory.missing"))
         owners: dict[str, str] = {}
         for name, site in known.items():
-            if name in (*RESERVED_ENDPOINTS, CITIES, "all", "ungrouped") or name in self.facts.zones:
+            if name in (*RESERVED_ENDPOINTS, CITIES, "all", "ungrouped", *groups_of_paths()) or name in self.facts.zones:
                 self.wrong(("sites", name), "free_site", value=shown(name))
                 self.findings.silenced.add((FACTS, ("sites", name)))
             if site.stack == "national" and site.domain is None:
@@ -92,18 +92,18 @@ class _Checks:
     def placement(self, site: str, placement: Mapping[str, str]) -> None:
         """Only what this release can do."""
         for component, place in placement.items():
-            allowed = AVAILABLE.get(component)
+            drawer = drawers().get(component)
             path = ("sites", site, "placement", component)
-            if allowed is None:
-                self.wrong(path, "component_later", component=component, known=", ".join(AVAILABLE))
-            elif place not in allowed:
-                self.wrong(path, "placement_later", component=component, options=", ".join(allowed))
+            if drawer is None:
+                self.wrong(path, "component_later", component=component, known=", ".join(drawers()))
+            elif place not in drawer.placements:
+                self.wrong(path, "placement_later", component=component, options=", ".join(drawer.placements))
 
     def zones(self) -> None:
         """No range of a zone may overlap another one, of this zone or of another; no zone carries a reserved name."""
         ranges: list[tuple[KeyPath, str, IPv4Network | IPv6Network]] = []
         for name, zone in self.facts.zones.items():
-            if name in RESERVED_ENDPOINTS or name in ("all", "ungrouped"):
+            if name in (*RESERVED_ENDPOINTS, "all", "ungrouped", *groups_of_paths()):
                 self.wrong(("zones", name), "free_zone", value=shown(name))
             if zone is not None:
                 ranges += [(self.facts.entry(("zones", name, "ipv4"), index), name, network) for index, network in enumerate(zone.ipv4)]

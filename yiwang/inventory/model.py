@@ -135,7 +135,10 @@ class Passphrase:
 
 @dataclass(frozen=True)
 class Province:
-    """One validated inventory. ``sites`` is ordered: national, province, cities by code."""
+    """One validated inventory. ``sites`` is ordered: national, province, cities by code.
+
+    ``component_paths``: by component, what it requires within each site where it is on servers, between host groups.
+    """
 
     directory: pathlib.Path
     code: str
@@ -143,6 +146,7 @@ class Province:
     domain: str
     zones: Mapping[str, Zone]
     paths: tuple[Path, ...]
+    component_paths: Mapping[str, tuple[Path, ...]]
     sites: Mapping[str, Site]
     national: National
     contacts: tuple[Contact, ...]
@@ -171,10 +175,16 @@ class Province:
         return tuple(host for host in self.hosts.values() if name in host.groups)
 
     def ways(self) -> Iterator[tuple[Path, str | None]]:
-        """Every path with the site that it is open within, or none; one between groups alone comes once for each site."""
+        """Every path with the site that it is open within, or none; one between groups alone comes once for each site.
+
+        After the province's own paths come those that components require.
+        """
         for path in self.paths:
             alone = [any(self._is_alone(endpoint) for endpoint in ends) for ends in (path.source, path.target)]
             yield from ((path, site) for site in (self.sites if all(alone) else (None,)))
+        for noun, required in self.component_paths.items():
+            placed = [site.name for site in self.sites.values() if site.placement.get(noun) == "servers"]
+            yield from ((path, site) for path in required for site in placed)
 
     def _is_alone(self, endpoint: str) -> bool:
         """Whether ``endpoint`` is a group without a scope."""
@@ -193,7 +203,7 @@ class Province:
         """The IPv4 and IPv6 networks of a path's endpoint, sorted; of a group alone, of its hosts in the site ``within`` (if given).
 
         ``any`` is every zone. ``world`` is every address outside all zones, so a path to the world never opens a zone.
-        Raises KeyError for an unknown endpoint.
+        Raises KeyError for an unknown endpoint, unless it is one ``within`` a site: there may be no such hosts there.
         """
         if endpoint == OPERATORS:
             return self.access.operators
@@ -206,7 +216,7 @@ class Province:
         if endpoint in self.zones:
             zone = self.zones[endpoint]
             return zone.ipv4, zone.ipv6
-        if not self.group(endpoint.partition(SCOPE)[0]):
+        if within is None and not self.group(endpoint.partition(SCOPE)[0]):
             raise KeyError(endpoint)
         hosts = [host for host in self.hosts.values() if self.names(endpoint, host, within)]
         return (
