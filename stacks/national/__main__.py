@@ -3,7 +3,7 @@
 from yiwang.components import Authority, Base, authority, current
 
 here = current()
-owner = Authority(here.site, (here.site,))
+owner = Authority(here, (here.site,))
 authority.export(owner, ())
 
 Base(here, owner.issuers[here.site.name]).export()

@@ -3,7 +3,7 @@
 from yiwang.components import Authority, Base, authority, current
 
 here = current()
-owner = Authority(here.site, (here.site, *here.below))
+owner = Authority(here, (here.site, *here.below))
 authority.export(owner, here.below)
 
 Base(here, owner.issuers[here.site.name]).export()

@@ -53,8 +53,8 @@ def test_the_whole_file_is_the_expected_one(lab_province: model.Province, name: 
 # --- What an inventory may say --------------------------------------------------------------------------------------
 
 ZONES = {
-    "front": model.Zone("front", IPv4Network("192.0.2.0/25"), IPv6Network("2001:db8:1::/64")),
-    "back": model.Zone("back", IPv4Network("192.0.2.128/25"), IPv6Network("2001:db8:2::/64")),
+    "front": model.Zone("front", (IPv4Network("192.0.2.0/25"),), (IPv6Network("2001:db8:1::/64"),)),
+    "back": model.Zone("back", (IPv4Network("192.0.2.128/25"),), (IPv6Network("2001:db8:2::/64"),)),
 }
 OPERATORS: model.Networks = ((IPv4Network("192.0.2.10/32"),), (IPv6Network("2001:db8:1::10/128"),))
 NAME = model.Name("用途", "purpose")
@@ -62,8 +62,8 @@ NAME = model.Name("用途", "purpose")
 
 def host(name: str, zone: str, number: int, *groups: str, ipv6: bool = True, port: int = 22) -> model.Host:
     network = ZONES[zone]
-    address = IPv6Address(int(network.ipv6.network_address) + number) if ipv6 else None
-    return model.Host(name, "province", zone, groups, IPv4Address(int(network.ipv4.network_address) + number), address, port, {})
+    address = IPv6Address(int(network.ipv6[0].network_address) + number) if ipv6 else None
+    return model.Host(name, "province", zone, groups, IPv4Address(int(network.ipv4[0].network_address) + number), address, port, {})
 
 
 HOSTS = {
@@ -132,6 +132,20 @@ def test_the_world_is_what_lies_outside_all_zones(rules: Callable[..., Rules]) -
 def test_the_world_and_a_zone_together_are_two_rules(rules: Callable[..., Rules]) -> None:
     found = [line for line in lines(rules("web1", path("world back", "web", 443))[0]) if ":" not in line]
     assert found == ["192.0.2.128/25 tcp 443", "not 192.0.2.0/25+192.0.2.128/25 tcp 443"]
+
+
+def test_every_range_of_a_zone_is_in_the_rules(lab_province: model.Province) -> None:
+    """A city with an extranet block of its own is let in like the others, and lies as little in the world as they."""
+    extranet = lab_province.zones["extranet"]
+    block = dataclasses.replace(extranet, ipv4=(*extranet.ipv4, IPv4Network("10.78.0.0/16")))
+    way = path("extranet", "internet", 443)
+    province = dataclasses.replace(lab_province, zones={**lab_province.zones, "extranet": block}, paths=(*lab_province.paths, way))
+    shown = render(province, province.hosts["p-edge"])
+    assert "ip saddr { 10.77.20.0/24, 10.78.0.0/16 } tcp dport 443 accept" in shown
+    assert (
+        'ip daddr != { 10.77.10.0/24, 10.77.20.0/24, 10.77.30.0/24, 10.78.0.0/16 } udp dport 53 accept comment "name resolution"' in shown
+    )
+    assert "ip6 saddr fd77:0:0:20::/64 tcp dport 443 accept" in shown
 
 
 def test_overlapping_networks_become_one(rules: Callable[..., Rules]) -> None:

@@ -143,8 +143,28 @@ def test_province_makes_an_authority_for_itself_and_each_city(run: Callable[...,
 def test_every_host_has_a_certificate_under_its_names_and_addresses(run: Callable[..., Run]) -> None:
     edge = run("province", "province").of(CERTIFICATE)["p-edge-certificate"]
     assert edge["kind"] == "server"
-    assert edge["names"] == ["p-edge.sd.zwfw.example", "p-edge", "10.77.10.11", "fd77:0:0:10::11"]
+    assert edge["names"] == ["p-edge.sd.zwfw.example", "10.77.10.11", "fd77:0:0:10::11"]
     assert edge["issuerKey"] == KEY.format("province-authority")
+
+
+def test_an_authority_is_bound_to_its_sites_domain_and_ranges(run: Callable[..., Run]) -> None:
+    certificates = run("province", "province").of(CERTIFICATE)
+    extranet = ["10.77.20.0/24", "fd77:0:0:20::/64"]
+    assert certificates["jinan-authority"]["permitted"] == ["jinan.sd.zwfw.example", extranet[0], extranet[1]]
+    assert certificates["province-authority"]["permitted"][:3] == ["sd.zwfw.example", "10.77.10.0/24", "10.77.20.0/24"]
+    assert "permitted" not in certificates["root"]
+    assert run("national", "national").of(CERTIFICATE)["national-authority"]["permitted"] == ["gjzwfw.example", *extranet]
+
+
+def test_another_host_in_a_city_issues_no_authority_and_no_other_certificate_anew(run: Callable[..., Run], inventory: Path) -> None:
+    before = run("province", "province").of(CERTIFICATE), run("city", "jinan", REFERENCE).of(CERTIFICATE)
+    hosts = yaml.safe_load((inventory / "hosts.yml").read_text())
+    hosts["all"]["children"]["jinan"]["hosts"]["c-jinan-2"] = {"ansible_host": "10.77.20.29", "yiwang_zone": "extranet"}
+    (inventory / "hosts.yml").write_text(yaml.safe_dump(hosts))
+    after = run("province", "province").of(CERTIFICATE), run("city", "jinan", REFERENCE).of(CERTIFICATE)
+    assert after[0] == before[0]
+    assert {name: after[1][name] for name in before[1]} == before[1]
+    assert set(after[1]) - set(before[1]) == {"c-jinan-2-certificate"}
 
 
 def test_hosts_get_what_was_made_for_them_and_nothing_of_others(run: Callable[..., Run]) -> None:

@@ -96,14 +96,19 @@ def listening(lab: Yiwang) -> Iterator[Yiwang]:
         lab.ssh(host, f"sudo systemctl stop {unit}", check=False)
 
 
+def ranges(zone: dict[str, str | list[str]]) -> list[str]:
+    """The ranges of a zone, written as one or as a list."""
+    return [item for written in zone.values() for item in (written if isinstance(written, list) else [written])]
+
+
 def networks(facts: dict, hosts: dict, groups: dict, endpoint: str) -> list:  # type: ignore[type-arg]
     """What an endpoint of a path means, worked out here from the inventory's own words."""
     if endpoint == "operators":
         found = facts["access"]["operators"]
     elif endpoint == "any":
-        found = [zone[family] for zone in facts["zones"].values() for family in ("ipv4", "ipv6")]
+        found = [item for zone in facts["zones"].values() for item in ranges(zone)]
     elif endpoint in facts["zones"]:
-        found = list(facts["zones"][endpoint].values())
+        found = ranges(facts["zones"][endpoint])
     elif endpoint == "world":
         found = []
     else:

@@ -375,7 +375,32 @@ CASES = (
     case(
         "overlapping zones",
         replace(PROVINCE, "zones:\n", 'zones:\n  dmz: {ipv4: 192.0.2.64/26, ipv6: "2001:db8:0:40::/64"}\n'),
-        'province.yml:51: zones.internet.ipv4: "192.0.2.0/24": expected ranges apart, this one overlaps zone dmz (192.0.2.64/26); give each zone a range of its own',
+        'province.yml:51: zones.internet.ipv4: "192.0.2.0/24": expected ranges apart, this one overlaps zone dmz (192.0.2.64/26); give each zone ranges of its own',
+    ),
+    case(
+        "ranges of one zone overlap",
+        replace(PROVINCE, "ipv4: 192.0.2.0/24", "ipv4: [192.0.2.0/25, 192.0.2.64/26]"),
+        'province.yml:50: zones.internet.ipv4[1]: "192.0.2.64/26": expected ranges apart, this one overlaps zone internet (192.0.2.0/25); give each zone ranges of its own',
+    ),
+    case(
+        "a range of a list overlaps another zone",
+        replace(PROVINCE, "    ipv6: 2001:db8:0:20::/64", "    ipv6:\n      - 2001:db8:0:20::/64\n      - 2001:db8:0:10:1::/80"),
+        'province.yml:56: zones.extranet.ipv6[1]: "2001:db8:0:10:1::/80": expected ranges apart, this one overlaps zone internet (2001:db8:0:10::/64); give each zone ranges of its own',
+    ),
+    case(
+        "ranges of the wrong family",
+        replace(PROVINCE, "ipv4: 192.0.2.0/24", "ipv4: [192.0.2.0/24, 2001:db8::/64]"),
+        'province.yml:50: zones.internet.ipv4[1]: "2001:db8::/64": expected an IPv4 range; for instance 192.0.2.0/24',
+    ),
+    case(
+        "no range at all",
+        replace(PROVINCE, "ipv4: 192.0.2.0/24", "ipv4: []"),
+        "province.yml:50: zones.internet.ipv4: []: expected an IPv4 range; for instance 192.0.2.0/24",
+    ),
+    case(
+        "host in none of its zone's ranges",
+        replace(PROVINCE, "ipv4: 192.0.2.0/24", "ipv4: [192.0.2.128/26, 192.0.2.192/26]"),
+        'hosts.yml:17: all.children.province.hosts.p-edge.ansible_host: "192.0.2.11": expected an address of zone internet, 192.0.2.128/26, 192.0.2.192/26; correct the address or yiwang_zone',
     ),
     case(
         "ipv6 in an ipv4 field",
@@ -401,6 +426,46 @@ CASES = (
         "path to an unknown group",
         replace(PROVINCE, "to: management", "to: [management, opps]"),
         'province.yml:69: paths[1].to[1]: "opps": there is no such zone or host group; did you mean ops?',
+    ),
+    case(
+        "a group alone across sites",
+        replace(PROVINCE, "  - from: any\n    to: management", "  - from: core\n    to: core@province"),
+        'province.yml:68: paths[1].from: "core": core alone means both ends in the same site, and the other end, core@province, is not bound to it; say whose hosts: core@province, core@cities, core@any',
+    ),
+    case(
+        "a group alone beside a zone",
+        replace(PROVINCE, "  - from: any\n    to: management", "  - from: extranet\n    to: [data, operators]"),
+        'province.yml:69: paths[1].to[0]: "data": data alone means both ends in the same site, and the other end, extranet, is not bound to it; say whose hosts: data@province, data@cities, data@any',
+    ),
+    case(
+        "a group alone beside a site",
+        replace(PROVINCE, "  - from: any\n    to: management", "  - from: core\n    to: c370100"),
+        'province.yml:68: paths[1].from: "core": core alone means both ends in the same site, and the other end, c370100, is not bound to it; say whose hosts: core@province, core@cities, core@any',
+    ),
+    case(
+        "cities to cities",
+        replace(PROVINCE, "  - from: any\n    to: management", "  - from: core@cities\n    to: [ops@province, data@cities]"),
+        'province.yml:69: paths[1].to[1]: "data@cities": core@cities to data@cities would open the cities to one another; leave @ out at both ends (within each site), or name one site at one end',
+    ),
+    case(
+        "unknown scope",
+        replace(PROVINCE, "  - from: any\n    to: management", "  - from: core@cites\n    to: core@province"),
+        'province.yml:68: paths[1].from: "core@cites": expected a site, cities or any after the @; did you mean core@cities?',
+    ),
+    case(
+        "unknown group with a scope",
+        replace(PROVINCE, "  - from: any\n    to: management", "  - from: cores@cities\n    to: core@province"),
+        'province.yml:68: paths[1].from: "cores@cities": there is no such zone or host group; did you mean core?',
+    ),
+    case(
+        "zone with a scope",
+        replace(PROVINCE, "  - from: any\n    to: management", "  - from: internet@province\n    to: core@province"),
+        'province.yml:68: paths[1].from: "internet@province": there is no such zone or host group; known: core, data, edge, ops',
+    ),
+    case(
+        "group without hosts in that site",
+        replace(PROVINCE, "  - from: any\n    to: management", "  - from: any\n    to: ops@c370100"),
+        'province.yml:69: paths[1].to: "ops@c370100": site c370100 has no host in group ops; known: ops@province',
     ),
     case(
         "protocol",

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import subprocess
 import time
+from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from pathlib import Path
 
 import pytest
 
-from yiwang.inventory import InventoryError, Province, load
+from yiwang.inventory import InventoryError, Province, load, model
 from yiwang.paths import data
 from yiwang.standard import divisions
 
@@ -67,9 +68,19 @@ def test_example_has_ha_and_every_prefecture_by_code_and_name(example: Province)
 def test_example_uses_addresses_and_names_reserved_for_documentation(example: Province) -> None:
     documentation = [IPv4Network(network) for network in ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24")]
     for zone in example.zones.values():
-        assert zone.ipv4 in documentation
-        assert zone.ipv6.subnet_of(IPv6Network("2001:db8::/32"))
+        assert all(any(network.subnet_of(known) for known in documentation) for network in zone.ipv4)
+        assert all(network.subnet_of(IPv6Network("2001:db8::/32")) for network in zone.ipv6)
     assert all(site.domain.endswith(".example") for site in example.sites.values())
+
+
+def test_each_prefecture_of_the_example_has_a_block_of_its_own(example: Province) -> None:
+    blocks = [
+        next(network for network in ranges if address in network)
+        for site in example.sites.values()
+        if site.stack == "city"
+        for address, ranges in ((site.hosts[0].ipv4, example.zones["extranet"].ipv4), (site.hosts[0].ipv6, example.zones["extranet"].ipv6))
+    ]
+    assert len(set(blocks)) == 32
 
 
 def test_addresses_of_endpoints(lab: Province) -> None:
@@ -81,15 +92,56 @@ def test_addresses_of_endpoints(lab: Province) -> None:
         lab.addresses("nowhere")
 
 
+def test_a_zone_has_one_range_or_several(inventory: Path) -> None:
+    text = (inventory / "province.yml").read_text(encoding="utf-8")
+    text = text.replace("ipv4: 198.51.100.0/24", "ipv4: [198.51.100.128/25, 198.51.100.0/26]")
+    (inventory / "province.yml").write_text(text, encoding="utf-8")
+    province = load(inventory)
+    extranet = tuple(map(IPv4Network, ("198.51.100.0/26", "198.51.100.128/25")))
+    assert province.zones["extranet"].ipv4 == extranet
+    assert province.addresses("extranet") == (extranet, (IPv6Network("2001:db8:0:20::/64"),))
+    assert set(extranet) < set(province.addresses("any")[0])
+    assert any(ip_address("198.51.100.64") in network for network in province.addresses("world")[0])
+    assert not any(ip_address("198.51.100.200") in network for network in province.addresses("world")[0])
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "hosts"),
+    [
+        ("core", ["n-core", "p-core", "c-jinan", "c-qingdao"]),
+        ("core@any", ["n-core", "p-core", "c-jinan", "c-qingdao"]),
+        ("core@cities", ["c-jinan", "c-qingdao"]),
+        ("core@province", ["p-core"]),
+        ("data@jinan", ["c-jinan"]),
+        ("qingdao", ["c-qingdao"]),
+    ],
+)
+def test_a_scope_says_whose_hosts_of_a_group(lab: Province, endpoint: str, hosts: list[str]) -> None:
+    expected = sorted(IPv4Network(lab.hosts[name].ipv4) for name in hosts)
+    assert list(lab.addresses(endpoint)[0]) == expected
+    assert [host.name for host in lab.hosts.values() if lab.names(endpoint, host)] == hosts
+
+
+def test_a_group_alone_is_open_within_each_site(lab: Province) -> None:
+    def way(source: str, target: str) -> list[str | None]:
+        path = model.Path((source,), (target,), "tcp", (5432,), lab.title)
+        return [within for _, within in replace(lab, paths=(path,)).ways()]
+
+    assert way("core", "data") == list(lab.sites)
+    assert way("core@cities", "core@province") == way("operators", "core") == way("ops", "world") == [None]
+    assert lab.addresses("data", "province")[0] == (IPv4Network("10.77.20.12/32"),)
+    assert lab.addresses("ops", "jinan") == ((), ())
+
+
 def test_the_world_is_everything_but_the_zones(lab: Province) -> None:
     ipv4, ipv6 = lab.addresses("world")
     world: list[IPv4Network | IPv6Network] = [*ipv4, *ipv6]
     for zone in lab.zones.values():
-        assert not any(network.overlaps(zone.ipv4) for network in ipv4)
-        assert not any(network.overlaps(zone.ipv6) for network in ipv6)
+        assert not any(network.overlaps(inner) for network in ipv4 for inner in zone.ipv4)
+        assert not any(network.overlaps(inner) for network in ipv6 for inner in zone.ipv6)
     for outside in ("10.77.9.255", "10.77.11.0", "8.8.8.8", "2400:3200::1", "fd77:0:0:11::"):
         assert any(ip_address(outside) in network for network in world)
-    zones4 = sum(zone.ipv4.num_addresses for zone in lab.zones.values())
+    zones4 = sum(network.num_addresses for zone in lab.zones.values() for network in zone.ipv4)
     assert sum(network.num_addresses for network in ipv4) == 2**32 - zones4
 
 

@@ -20,7 +20,7 @@ def test_json_holds_the_whole_model(valid: Path, capsys: pytest.CaptureFixture[s
     assert list(found["sites"]) == list(province.sites)
     hosts = {host["name"]: host for site in found["sites"].values() for host in site["hosts"]}
     assert {name: host["ipv6"] for name, host in hosts.items()} == {name: str(host.ipv6) for name, host in province.hosts.items()}
-    assert found["zones"]["internet"] == {"name": "internet", "ipv4": "192.0.2.0/24", "ipv6": "2001:db8:0:10::/64"}
+    assert found["zones"]["internet"] == {"name": "internet", "ipv4": ["192.0.2.0/24"], "ipv6": ["2001:db8:0:10::/64"]}
     assert found["access"]["operators"] == ["203.0.113.2/32", "2001:db8:0:30::2/128"]
     assert found["paths"][0]["ports"] == [22]
 

@@ -12,17 +12,17 @@ from yiwang.lab import LabHost, LabPath, LabSpec, LabZone, Operator, Progress, c
 from yiwang.lab.spec import tag
 
 ZONES = (
-    LabZone("inner", IPv4Network("10.91.1.0/24"), IPv6Network("fd91:0:0:1::/64")),
-    LabZone("outer", IPv4Network("10.91.2.0/24"), IPv6Network("fd91:0:0:2::/64")),
+    LabZone("inner", (IPv4Network("10.91.1.0/24"),), (IPv6Network("fd91:0:0:1::/64"),)),
+    LabZone("outer", (IPv4Network("10.91.2.0/24"),), (IPv6Network("fd91:0:0:2::/64"),)),
 )
 OPERATOR = Operator("inner", IPv4Address("10.91.1.2"), IPv6Address("fd91:0:0:1::2"))
 HOSTS = (
     LabHost("one", "inner", IPv4Address("10.91.1.11"), IPv6Address("fd91:0:0:1::11")),
     LabHost("two", "outer", IPv4Address("10.91.2.12"), IPv6Address("fd91:0:0:2::12"), port=2222),
 )
-EVERYBODY = tuple(network for zone in ZONES for network in (zone.ipv4, zone.ipv6))
-OUTER = (ZONES[1].ipv4, ZONES[1].ipv6)
-INNER = (ZONES[0].ipv4, ZONES[0].ipv6)
+EVERYBODY = tuple(network for zone in ZONES for network in zone.ranges)
+OUTER = ZONES[1].ranges
+INNER = ZONES[0].ranges
 PATHS = (
     LabPath((IPv4Network("10.91.1.2/32"), IPv6Network("fd91:0:0:1::2/128")), OUTER, "tcp", (2222,)),
     LabPath(INNER, OUTER, "tcp", ("8000-8001",)),

@@ -501,4 +501,4 @@ def test_a_host_whose_address_moves_is_connected_anew(spec: LabSpec, key: Key) -
     assert key.ssh(moved, "two", "hostname") == "two"
     assert time.monotonic() - started < 15
     assert "10.91.1.11/" not in key.ssh(moved, "one", "ip address")
-    assert ip_network("10.91.1.0/24") == moved.zones[0].ipv4
+    assert (ip_network("10.91.1.0/24"),) == moved.zones[0].ipv4

@@ -8,7 +8,7 @@ import pytest
 from lab.lab_support import HOSTS, OPERATOR, PATHS, ZONES, spec_of
 
 from yiwang.errors import ExitCode, UserError
-from yiwang.lab import LabSpec, LabZone, lab_name
+from yiwang.lab import LabSpec, LabZone, lab_name, network
 from yiwang.lab.spec import check, port_range, tag
 
 GOOD = spec_of("labtest-7e5700", "ssh-ed25519 AAAA")
@@ -16,7 +16,7 @@ BAD: dict[str, tuple[LabSpec, str]] = {
     "name": (replace(GOOD, name="labtest"), "labtest is not the name of a lab"),
     "no hosts": (replace(GOOD, hosts=()), "has no hosts"),
     "zones overlap": (
-        replace(GOOD, zones=(ZONES[0], LabZone("outer", IPv4Network("10.91.0.0/16"), IPv6Network("fd91:0:0:2::/64")))),
+        replace(GOOD, zones=(ZONES[0], LabZone("outer", (IPv4Network("10.91.0.0/16"),), (IPv6Network("fd91:0:0:2::/64"),)))),
         "inner and outer overlap",
     ),
     "zone unknown": (replace(GOOD, hosts=(replace(HOSTS[0], zone="nowhere"),)), "zone nowhere, which does not exist"),
@@ -50,6 +50,29 @@ def test_each_contradiction_is_named(what: str) -> None:
         check(spec)
     assert expected in caught.value.report()
     assert caught.value.code == ExitCode.INPUT
+
+
+def test_a_zone_may_have_several_ranges() -> None:
+    more = replace(ZONES[0], ipv4=(*ZONES[0].ipv4, IPv4Network("10.92.0.0/25")), ipv6=(*ZONES[0].ipv6, IPv6Network("fd92::/64")))
+    moved = replace(HOSTS[0], ipv4=IPv4Address("10.92.0.9"), ipv6=IPv6Address("fd92::9"))
+    check(replace(GOOD, zones=(more, ZONES[1]), hosts=(moved, HOSTS[1])))
+    assert more.range_of(moved.ipv4) == IPv4Network("10.92.0.0/25")
+    gateway = replace(moved, ipv4=IPv4Address("10.92.0.1"))
+    overlapping = replace(ZONES[1], ipv6=(*ZONES[1].ipv6, IPv6Network("fd92::/64")))
+    with pytest.raises(UserError) as caught:
+        check(replace(GOOD, zones=(more, overlapping), hosts=(gateway, HOSTS[1])))
+    assert "already taken by router inner" in caught.value.report()
+    assert "inner and outer overlap" in caught.value.report()
+
+
+def test_a_bridge_has_a_gateway_for_each_range() -> None:
+    """A host's way out is the gateway of its own range."""
+    more = replace(ZONES[0], ipv4=(*ZONES[0].ipv4, IPv4Network("10.92.0.0/25")))
+    lines = network.bridge(more, 1500)
+    assert [line.split()[2] for line in lines if line.startswith("address add")] == ["10.91.1.1/24", "10.92.0.1/25", "fd91:0:0:1::1/64"]
+    inside = network.inside("one", more, IPv4Address("10.92.0.9"), HOSTS[0].ipv6, 1500)
+    assert inside[:2] == ["address add 10.92.0.9/25 dev eth0", "address add fd91:0:0:1::11/64 dev eth0 nodad"]
+    assert inside[3:] == ["route add default via 10.92.0.1", "route add ::/0 via fd91:0:0:1::1"]
 
 
 def test_all_contradictions_are_named_at_once() -> None:

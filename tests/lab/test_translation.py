@@ -37,6 +37,16 @@ def test_the_labs_inventory_becomes_a_lab_that_passes(province: Province) -> Non
     assert spec.directory == province.directory
 
 
+def test_every_range_of_a_zone_reaches_the_lab(province: Province) -> None:
+    block = IPv4Network("10.78.0.0/16")
+    extranet = province.zones["extranet"]
+    zones = {**province.zones, "extranet": replace(extranet, ipv4=(*extranet.ipv4, block))}
+    spec = _lab.spec_of(replace(province, zones=zones))
+    check(spec)
+    assert spec.zone("extranet").ipv4 == (*extranet.ipv4, block)
+    assert all(block in path.sources for path in spec.paths if path.to_world)
+
+
 def test_the_login_key_is_made_once_and_stays_private(province: Province) -> None:
     first = _lab.spec_of(province).authorized_key
     assert first.startswith("ssh-ed25519 ")

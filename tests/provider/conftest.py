@@ -63,7 +63,7 @@ def _make(name: str, run_dir: Path) -> Servers:
     shutil.rmtree(keys, ignore_errors=True)
     keys.mkdir(mode=0o700)
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(keys / "id")], check=True)
-    zone = laboratory.LabZone("test", IPv4Network("10.79.1.0/24"), IPv6Network("fd79:0:0:1::/64"))
+    zone = laboratory.LabZone("test", (IPv4Network("10.79.1.0/24"),), (IPv6Network("fd79:0:0:1::/64"),))
     hosts = tuple(
         laboratory.LabHost(host, "test", IPv4Address(address), IPv6Address(f"fd79:0:0:1::{address.rpartition('.')[2]}"))
         for host, address in ADDRESSES.items()

@@ -15,6 +15,7 @@ from yiwang.provider.certificate import CertificateResource
 from yiwang.provider.values import UNKNOWN, Secret, reveal
 
 RESOURCE = CertificateResource()
+CITY = ["example.cn", "a.cn", "b.cn", "10.1.2.0/24", "fd00::/64"]
 
 
 def make(**inputs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -34,7 +35,7 @@ def root() -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def intermediate(root: dict[str, Any]) -> dict[str, Any]:
-    return under(root, kind="intermediate", commonName="City", days=1825)[1]
+    return under(root, kind="intermediate", commonName="City", permitted=CITY, days=1825)[1]
 
 
 def verify(outputs: dict[str, Any], root: dict[str, Any], name: x509.DNSName | x509.IPAddress) -> None:
@@ -56,14 +57,14 @@ def test_a_server_verifies_by_its_chain(root: dict[str, Any], intermediate: dict
 
 
 def test_an_intermediate_cannot_make_another(root: dict[str, Any], intermediate: dict[str, Any]) -> None:
-    second = under(intermediate, kind="intermediate", commonName="Sub", days=1000)[1]
+    second = under(intermediate, kind="intermediate", commonName="Sub", permitted=CITY, days=1000)[1]
     outputs = under(second, kind="server", commonName="x.example.cn", names=["x.example.cn"], days=90)[1]
     with pytest.raises(VerificationError):
         verify(outputs, root, x509.DNSName("x.example.cn"))
 
 
 def test_nothing_outlives_its_issuer(intermediate: dict[str, Any]) -> None:
-    given, outputs = under(intermediate, kind="server", commonName="a", names=["a"], days=36500)
+    given, outputs = under(intermediate, kind="server", commonName="a.cn", names=["a.cn"], days=36500)
     assert outputs["notAfter"] == intermediate["notAfter"]
     # Near its end, but the issuer allows no more: another try would change nothing.
     assert RESOURCE.diff(given, outputs, {**given, "renewBefore": 36000}).keys == ("renewBefore",)
@@ -103,7 +104,7 @@ def test_changes(intermediate: dict[str, Any]) -> None:
 
 
 def test_a_renewed_issuer_with_the_same_key_keeps_what_it_issued_valid(root: dict[str, Any]) -> None:
-    given, issuer = under(root, kind="intermediate", commonName="City", days=1825)
+    given, issuer = under(root, kind="intermediate", commonName="City", permitted=["a.cn"], days=1825)
     outputs = under(issuer, kind="server", commonName="a.cn", names=["a.cn"], days=90)[1]
     renewed = asyncio.run(RESOURCE.update(given, aged(issuer, 1), given, preview=False))
     verify({**outputs, "chain": outputs["certificate"] + renewed["certificate"]}, root, x509.DNSName("a.cn"))
@@ -120,6 +121,11 @@ def test_a_renewed_issuer_with_the_same_key_keeps_what_it_issued_valid(root: dic
         ("issuerKey", {"issuerKey": None}),
         ("renewBefore", {"renewBefore": 397}),
         ("colour", {"colour": "red"}),
+        ("permitted", {"permitted": ["a.cn"]}),
+        ("permitted", {"kind": "intermediate"}),
+        ("permitted", {"kind": "intermediate", "permitted": ["10.0.0.0/8"]}),
+        ("permitted", {"kind": "intermediate", "permitted": ["a.cn", "*.b.cn"]}),
+        ("permitted", {"kind": "intermediate", "permitted": ["a.cn", "10.0.0.1/8"]}),
     ],
 )
 def test_bad_inputs_are_named(key: str, change: dict[str, Any]) -> None:

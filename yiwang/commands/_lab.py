@@ -25,7 +25,7 @@ def spec_of(province: Province) -> LabSpec:
         directory=province.directory,
         zones=tuple(LabZone(zone.name, zone.ipv4, zone.ipv6) for zone in province.zones.values()),
         hosts=tuple(_host(host) for host in province.hosts.values()),
-        paths=tuple(_path(province, path) for path in province.paths),
+        paths=tuple(_path(province, path, within) for path, within in province.ways()),
         operator=_operator(province),
         authorized_key=keys.pair(province.access.key_file.expanduser()),
     )
@@ -104,16 +104,16 @@ def _host(host: Host) -> LabHost:
     return LabHost(host.name, host.zone, host.ipv4, host.ipv6, host.port)
 
 
-def _path(province: Province, path: InventoryPath) -> LabPath:
-    sources = _addresses(province, path.source)
-    targets = _addresses(province, (endpoint for endpoint in path.target if endpoint != WORLD))
+def _path(province: Province, path: InventoryPath, within: str | None) -> LabPath:
+    sources = _addresses(province, path.source, within)
+    targets = _addresses(province, (endpoint for endpoint in path.target if endpoint != WORLD), within)
     return LabPath(sources, targets, path.protocol, path.ports, to_world=WORLD in path.target)
 
 
-def _addresses(province: Province, endpoints: Iterable[str]) -> tuple[IPv4Network | IPv6Network, ...]:
+def _addresses(province: Province, endpoints: Iterable[str], within: str | None) -> tuple[IPv4Network | IPv6Network, ...]:
     found: list[IPv4Network | IPv6Network] = []
     for endpoint in endpoints:
-        ipv4, ipv6 = province.addresses(endpoint)
+        ipv4, ipv6 = province.addresses(endpoint, within)
         found += [*ipv4, *ipv6]
     return tuple(found)
 
@@ -122,7 +122,7 @@ def _operator(province: Province) -> Operator:
     """The first addresses of the operators' networks that lie in one zone and that no host or router has."""
     taken = {address for host in province.hosts.values() for address in (host.ipv4, host.ipv6)}
     for zone in province.zones.values():
-        taken |= {zone.ipv4.network_address + 1, zone.ipv6.network_address + 1}
+        taken |= {network.network_address + 1 for network in zone.ipv4} | {network.network_address + 1 for network in zone.ipv6}
         ipv4 = _free(province.access.operators[0], zone.ipv4, taken)
         ipv6 = _free(province.access.operators[1], zone.ipv6, taken)
         if isinstance(ipv4, IPv4Address) and isinstance(ipv6, IPv6Address):
@@ -131,13 +131,15 @@ def _operator(province: Province) -> Operator:
 
 
 def _free(
-    networks: Iterable[IPv4Network | IPv6Network], zone: IPv4Network | IPv6Network, taken: set[IPv4Address | IPv6Address | None]
+    networks: Iterable[IPv4Network | IPv6Network],
+    ranges: tuple[IPv4Network | IPv6Network, ...],
+    taken: set[IPv4Address | IPv6Address | None],
 ) -> IPv4Address | IPv6Address | None:
     for network in networks:
         # The second address on: the first of a range is a router's.
         first = 0 if network.num_addresses == 1 else 2
         for number in range(first, min(network.num_addresses, 256)):
             address = network.network_address + number
-            if address in zone and address not in taken:
+            if any(address in network for network in ranges) and address not in taken:
                 return address
     return None

@@ -72,10 +72,10 @@ def _text(province: Province) -> str:
         [host.name, host.site, host.zone, str(host.ipv4), str(host.ipv6 or "-"), str(host.port), _others(host)]
         for host in province.hosts.values()
     ]
-    zones = [[zone.name, str(zone.ipv4), str(zone.ipv6)] for zone in province.zones.values()]
+    zones = [[zone.name, *(" ".join(map(str, networks)) for networks in (zone.ipv4, zone.ipv6))] for zone in province.zones.values()]
     paths = [
         [" ".join(path.source), " ".join(path.target), path.protocol, " ".join(map(str, path.ports)), path.purpose.in_language(lang)]
-        for path in province.paths
+        for path in (*province.paths, *(path for required in province.component_paths.values() for path in required))
     ]
     parts = [
         f"{province.title.in_language(lang)} {province.code}  {province.domain}",

@@ -1,6 +1,10 @@
 """The certificate authority of a province: a root, and an intermediate for each site, which signs the site's hosts.
 
 The root's key stays in the state of the stack that made it. A city is handed its own intermediate, by StackReference.
+
+Every host trusts the root, whatever the name: an intermediate is therefore bound, by name constraints, to its site's domain and
+to the ranges in which its hosts lie. Both outlive the hosts: one more host in them issues no authority anew. Where a site
+gets another range, its authority is issued anew with the same key, and what it has signed stays valid.
 """
 
 from __future__ import annotations
@@ -12,7 +16,7 @@ import pulumi
 
 from yiwang.components.context import Context
 from yiwang.errors import ExitCode, UserError
-from yiwang.inventory.model import Site
+from yiwang.inventory.model import Province, Site
 from yiwang.messages import t
 from yiwang.provider.resources import Certificate
 
@@ -33,22 +37,24 @@ class Issuer:
 
 
 class Authority(pulumi.ComponentResource):
-    """The root of ``owner`` and an intermediate for each of ``sites``; ``issuers`` holds these by the site's name."""
+    """The root of the context's site and an intermediate for each of ``sites``; ``issuers`` holds these by the site's name."""
 
-    def __init__(self, owner: Site, sites: Iterable[Site], opts: pulumi.ResourceOptions | None = None) -> None:
+    def __init__(self, context: Context, sites: Iterable[Site], opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("yiwang:components:Authority", "authority", None, opts)
         child = pulumi.ResourceOptions(parent=self)
+        owner, province = context.site, context.province
         self.root = Certificate(
             "root", kind="root", common_name=f"{owner.title.en} root CA", days=ROOT_DAYS, renew_before=RENEW_BEFORE, opts=child
         )
-        self.issuers = {site.name: self._issuer(site, child) for site in sites}
+        self.issuers = {site.name: self._issuer(site, province, child) for site in sites}
         self.register_outputs({})
 
-    def _issuer(self, site: Site, child: pulumi.ResourceOptions) -> Issuer:
+    def _issuer(self, site: Site, province: Province, child: pulumi.ResourceOptions) -> Issuer:
         made = Certificate(
             f"{site.name}-authority",
             kind="intermediate",
             common_name=f"{site.title.en} CA",
+            permitted=[site.domain, *map(str, province.ranges(site))],
             issuer_certificate=self.root.certificate,
             issuer_key=self.root.private_key,
             days=INTERMEDIATE_DAYS,

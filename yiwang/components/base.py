@@ -66,7 +66,8 @@ def _certificate(site: Site, host: Host, issuer: Issuer, opts: pulumi.ResourceOp
         f"{host.name}-certificate",
         kind="server",
         common_name=full_name(site, host),
-        names=[full_name(site, host), host.name, *addresses],
+        # Not the short name: an authority is bound to its site's domain, and nobody else may be called like that.
+        names=[full_name(site, host), *addresses],
         issuer_certificate=issuer.chain,
         issuer_key=issuer.key,
         days=CERTIFICATE_DAYS,

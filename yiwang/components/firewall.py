@@ -27,11 +27,11 @@ def rules(province: Province, host: Host) -> tuple[list[Rule], list[Rule]]:
     """What ``host`` lets in and what it lets out."""
     incoming: list[Rule] = []
     outgoing: list[Rule] = []
-    for path in province.paths:
-        if _belongs(province, host, path.target):
-            incoming += _towards(province, host, path, path.source)
-        if _belongs(province, host, path.source):
-            outgoing += _towards(province, host, path, path.target)
+    for path, within in province.ways():
+        if _belongs(province, host, path.target, within):
+            incoming += _towards(province, host, path, path.source, within)
+        if _belongs(province, host, path.source, within):
+            outgoing += _towards(province, host, path, path.target, within)
     # Administration never depends on the list: a host that shuts its operators out cannot be repaired.
     own = (str(host.port),)
     administration = [_rule(family, nets, "tcp", own, ADMINISTRATION) for family, nets in _families(host, province.access.operators)]
@@ -39,23 +39,23 @@ def rules(province: Province, host: Host) -> tuple[list[Rule], list[Rule]]:
     return _unique(missing + incoming), _unique(outgoing)
 
 
-def _belongs(province: Province, host: Host, endpoints: Iterable[str]) -> bool:
-    """Whether the host is one of the endpoints."""
+def _belongs(province: Province, host: Host, endpoints: Iterable[str], within: str | None) -> bool:
+    """Whether the host is one of the endpoints of a way (see ``Province.ways``)."""
     operators = province.access.operators[0]
     tests: dict[str, Callable[[], bool]] = {
         ANY: lambda: True,
         WORLD: lambda: False,
         OPERATORS: lambda: any(host.ipv4 in network for network in operators),
     }
-    return any(tests[name]() if name in tests else name == host.zone or name in host.groups for name in endpoints)
+    return any(tests[name]() if name in tests else name == host.zone or province.names(name, host, within) for name in endpoints)
 
 
-def _towards(province: Province, host: Host, path: Path, endpoints: Iterable[str]) -> list[Rule]:
+def _towards(province: Province, host: Host, path: Path, endpoints: Iterable[str], within: str | None) -> list[Rule]:
     """The rules for the other side of a path: one for all endpoints that are networks, one for the world."""
     named = [name for name in endpoints if name != WORLD]
     ports = tuple(str(port) for port in path.ports)
     found = []
-    for networks, outside in ((_join(province, named), False), (province.addresses(ANY), True)):
+    for networks, outside in ((_join(province, named, within), False), (province.addresses(ANY), True)):
         if outside and WORLD not in endpoints:
             continue
         for family, addresses in _families(host, networks):
@@ -64,8 +64,8 @@ def _towards(province: Province, host: Host, path: Path, endpoints: Iterable[str
     return found
 
 
-def _join(province: Province, endpoints: Iterable[str]) -> Networks:
-    every = [province.addresses(name) for name in endpoints]
+def _join(province: Province, endpoints: Iterable[str], within: str | None) -> Networks:
+    every = [province.addresses(name, within) for name in endpoints]
     ipv4 = collapse_addresses(network for networks, _ in every for network in networks)
     ipv6 = collapse_addresses(network for _, networks in every for network in networks)
     return tuple(sorted(ipv4)), tuple(sorted(ipv6))

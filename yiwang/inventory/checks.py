@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path, PurePosixPath
 
+from yiwang.inventory import endpoints
+from yiwang.inventory.drawer import drawers, groups_of_paths
 from yiwang.inventory.errors import Finding, Findings, KeyPath, shown
-from yiwang.inventory.facts import Facts, nearest
-from yiwang.inventory.model import RESERVED_ENDPOINTS
+from yiwang.inventory.facts import Facts
+from yiwang.inventory.model import CITIES, RESERVED_ENDPOINTS
 from yiwang.inventory.resolve import Resolved
 from yiwang.inventory.sources import FACTS, HOSTS
 from yiwang.messages import t
 from yiwang.standard import divisions
 
-AVAILABLE = {"base": ("servers",)}
 DEFAULT_STATE = ".state"
 
 
@@ -76,7 +78,7 @@ class _Checks:
                 self.wrong(("sites",), "province_site", value=t("inventory.missing"))
         owners: dict[str, str] = {}
         for name, site in known.items():
-            if name in RESERVED_ENDPOINTS or name in self.facts.zones or name in ("all", "ungrouped"):
+            if name in (*RESERVED_ENDPOINTS, CITIES, "all", "ungrouped", *groups_of_paths()) or name in self.facts.zones:
                 self.wrong(("sites", name), "free_site", value=shown(name))
                 self.findings.silenced.add((FACTS, ("sites", name)))
             if site.stack == "national" and site.domain is None:
@@ -90,43 +92,26 @@ class _Checks:
     def placement(self, site: str, placement: Mapping[str, str]) -> None:
         """Only what this release can do."""
         for component, place in placement.items():
-            allowed = AVAILABLE.get(component)
+            drawer = drawers().get(component)
             path = ("sites", site, "placement", component)
-            if allowed is None:
-                self.wrong(path, "component_later", component=component, known=", ".join(AVAILABLE))
-            elif place not in allowed:
-                self.wrong(path, "placement_later", component=component, options=", ".join(allowed))
+            if drawer is None:
+                self.wrong(path, "component_later", component=component, known=", ".join(drawers()))
+            elif place not in drawer.placements:
+                self.wrong(path, "placement_later", component=component, options=", ".join(drawer.placements))
 
     def zones(self) -> None:
-        """Zones may not overlap, nor carry a reserved name."""
+        """No range of a zone may overlap another one, of this zone or of another; no zone carries a reserved name."""
+        ranges: list[tuple[KeyPath, str, IPv4Network | IPv6Network]] = []
         for name, zone in self.facts.zones.items():
-            if name in RESERVED_ENDPOINTS or name in ("all", "ungrouped"):
+            if name in (*RESERVED_ENDPOINTS, "all", "ungrouped", *groups_of_paths()):
                 self.wrong(("zones", name), "free_zone", value=shown(name))
-            if zone is None:
-                continue
-            for other, ranges in self.facts.zones.items():
-                if other == name:
-                    break
-                if ranges is not None and zone.ipv4.overlaps(ranges.ipv4):
-                    self.wrong(("zones", name, "ipv4"), "apart", other=other, network=ranges.ipv4)
-                if ranges is not None and zone.ipv6.overlaps(ranges.ipv6):
-                    self.wrong(("zones", name, "ipv6"), "apart", other=other, network=ranges.ipv6)
-
-    def paths(self, resolved: Resolved | None) -> None:
-        """The ends of every path exist."""
-        zones = set(self.facts.zones)
-        groups = {group for member in resolved.memberships.values() for group in member} if resolved is not None else set()
-        for index, path in self.facts.paths.items():
-            for key, ends in (("from", path.source), ("to", path.target)):
-                written = self.facts.node.at(("paths", index, key))
-                for position, end in enumerate(ends):
-                    place: KeyPath = ("paths", index, key)
-                    if written is not None and written.entries is not None:
-                        place = (*place, position)
-                    if end in zones or end in RESERVED_ENDPOINTS or end in groups or resolved is None:
-                        continue
-                    fix = nearest(end, {*zones, *RESERVED_ENDPOINTS, *groups})
-                    self.findings.add(Finding(FACTS, self.facts.line(place), place, shown(end), t("inventory.expect_end"), fix))
+            if zone is not None:
+                ranges += [(self.facts.entry(("zones", name, "ipv4"), index), name, network) for index, network in enumerate(zone.ipv4)]
+                ranges += [(self.facts.entry(("zones", name, "ipv6"), index), name, network) for index, network in enumerate(zone.ipv6)]
+        for number, (path, _, network) in enumerate(ranges):
+            for _, other, earlier in ranges[:number]:
+                if earlier.version == network.version and earlier.overlaps(network):
+                    self.wrong(path, "apart", other=other, network=earlier)
 
     def operators(self, resolved: Resolved | None) -> None:
         """The operators have addresses of the family by which SSH reaches the hosts (``ansible_host`` is IPv4), or no host lets them in."""
@@ -209,7 +194,8 @@ def check(directory: Path, facts: Facts, findings: Findings, resolved: Resolved 
     checks.codes()
     checks.sites()
     checks.zones()
-    checks.paths(resolved)
+    if resolved is not None:
+        endpoints.check(facts, resolved, findings)
     checks.operators(resolved)
     checks.places(directory)
 

@@ -51,6 +51,11 @@ class Facts:
         """The line of ``path`` in the file."""
         return self.node.line_of(path)
 
+    def entry(self, path: KeyPath, index: int) -> KeyPath:
+        """The place of an entry of ``path``, where a list or one value alone is written."""
+        written = self.node.at(path)
+        return (*path, index) if written is not None and written.entries is not None else path
+
 
 def close(key: str, known: Iterable[str]) -> list[str]:
     """The known key most like ``key``, if any is like it: nearly the same letters, or the only one that begins like it."""
@@ -160,7 +165,8 @@ class _Reader:
     def report(self, model: type[BaseModel] | None, base: KeyPath, error: ValidationError, value: str | None = None) -> None:
         for details in error.errors(include_url=False):
             location = tuple(part for part in details["loc"] if part != "[key]")
-            path = (*base, *location)
+            index = details.get("ctx", {}).get("index")
+            path = (*base, *location) if index is None else (*base, *location, index)
             kind = details["type"]
             node = self.node.at(path)
             text = value if value is not None else (node.shown() if node is not None else "")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv6Address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import Any
 
 from yiwang.inventory import values
@@ -61,11 +62,14 @@ class _Checker:
         ranges = self.facts.zones.get(zone) if self.facts is not None and zone is not None else None
         if address is None or ranges is None:
             return
-        network = ranges.ipv4 if isinstance(address, IPv4Address) else ranges.ipv6
+        networks: Iterable[IPv4Network | IPv6Network] = ranges.ipv4 if isinstance(address, IPv4Address) else ranges.ipv6
+        network = next((network for network in networks if address in network), None)
         # The first address of an IPv6 network belongs to its routers; IPv4 has a broadcast address as well.
-        edges = {network.network_address} | ({network.broadcast_address} if isinstance(address, IPv4Address) else set())
-        if address not in network or (address in edges and network.num_addresses > 2):
-            self.add(host, key, str(address), "in_zone", zone=zone, network=network)
+        edges: set[Any] = {network.network_address} if network is not None else set()
+        if network is not None and isinstance(address, IPv4Address):
+            edges.add(network.broadcast_address)
+        if network is None or (address in edges and network.num_addresses > 2):
+            self.add(host, key, str(address), "in_zone", zone=zone, network=", ".join(map(str, networks)))
 
     def sites_of(self, host: str) -> list[str]:
         sites = self.facts.sites if self.facts is not None else {}

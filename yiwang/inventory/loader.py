@@ -6,7 +6,7 @@ import os
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 
-from yiwang.inventory import checks, hosts, model, resolve, rolevars, secrets, sources
+from yiwang.inventory import checks, drawer, hosts, model, resolve, rolevars, secrets, sources
 from yiwang.inventory import facts as fact_files
 from yiwang.inventory.errors import Finding, Findings, InventoryError
 from yiwang.messages import t
@@ -54,7 +54,9 @@ def _build(directory: Path, facts: fact_files.Facts, found: dict[str, model.Host
     """The province; everything has been checked, so every section is there."""
     assert facts.code and facts.domain and facts.name and facts.access and facts.passphrase and facts.national  # noqa: S101, PT018
     state = checks.state_dir(directory, facts.state_dir)
-    zones = {name: model.Zone(name, zone.ipv4, zone.ipv6) for name, zone in facts.zones.items() if zone is not None}
+    zones = {
+        name: model.Zone(name, tuple(sorted(zone.ipv4)), tuple(sorted(zone.ipv6))) for name, zone in facts.zones.items() if zone is not None
+    }
     return model.Province(
         directory=directory,
         code=facts.code,
@@ -65,6 +67,7 @@ def _build(directory: Path, facts: fact_files.Facts, found: dict[str, model.Host
             model.Path(path.source, path.target, path.protocol, tuple(path.ports), model.Name(path.purpose.zh, path.purpose.en))
             for path in facts.paths.values()
         ),
+        component_paths={noun: each.ways for noun, each in drawer.drawers().items() if each.ways},
         sites=_sites(facts, found),
         national=model.National(facts.national.identity, facts.national.exchange, facts.national.catalogue),
         contacts=tuple(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import Any, Literal
@@ -21,6 +21,8 @@ OPERATORS = "operators"
 WORLD = "world"
 ANY = "any"
 RESERVED_ENDPOINTS = (OPERATORS, WORLD, ANY)
+SCOPE = "@"
+CITIES = "cities"
 
 Networks = tuple[tuple[IPv4Network, ...], tuple[IPv6Network, ...]]
 
@@ -39,18 +41,19 @@ class Name:
 
 @dataclass(frozen=True)
 class Zone:
-    """A network zone and its ranges."""
+    """A network zone and its ranges, at least one of each family, sorted."""
 
     name: str
-    ipv4: IPv4Network
-    ipv6: IPv6Network
+    ipv4: tuple[IPv4Network, ...]
+    ipv6: tuple[IPv6Network, ...]
 
 
 @dataclass(frozen=True)
 class Path:
     """A way that is open between zones; whatever no path lists is closed.
 
-    ``source`` and ``target`` hold endpoints (a zone, a host group, ``operators``, ``world`` or ``any``);
+    ``source`` and ``target`` hold endpoints: a zone, ``operators``, ``world``, ``any``, or a host group, alone (both ends in the
+    same site) or with its scope: ``core@province`` (a site), ``core@cities``, ``core@any``.
     ``ports`` holds numbers and ranges ``"from-to"``.
     """
 
@@ -135,6 +138,7 @@ class Province:
     """One validated inventory. ``sites`` is ordered: national, province, cities by code.
 
     ``state_backend``: a backend of the Pulumi CLI that holds the state, None where it lies in ``state_dir``.
+    ``component_paths``: by component, what it requires within each site where it is on servers, between host groups.
     """
 
     directory: pathlib.Path
@@ -143,6 +147,7 @@ class Province:
     domain: str
     zones: Mapping[str, Zone]
     paths: tuple[Path, ...]
+    component_paths: Mapping[str, tuple[Path, ...]]
     sites: Mapping[str, Site]
     national: National
     contacts: tuple[Contact, ...]
@@ -161,27 +166,61 @@ class Province:
         """The Ansible inventory, as ``ansible -i`` takes it."""
         return self.directory / "hosts.yml"
 
+    def ranges(self, site: Site) -> tuple[IPv4Network | IPv6Network, ...]:
+        """The ranges of the zones in which hosts of ``site`` lie, IPv4 first, sorted."""
+        ipv4 = {network for host in site.hosts for network in self.zones[host.zone].ipv4 if host.ipv4 in network}
+        ipv6 = {network for host in site.hosts for network in self.zones[host.zone].ipv6 if host.ipv6 is not None and host.ipv6 in network}
+        return (*sorted(ipv4), *sorted(ipv6))
+
     def group(self, name: str) -> tuple[Host, ...]:
         """The hosts of an Ansible group, in the order of ``hosts``; none for an unknown group."""
         return tuple(host for host in self.hosts.values() if name in host.groups)
 
-    def addresses(self, endpoint: str) -> Networks:
-        """The IPv4 and IPv6 networks of a path's endpoint, sorted.
+    def ways(self) -> Iterator[tuple[Path, str | None]]:
+        """Every path with the site that it is open within, or none; one between groups alone comes once for each site.
+
+        After the province's own paths come those that components require.
+        """
+        for path in self.paths:
+            alone = [any(self._is_alone(endpoint) for endpoint in ends) for ends in (path.source, path.target)]
+            yield from ((path, site) for site in (self.sites if all(alone) else (None,)))
+        for noun, required in self.component_paths.items():
+            placed = [site.name for site in self.sites.values() if site.placement.get(noun) == "servers"]
+            yield from ((path, site) for path in required for site in placed)
+
+    def _is_alone(self, endpoint: str) -> bool:
+        """Whether ``endpoint`` is a group without a scope."""
+        return SCOPE not in endpoint and not any(endpoint in names for names in (RESERVED_ENDPOINTS, self.zones, self.sites))
+
+    def names(self, endpoint: str, host: Host, within: str | None = None) -> bool:
+        """Whether ``endpoint`` (a group, with or without a scope) names ``host``; a group alone only in the site ``within``."""
+        group, _, scope = endpoint.partition(SCOPE)
+        if group not in host.groups:
+            return False
+        if not scope:
+            return within in (None, host.site) or group in self.sites
+        return scope == ANY or (self.sites[host.site].stack == "city" if scope == CITIES else host.site == scope)
+
+    def addresses(self, endpoint: str, within: str | None = None) -> Networks:
+        """The IPv4 and IPv6 networks of a path's endpoint, sorted; of a group alone, of its hosts in the site ``within`` (if given).
 
         ``any`` is every zone. ``world`` is every address outside all zones, so a path to the world never opens a zone.
-        Raises KeyError for an unknown endpoint.
+        Raises KeyError for an unknown endpoint, unless it is one ``within`` a site: there may be no such hosts there.
         """
         if endpoint == OPERATORS:
             return self.access.operators
         if endpoint in (ANY, WORLD):
-            zones = tuple(sorted(zone.ipv4 for zone in self.zones.values())), tuple(sorted(zone.ipv6 for zone in self.zones.values()))
+            zones = (
+                tuple(sorted(network for zone in self.zones.values() for network in zone.ipv4)),
+                tuple(sorted(network for zone in self.zones.values() for network in zone.ipv6)),
+            )
             return zones if endpoint == ANY else (_outside4(zones[0]), _outside6(zones[1]))
         if endpoint in self.zones:
             zone = self.zones[endpoint]
-            return (zone.ipv4,), (zone.ipv6,)
-        hosts = self.group(endpoint)
-        if not hosts:
+            return zone.ipv4, zone.ipv6
+        if within is None and not self.group(endpoint.partition(SCOPE)[0]):
             raise KeyError(endpoint)
+        hosts = [host for host in self.hosts.values() if self.names(endpoint, host, within)]
         return (
             tuple(sorted(IPv4Network(host.ipv4) for host in hosts)),
             tuple(sorted(IPv6Network(host.ipv6) for host in hosts if host.ipv6 is not None)),

@@ -1,5 +1,6 @@
 """What role variables may hold beyond their type: a wrong value is found here, not on a host where it has landed.
 
+Which variable is held to what is said by each role (see ``drawer``).
 A validator takes a plain value and raises ``WrongError`` as those of ``values`` do.
 """
 
@@ -18,8 +19,6 @@ from yiwang.inventory.values import DOMAIN, HOST, WrongError, account, text
 
 Validator = Callable[[Any], object]
 
-LONGEST_SHELL = 3600
-LONGEST_JOURNAL = 3650
 KEY_CHARACTERS = 20_000
 
 _ZONE = re.compile(r"[A-Za-z0-9_+-]+(?:/[A-Za-z0-9_+-]+){0,2}")
@@ -118,20 +117,25 @@ def apt_conf(value: Any) -> None:
         raise WrongError("apt_conf")
 
 
-VALUES: Mapping[str, Validator] = {
-    "base_apt_conf": apt_conf,
-    "base_apt_sources": sources,
-    "base_ca_certificates": certificate,
-    "base_packages": package,
-    "base_timezone": timezone,
-    "base_time_servers": server,
-    "base_automation_keys": public_key,
-    "base_login_groups": account,
-    "base_shell_timeout": between(1, LONGEST_SHELL),
-    "base_journal_size": journal_size,
-    "base_journal_days": between(1, LONGEST_JOURNAL),
+CHECKS: Mapping[str, Validator] = {
+    "account": account,
+    "apt_conf": apt_conf,
+    "certificate": certificate,
+    "deb822": sources,
+    "package": package,
+    "public_key": public_key,
+    "server": server,
+    "size": journal_size,
+    "timezone": timezone,
+    "trust_name": trust_name,
 }
-"""By variable; of a list each entry, of a mapping each value."""
+"""By the names that roles use for them in ``meta/component.yml``."""
 
-NAMES: Mapping[str, Validator] = {"base_ca_certificates": trust_name}
-"""By variable: what the keys of a mapping may be."""
+
+def validator(written: Any) -> Validator:
+    """The validator that a role means by a name, or by the least and the greatest number. Raises ValueError for anything else."""
+    if isinstance(written, str) and written in CHECKS:
+        return CHECKS[written]
+    if isinstance(written, list) and len(written) == 2 and all(type(bound) is int for bound in written):
+        return between(*written)
+    raise ValueError(f"{written}: expected one of {', '.join(CHECKS)}, or two numbers")

@@ -5,12 +5,12 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import yaml
 
 from yiwang import paths
-from yiwang.inventory import rolevalues
+from yiwang.inventory import drawer, rolevalues
 from yiwang.inventory.document import Node
 from yiwang.inventory.errors import Finding, Findings, KeyPath, shown
 from yiwang.inventory.facts import Facts, close, nearest
@@ -64,6 +64,11 @@ def check(sources: Sources, facts: Facts | None, findings: Findings) -> None:
                 checker.content(node, key, path, facts.sites if facts is not None else ())
 
 
+def _checks(kind: Literal["values", "names"]) -> Mapping[str, rolevalues.Validator]:
+    """The checks of all roles, by variable."""
+    return {variable: check for each in drawer.drawers().values() for variable, check in getattr(each, kind).items()}
+
+
 def _meant(key: str, known: Iterable[str]) -> str:
     return nearest(key, known) if close(key, known) else t("inventory.unknown_variable_fix")
 
@@ -95,9 +100,10 @@ class _Checker:
         expected = "int" if kind == "int" else "str"
         for place, leaf in leaves:
             if _is_type(node, kind) and _is_type(leaf, expected):
-                self.judge(rolevalues.VALUES.get(variable), leaf.scalar, place, shown(leaf.plain()))
-        for name in (node.items or {}) if variable in rolevalues.NAMES else ():
-            self.judge(rolevalues.NAMES[variable], name, (*path, name), shown(name))
+                self.judge(_checks("values").get(variable), leaf.scalar, place, shown(leaf.plain()))
+        keys = _checks("names").get(variable)
+        for name in (node.items or {}) if keys is not None else ():
+            self.judge(keys, name, (*path, name), shown(name))
             if name in sites:
                 self.add((*path, name), shown(name), t("inventory.expect_free_trust"), t("inventory.fix_free_trust"))
 

@@ -18,7 +18,8 @@ def _leaf(check: Callable[[Any], Any]) -> PlainValidator:
         try:
             return check(value)
         except values.WrongError as wrong:
-            raise PydanticCustomError("wrong", "{what}", {"what": wrong.what, "details": wrong.details}) from None
+            context = {"what": wrong.what, "details": wrong.details, "index": wrong.index}
+            raise PydanticCustomError("wrong", "{what}", context) from None
 
     return PlainValidator(validate)
 
@@ -39,7 +40,14 @@ def _text_or_list(check: Callable[[Any], Any], what: str) -> PlainValidator:
         entries = value if isinstance(value, list) else [value]
         if not entries:
             raise values.WrongError(what)
-        return tuple(check(entry) for entry in entries)
+        checked = []
+        for index, entry in enumerate(entries):
+            try:
+                checked.append(check(entry))
+            except values.WrongError as wrong:
+                wrong.index = index if isinstance(value, list) else None
+                raise
+        return tuple(checked)
 
     return _leaf(validate)
 
@@ -76,10 +84,10 @@ class NameFacts(Strict):
 
 
 class ZoneFacts(Strict):
-    """The ranges of a zone."""
+    """The ranges of a zone, one or several of each family."""
 
-    ipv4: Annotated[IPv4Network, _leaf(values.zone_ipv4)]
-    ipv6: Annotated[IPv6Network, _leaf(values.zone_ipv6)]
+    ipv4: Annotated[tuple[IPv4Network, ...], _text_or_list(values.zone_ipv4, "ipv4_network")]
+    ipv6: Annotated[tuple[IPv6Network, ...], _text_or_list(values.zone_ipv6, "ipv6_network")]
 
 
 class PathFacts(Strict):

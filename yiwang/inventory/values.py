@@ -34,12 +34,16 @@ _PHONE = re.compile(r"\+?[0-9][0-9 ()-]{2,24}")
 
 
 class WrongError(ValueError):
-    """A value that is not what is expected; ``details`` fill the placeholders of the catalogue's texts."""
+    """A value that is not what is expected; ``details`` fill the placeholders of the catalogue's texts.
+
+    ``index``: which entry it is, where the value is a list.
+    """
 
     def __init__(self, what: str, **details: object) -> None:
         super().__init__(what)
         self.what = what
         self.details = details
+        self.index: int | None = None
 
 
 def text(what: str, pattern: re.Pattern[str], longest: int = DOMAIN_CHARACTERS) -> Callable[[Any], str]:
@@ -106,7 +110,7 @@ def _network(value: Any, what: str) -> IPv4Network | IPv6Network:
 
 
 def zone_ipv4(value: Any) -> IPv4Network:
-    """The IPv4 range of a zone."""
+    """An IPv4 range of a zone."""
     network = _network(value, "ipv4_network")
     if not isinstance(network, IPv4Network):
         raise WrongError("ipv4_network")
@@ -116,7 +120,7 @@ def zone_ipv4(value: Any) -> IPv4Network:
 
 
 def zone_ipv6(value: Any) -> IPv6Network:
-    """The IPv6 range of a zone."""
+    """An IPv6 range of a zone."""
     network = _network(value, "ipv6_network")
     if not isinstance(network, IPv6Network):
         raise WrongError("ipv6_network")

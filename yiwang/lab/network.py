@@ -29,11 +29,11 @@ def ensure(spec: LabSpec) -> bool:
         uplink.remove(mark)
         namespaces.remove(operator)
         namespaces.remove(router)
-        way = uplink.choose(mark, [zone.ipv4 for zone in spec.zones])
+        way = uplink.choose(mark, [network for zone in spec.zones for network in zone.ipv4])
         namespaces.make(router)
         namespaces.sysctl(router, "net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1")
         uplink.make(mark, way)
-        namespaces.batch(router, [line for zone in spec.zones for line in _bridge(zone, way.mtu)])
+        namespaces.batch(router, [line for zone in spec.zones for line in bridge(zone, way.mtu)])
         namespaces.make(operator)
         _connect(router, operator, spec.zone(spec.operator.zone), "operator", spec.operator.ipv4, spec.operator.ipv6, way.mtu)
     rules = firewall.replacing(mark, firewall.router(mark, map(_bridge_name, spec.zones), spec.paths))
@@ -77,16 +77,19 @@ def _connect(router: str, namespace: str, zone: LabZone, name: str, ipv4: IPv4Ad
             f"link set {name} master {_bridge_name(zone)} up",
         ],
     )
-    namespaces.batch(
-        namespace,
-        [
-            f"address add {ipv4}/{zone.ipv4.prefixlen} dev {_INTERFACE}",
-            f"address add {ipv6}/{zone.ipv6.prefixlen} dev {_INTERFACE} nodad",
-            f"link set {_INTERFACE} address {_hardware_address(namespace)} mtu {mtu} up",
-            f"route add default via {zone.ipv4.network_address + 1}",
-            f"route add ::/0 via {zone.ipv6.network_address + 1}",
-        ],
-    )
+    namespaces.batch(namespace, inside(namespace, zone, ipv4, ipv6, mtu))
+
+
+def inside(namespace: str, zone: LabZone, ipv4: IPv4Address, ipv6: IPv6Address, mtu: int) -> list[str]:
+    """The addresses and the ways out of a namespace; other ranges of its zone are reached through the router, too."""
+    inside4, inside6 = zone.range_of(ipv4), zone.range_of(ipv6)
+    return [
+        f"address add {ipv4}/{inside4.prefixlen} dev {_INTERFACE}",
+        f"address add {ipv6}/{inside6.prefixlen} dev {_INTERFACE} nodad",
+        f"link set {_INTERFACE} address {_hardware_address(namespace)} mtu {mtu} up",
+        f"route add default via {inside4.network_address + 1}",
+        f"route add ::/0 via {inside6.network_address + 1}",
+    ]
 
 
 def _hardware_address(namespace: str) -> str:
@@ -94,13 +97,14 @@ def _hardware_address(namespace: str) -> str:
     return ":".join(["02", *re.findall("..", _digest(namespace)[:10])])
 
 
-def _bridge(zone: LabZone, mtu: int) -> list[str]:
+def bridge(zone: LabZone, mtu: int) -> list[str]:
+    """The bridge of a zone, with a gateway for each range."""
     name = _bridge_name(zone)
     return [
         # An address of its own: otherwise it takes one of its ports' and changes when hosts come and go.
         f"link add {name} mtu {mtu} address {_hardware_address(name)} type bridge forward_delay 0 mcast_snooping 0",
-        f"address add {zone.ipv4.network_address + 1}/{zone.ipv4.prefixlen} dev {name}",
-        f"address add {zone.ipv6.network_address + 1}/{zone.ipv6.prefixlen} dev {name} nodad",
+        *(f"address add {network.network_address + 1}/{network.prefixlen} dev {name}" for network in zone.ipv4),
+        *(f"address add {network.network_address + 1}/{network.prefixlen} dev {name} nodad" for network in zone.ipv6),
         f"link set {name} up",
     ]
 

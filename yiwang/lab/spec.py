@@ -27,11 +27,20 @@ _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?")
 
 @dataclass(frozen=True)
 class LabZone:
-    """A network of the lab: one bridge. The first address of each range is the router's."""
+    """A network of the lab: one bridge, with one or several ranges. The first address of each range is the router's."""
 
     name: str
-    ipv4: IPv4Network
-    ipv6: IPv6Network
+    ipv4: tuple[IPv4Network, ...]
+    ipv6: tuple[IPv6Network, ...]
+
+    @property
+    def ranges(self) -> tuple[Network, ...]:
+        """All ranges, IPv4 first."""
+        return (*self.ipv4, *self.ipv6)
+
+    def range_of(self, address: IPv4Address | IPv6Address) -> Network:
+        """The range that ``address`` lies in. Raises StopIteration where it lies in none."""
+        return next(network for network in self.ranges if address in network)
 
 
 @dataclass(frozen=True)
@@ -166,13 +175,14 @@ def check(spec: LabSpec) -> None:
 
 def _zone_findings(spec: LabSpec) -> list[str]:
     findings = [] if spec.hosts else [t("lab.no_hosts", lab=spec.name)]
-    for index, zone in enumerate(spec.zones):
-        findings += [
-            t("lab.zones_overlap", one=other.name, two=zone.name)
-            for other in spec.zones[:index]
-            if other.ipv4.overlaps(zone.ipv4) or other.ipv6.overlaps(zone.ipv6)
-        ]
-    return findings
+    ranges = [(zone.name, network) for zone in spec.zones for network in zone.ranges]
+    found = [
+        t("lab.zones_overlap", one=one, two=two)
+        for index, (two, network) in enumerate(ranges)
+        for one, other in ranges[:index]
+        if other.version == network.version and other.overlaps(network)
+    ]
+    return findings + list(dict.fromkeys(found))
 
 
 def _address_findings(spec: LabSpec) -> list[str]:
@@ -180,7 +190,7 @@ def _address_findings(spec: LabSpec) -> list[str]:
     zones = {zone.name: zone for zone in spec.zones}
     taken: dict[IPv4Address | IPv6Address, str] = {}
     for zone in spec.zones:
-        taken |= {zone.ipv4.network_address + 1: f"router {zone.name}", zone.ipv6.network_address + 1: f"router {zone.name}"}
+        taken |= {network.network_address + 1: f"router {zone.name}" for network in zone.ranges}
     holders = [("operator", spec.operator.zone, spec.operator.ipv4, spec.operator.ipv6)]
     holders += [(host.name, host.zone, host.ipv4, host.ipv6) for host in spec.hosts]
     for name, zone_name, ipv4, ipv6 in holders:
@@ -190,9 +200,10 @@ def _address_findings(spec: LabSpec) -> list[str]:
             findings.append(t("lab.unknown_zone", host=name, zone=zone_name))
             continue
         for address in (ipv4, ipv6):
-            network: Network = zones[zone_name].ipv4 if isinstance(address, IPv4Address) else zones[zone_name].ipv6
-            if address not in network:
-                findings.append(t("lab.address_outside", host=name, address=address, zone=zone_name, network=network))
+            ranges = [network for network in zones[zone_name].ranges if network.version == address.version]
+            if not any(address in network for network in ranges):
+                listed = ", ".join(map(str, ranges))
+                findings.append(t("lab.address_outside", host=name, address=address, zone=zone_name, network=listed))
             if address in taken:
                 findings.append(t("lab.address_taken", host=name, address=address, other=taken[address]))
             taken[address] = name

@@ -11,26 +11,29 @@ from urllib.parse import urlsplit
 import yaml
 
 from yiwang import delivery, paths
+from yiwang.inventory import drawer, rolevars
 from yiwang.inventory.model import Host, National, Province, Site
 from yiwang.preflight.model import Needs, Port, Purpose
 
-# Free space that `base` takes: programs and settings; packages, lists and the journal; the kit with its environment.
-DISK = {"/": 512 << 20, "/var": 3 << 29}
-DISK_KIT = {"/opt": 1 << 30}
 _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://[^\s\"';]+")
 
 
 def of(province: Province, site: Site, host: Host) -> Needs:
-    """The needs of one host. Every host carries the component ``base``."""
+    """The needs of one host: those of the components placed on it, which their roles state, and SSH."""
     ports = [Port(host.port, "tcp", frozenset({"sshd", "systemd"}))]
-    if site.placement.get("base") == "servers":
-        # The time service listens for the hosts of the site.
-        ports.append(Port(123, "udp", frozenset({"chronyd"})))
+    disk: dict[str, int] = {}
+    memory = 0
+    for need in (need for _, component in drawer.on(site, host) for need in component.needs if _applies(need, host)):
+        ports += [Port(port.number, port.protocol, frozenset(port.owners)) for port in need.ports]
+        memory += need.memory
+        for place, amount in need.disk.items():
+            disk[place] = disk.get(place, 0) + amount
     kit = bool(host.variables.get("base_kit"))
     ipv4, ipv6 = province.access.operators
     return Needs(
         ports=tuple(ports),
-        disk=DISK | (DISK_KIT if kit else {}),
+        disk=disk,
+        memory=memory,
         systems=_systems(),
         names=_names(province, site, host),
         operators=(*ipv4, *ipv6),
@@ -40,6 +43,12 @@ def of(province: Province, site: Site, host: Host) -> Needs:
         # As the role has it in tasks/wheelhouse.yml.
         environment=f"/opt/yiwang/kit/complete-{delivery.digest('kit')}" if kit else "",
     )
+
+
+def _applies(need: drawer.Need, host: Host) -> bool:
+    """Whether the host's variables, or the role's own values for them, are those of the condition."""
+    defaults = rolevars.options()
+    return all(host.variables.get(name, defaults.get(name, {}).get("default")) == value for name, value in need.when.items())
 
 
 def _systems() -> dict[str, tuple[str, ...]]:

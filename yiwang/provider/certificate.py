@@ -13,11 +13,12 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from yiwang.messages import t
+from yiwang.provider import constraints
 from yiwang.provider.resource import Answer, Change, Problem, Resource, known_keys
 from yiwang.provider.values import UNKNOWN, Secret, reveal, unknown
 
 _KINDS = ("root", "intermediate", "server")
-_KEYS = frozenset({"kind", "commonName", "names", "issuerCertificate", "issuerKey", "days", "renewBefore"})
+_KEYS = frozenset({"kind", "commonName", "names", "permitted", "issuerCertificate", "issuerKey", "days", "renewBefore"})
 _ISSUED = ("certificate", "chain", "notAfter", "serial", "fingerprint")
 _PATH_LENGTH = {"root": 1, "intermediate": 0}
 _DNS = re.compile(r"(\*\.)?([a-z0-9_]([a-z0-9-]*[a-z0-9])?\.)*[a-z0-9_]([a-z0-9-]*[a-z0-9])?", re.ASCII)
@@ -42,6 +43,7 @@ class CertificateResource(Resource):
             for name in plain.get("names") or ()
             if isinstance(name, str) and _address(name) is None and not _DNS.fullmatch(name)
         ]
+        problems += _permitted_problems(plain)
         if kind == "server" and not plain.get("names"):
             problems.append(Problem("names", t("provider.names_needed")))
         problems += [
@@ -87,6 +89,8 @@ def issue(inputs: dict[str, Any], key: ec.EllipticCurvePrivateKey) -> dict[str, 
     """The outputs of a certificate for ``key`` by plain ``inputs``, valid from now on."""
     issuers = x509.load_pem_x509_certificates(inputs["issuerCertificate"].encode()) if inputs.get("issuerCertificate") else []
     signer = _issuer_key(inputs, issuers) if issuers else key
+    if issuers:
+        constraints.require(issuers[0], inputs.get("names") or ())
     certificate = _build(inputs, key, issuers[0] if issuers else None).sign(signer, hashes.SHA256())
     above = [each for each in issuers if each.issuer != each.subject]
     return {
@@ -99,6 +103,19 @@ def issue(inputs: dict[str, Any], key: ec.EllipticCurvePrivateKey) -> dict[str, 
         "serial": f"{certificate.serial_number:x}",
         "fingerprint": certificate.fingerprint(hashes.SHA256()).hex(),
     }
+
+
+def _permitted_problems(plain: dict[str, Any]) -> list[Problem]:
+    """An intermediate is always bound to something, the others never."""
+    permitted = plain.get("permitted") or ()
+    if (plain.get("kind") == "intermediate") != bool(permitted):
+        return [Problem("permitted", t("provider.permitted_needed" if not permitted else "provider.permitted_unused"))]
+    names = [name for name in permitted if isinstance(name, str)]
+    wrong = [name for name in names if constraints.network(name) is None and (name.startswith("*") or not _DNS.fullmatch(name))]
+    domains = [name for name in permitted if unknown(name) or constraints.network(name) is None]
+    return [Problem("permitted", t("provider.bad_permitted", value=name)) for name in wrong] or (
+        [] if domains or not permitted else [Problem("permitted", t("provider.permitted_needed"))]
+    )
 
 
 def _issuer_key(inputs: dict[str, Any], issuers: list[x509.Certificate]) -> ec.EllipticCurvePrivateKey:
@@ -130,6 +147,8 @@ def _build(inputs: dict[str, Any], key: ec.EllipticCurvePrivateKey, issuer: x509
     if kind == "server":
         usages = [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]
         builder = builder.add_extension(x509.ExtendedKeyUsage(usages), critical=False)
+    if inputs.get("permitted"):
+        builder = builder.add_extension(constraints.extension(inputs["permitted"]), critical=True)
     if inputs.get("names"):
         builder = builder.add_extension(x509.SubjectAlternativeName([_general_name(name) for name in inputs["names"]]), critical=False)
     return builder

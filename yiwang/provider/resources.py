@@ -94,6 +94,7 @@ class Certificate(pulumi.CustomResource):
     """An X.509 certificate with an EC P-256 key that stays the same when the certificate is renewed.
 
     ``kind``: ``root``, ``intermediate`` or ``server``. ``names``: DNS names and IP addresses of a server.
+    ``permitted``: domains and IP ranges that an intermediate may sign for, those alone; at least one domain.
     ``issuer_certificate`` (PEM, the issuer first) and ``issuer_key`` (PEM, secret): of all but a root.
     ``days``: validity. ``renew_before``: an ``up`` within so many days before the end issues it anew.
     """
@@ -118,6 +119,7 @@ class Certificate(pulumi.CustomResource):
         kind: str,
         common_name: str,
         names: Sequence[pulumi.Input[str]] = (),
+        permitted: Sequence[pulumi.Input[str]] = (),
         issuer_certificate: pulumi.Input[str] | None = None,
         issuer_key: pulumi.Input[str] | None = None,
         days: int = 397,
@@ -128,6 +130,7 @@ class Certificate(pulumi.CustomResource):
             "kind": kind,
             "common_name": common_name,
             "names": list(names),
+            "permitted": list(permitted) or None,
             "issuer_certificate": issuer_certificate,
             "issuer_key": pulumi.Output.secret(issuer_key) if issuer_key is not None else None,
             "days": days,
