@@ -57,7 +57,7 @@ FILLED: dict[str, typing.Collection[str | tuple[str, str]]] = {
     "deployment.under_way_{}": ("creating", "updating", "deleting", "reading", "importing"),
     "deployment.unknown_{}": ("site", "host", "host_here"),
     "engine.column_{}": columns("commands/state.py"),
-    "engine.what_{}": ("remote", "import", "transforms", "hooks", "migrations", "parameterized"),
+    "engine.what_{}": ("remote", "hooks", "migrations", "parameterized", "mappings"),
     "inventory.expect_{}": KINDS,
     "inventory.fix_{}": KINDS - WITHOUT_FIX,
     "inventory.expect_{}_owner": ("group_vars", "host_vars"),
