@@ -75,7 +75,7 @@ def test_a_mistake_in_the_programs_input_is_one_line_with_the_fix(verb: tuple[st
     assert done.stdout == ""
     (line,) = done.stderr.splitlines()
     assert "there is no public key" in line
-    assert "ssh-keygen" in line
+    assert "yiwang host key" in line
 
 
 def test_with_json_the_same_is_a_document(fresh: Offline, tmp_path: Path) -> None:
