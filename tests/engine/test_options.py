@@ -137,6 +137,9 @@ def test_targets(tmp_path: Path) -> None:
     assert not unknown.ok
     assert errors(unknown) == [f"Target '{URN}nobody' could not be found in the stack. Did you forget to escape $ in your shell?"]
     assert not box.run("refresh", 2, targets=(f"{URN}nobody",)).ok
+    calls = box.world()["calls"]
+    assert not box.run("up", 3, replace=(f"{URN}nobody",)).ok
+    assert box.world()["calls"] == calls, "what cannot be replaced is told before anything is done"
 
 
 def test_destroy_of_targets(tmp_path: Path) -> None:

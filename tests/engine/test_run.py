@@ -80,7 +80,9 @@ def test_children_are_tied_without_the_help_of_a_tool(tmp_path: Path, monkeypatc
 @pytest.mark.parametrize(
     ("program", "what"),
     [
-        ('pulumi.runtime.invoke("box:index:get", {})', "function box:index:get"),
+        ('Box("x", opts=ResourceOptions(hooks=pulumi.ResourceHookBinding(before_create=[lambda args: None])))', "resource hooks"),
+        ('Box("x", opts=ResourceOptions(state_migrations=[lambda args: None]))', "state migrations"),
+        ('pulumi.ProviderResource("box", "x", {}, ResourceOptions(env_var_mappings={"A": "B"}))', "environment variable mappings"),
         ('pulumi.ComponentResource("box:index:Shelf", "x", {}, None, remote=True)', "a component of another language"),
     ],
 )

@@ -33,6 +33,10 @@ _FEATURES = (
     pb.RESOURCE_MONITOR_FEATURE_REPLACEMENT_TRIGGER,
     pb.RESOURCE_MONITOR_FEATURE_TRANSFORMS,
     pb.RESOURCE_MONITOR_FEATURE_INVOKE_TRANSFORMS,
+    # Not there, but refused by name; without these the SDK tells people to update a CLI that is not there.
+    pb.RESOURCE_MONITOR_FEATURE_RESOURCE_HOOKS,
+    pb.RESOURCE_MONITOR_FEATURE_ERROR_HOOKS,
+    pb.RESOURCE_MONITOR_FEATURE_STATE_MIGRATIONS,
 )
 _FEATURE_WORDS = (  # the same, as older SDKs ask for them
     "secrets",

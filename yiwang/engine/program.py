@@ -85,6 +85,8 @@ class Program:
             await asyncio.wait(readers, timeout=1)
             for reader in readers:
                 reader.cancel()
+            # asyncio closes it only when the pipes end by themselves, and has no public way to do so earlier.
+            self._process._transport.close()  # type: ignore[attr-defined]  # noqa: SLF001
         return code
 
     def kill(self) -> None:

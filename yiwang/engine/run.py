@@ -35,6 +35,7 @@ from yiwang.engine.report import Reporter
 from yiwang.engine.service import Engine
 from yiwang.engine.snapshot import Snapshot
 from yiwang.engine.store import Store
+from yiwang.engine.targets import Patterns
 from yiwang.engine.transforms import Transforms
 from yiwang.errors import ExitCode, UserError
 from yiwang.messages import t
@@ -202,7 +203,9 @@ class _Run:
             context.snapshot.forget_creates()
         registry = executor.registry
         refreshes = self.options.refresh or self.kind == "refresh"
-        if refreshes and not self.options.run_program and self._unknown(registry):
+        targets = registry.targets
+        first = (targets.wanted, targets.excluded) if refreshes and not self.options.run_program else ()
+        if self._unknown(registry, *first, targets.to_replace):
             self.reporter.failed = True
             return
         before = {state.urn for state in context.snapshot}
@@ -215,7 +218,7 @@ class _Run:
             await self._program(context, executor)
         if self.kind == "examine" or self.reporter.failed or context.halted:
             return
-        unknown = self._unknown(registry)
+        unknown = self._unknown(registry, targets.wanted)
         with contextlib.suppress(HaltedError):
             if self.kind == "refresh" and self.options.run_program:
                 await refreshing.refresh(context, registry, outcomes=True)
@@ -234,10 +237,10 @@ class _Run:
         except PlanError as error:
             self.reporter.error(str(error))
 
-    def _unknown(self, registry: Registry) -> bool:
-        """Tell of targets that are no resources of this stack; whether there are any."""
-        targets, known = registry.targets, registry.known()
-        missing = [urn for patterns in (targets.wanted, targets.excluded, targets.to_replace) for urn in patterns.missing(known)]
+    def _unknown(self, registry: Registry, *named: Patterns) -> bool:
+        """Tell of those named that are no resources of this stack; whether there are any."""
+        known = registry.known()
+        missing = [urn for patterns in named for urn in patterns.missing(known)]
         for urn in dict.fromkeys(missing):
             forgot = "" if "$" in urn else t("engine.forgot_to_escape")
             self.reporter.diagnostic("error", t("engine.unknown_target", urn=urn) + forgot)
