@@ -85,6 +85,8 @@ class Program:
             await asyncio.wait(readers, timeout=1)
             for reader in readers:
                 reader.cancel()
+            # asyncio gives no other way to let go of pipes that somebody else holds open.
+            vars(self._process)["_transport"].close()
         return code
 
     def kill(self) -> None:
