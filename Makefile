@@ -23,7 +23,7 @@ test: setup lint
 # The fast part: lint, types, unit tests.
 check: MACHINE = python
 check: setup lint
-	@$(PYTEST) -q -m "not lab and not cluster and not browser and not soak and not bench" -n 2
+	@$(PYTEST) -q -m "not system and not lab and not cluster and not browser and not soak and not bench" -n 2
 
 .PHONY: lint
 lint: MACHINE = python

@@ -19,6 +19,8 @@ from yiwang.engine import lock
 from yiwang.engine.store import Store
 from yiwang.errors import ExitCode
 
+pytestmark = pytest.mark.system
+
 LIVE = os.environ.get("YIWANG_TEST_PULUMI")
 
 

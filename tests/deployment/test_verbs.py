@@ -17,6 +17,8 @@ from yiwang.engine import lock
 from yiwang.engine.store import Store
 from yiwang.errors import ExitCode
 
+pytestmark = pytest.mark.system
+
 
 @pytest.fixture(scope="module")
 def fresh(tmp_path_factory: pytest.TempPathFactory) -> Offline:

@@ -12,6 +12,8 @@ from engine.box_case import Box, errors, ops
 from yiwang.engine import assets
 from yiwang.engine.values import ARCHIVE, ASSET, SIGNATURE
 
+pytestmark = pytest.mark.system
+
 D60, E60 = "d" * 60, "e" * 60
 
 

@@ -31,6 +31,7 @@ if os.environ.get("RAISES"):
 
 # The SDK's inline programs and event servers leave loops and sockets to the garbage collector.
 pytestmark = [
+    pytest.mark.system,
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]

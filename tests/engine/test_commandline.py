@@ -23,6 +23,8 @@ from yiwang.engine.commandline.failure import Code, CommandError
 from yiwang.engine.commandline.settings import Settings
 from yiwang.engine.passphrase import Manager
 
+pytestmark = pytest.mark.system
+
 Run = Callable[..., tuple[int, str, str]]
 
 

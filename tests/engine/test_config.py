@@ -13,6 +13,8 @@ from yiwang.engine.passphrase import Manager
 from yiwang.engine.project import Config, load_config, load_project, stack_settings
 from yiwang.errors import UserError
 
+pytestmark = pytest.mark.system
+
 
 @pytest.fixture(scope="module")
 def secrets() -> Manager:

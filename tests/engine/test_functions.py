@@ -10,6 +10,8 @@ from engine.box_case import Box, errors, ops
 
 from yiwang.errors import UserError
 
+pytestmark = pytest.mark.system
+
 INVOKES = """
 own = pulumi.ProviderResource("box", "own", {"where": "here"})
 got = pulumi.runtime.invoke("box:index:get", {"x": 1}).value

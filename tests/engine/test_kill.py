@@ -14,6 +14,8 @@ from yiwang.engine import checkpoint, journal
 from yiwang.engine.checkpoint import Pending
 from yiwang.engine.resource import Resource
 
+pytestmark = pytest.mark.system
+
 # The second step of the box program: 1 update, 2 dependents, both kinds of replacement, creates, deletes.
 STEP = 2
 FEW = (2, 9, 17)

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 from engine.box_case import Box, errors, ops
 
+pytestmark = pytest.mark.system
+
 URN = "urn:pulumi:dev::box::box:index:Box::"
 
 # -- import -----------------------------------------------------------------------------------------------------------

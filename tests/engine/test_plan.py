@@ -18,6 +18,8 @@ from yiwang.engine.resource import Goal, Resource
 from yiwang.engine.values import UNKNOWN, secret
 from yiwang.errors import ExitCode, UserError
 
+pytestmark = pytest.mark.system
+
 URN = "urn:pulumi:s::p::t:i:T::a"
 
 

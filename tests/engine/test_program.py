@@ -14,6 +14,8 @@ from engine.box_case import Box, errors, ops
 from yiwang import engine
 from yiwang.errors import ExitCode
 
+pytestmark = pytest.mark.system
+
 DYNAMIC = """
 from pulumi.dynamic import Resource, ResourceProvider
 

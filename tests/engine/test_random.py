@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.system
+
 _RUNS = Path(__file__).with_name("random_runs.py")
 CASES = 200
 _EACH = 25

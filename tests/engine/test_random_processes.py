@@ -11,6 +11,8 @@ import pytest
 from engine import random_programs
 from engine.box_case import Box, wait_for
 
+pytestmark = pytest.mark.system
+
 FEW, MANY = 2, 20
 # Makes the resources of a version; `step` counts from 1.
 _PROGRAM = """

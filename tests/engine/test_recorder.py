@@ -12,6 +12,8 @@ import pytest
 from engine.commandline_case import put_in_front
 from engine.recording import Comparison
 
+pytestmark = pytest.mark.system
+
 ROOT = Path(__file__).with_name("reference")
 SCENARIOS = sorted(path.parent.name for path in ROOT.glob("*/scenario.yaml"))
 # A real CLI to compare with, beside its language host for Python.

@@ -15,6 +15,8 @@ from yiwang.engine import checkpoint
 from yiwang.engine.passphrase import Manager
 from yiwang.engine.store import Store
 
+pytestmark = pytest.mark.system
+
 # Scenario and step: after a successful `up` of the whole program.
 TAKEN_OVER = [("01-lifecycle", 2), ("02-replace", 1), ("04-components", 1), ("05-secrets", 1), ("15-depends-on", 1), ("21-providers", 1)]
 

@@ -12,6 +12,8 @@ from yiwang.engine.registry import Registry
 from yiwang.engine.resource import Goal
 from yiwang.engine.values import UNKNOWN, is_secret
 
+pytestmark = pytest.mark.system
+
 URN = "urn:pulumi:dev::box::box:index:Box::"
 
 REPLACED = """

@@ -20,6 +20,8 @@ from yiwang.engine import checkpoint, journal, lock
 from yiwang.engine.values import UNKNOWN, is_secret
 from yiwang.errors import ExitCode, UserError
 
+pytestmark = pytest.mark.system
+
 
 def files(box: Box) -> dict[str, tuple[int, bytes]]:
     return {str(path): (path.stat().st_mtime_ns, path.read_bytes()) for path in (box.work / "backend").rglob("*") if path.is_file()}
