@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
+import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -15,7 +17,7 @@ from yiwang.engine.commandline import effective, history, keys, stack, state
 from yiwang.engine.commandline.arguments import Call
 from yiwang.engine.commandline.config import decrypt, put_pairs
 from yiwang.engine.commandline.failure import Code, CommandError, unavailable, writing
-from yiwang.engine.commandline.place import Place, held, held_error, out
+from yiwang.engine.commandline.place import Place, held, held_error, key_of, out
 from yiwang.engine.commandline.telling import Teller
 from yiwang.engine.commandline.watch import finished
 from yiwang.engine.commandline.workspace import Workspace
@@ -47,6 +49,8 @@ def run(call: Call, workspace: Workspace) -> int:
     dry = kind == "preview" or call.given("preview-only")
     _sensible(call, dry=dry)
     place = Place.of(call, workspace)
+    # Deriving the key takes a third of a second, about as long as loading gRPC: side by side.
+    threading.Thread(target=_derive, args=(workspace.passphrase, place.recorded_salt), daemon=True).start()
     if call.texts("config"):
         put_pairs(place, call.texts("config"), secret=False, path=call.given("config-path"))
     config = _config(call, place)
@@ -67,6 +71,13 @@ def run(call: Call, workspace: Workspace) -> int:
             stack.drop(place)
         out(f"The resources in the stack have been deleted, and the stack '{place.name}' has been removed")
     return Code.OK
+
+
+def _derive(passphrase: str, state: str) -> None:
+    """Have the key ready; a passphrase that does not fit is said where it is needed."""
+    with contextlib.suppress(CommandError):
+        if state:
+            key_of(passphrase, state)
 
 
 def _sensible(call: Call, *, dry: bool) -> None:
