@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import time
 from typing import Any
@@ -10,8 +11,10 @@ from pulumi.automation.events import DiagnosticEvent, EngineEvent, StepEventMeta
 
 from yiwang import engine
 from yiwang.deployment.engines.interface import OnEvent
+from yiwang.errors import UserError
 
 _COLOUR = re.compile(r"<\{%[^%]*%\}>")
+_FOR_PEOPLE = f"{UserError.__module__}.{UserError.__qualname__}: "
 _KEPT = frozenset({"info", "info#err", "warning", "error"})
 
 
@@ -58,8 +61,10 @@ class Told:
 
     def _diagnostic(self, found: DiagnosticEvent) -> None:
         if found.severity in _KEPT and not found.ephemeral:
-            message = _COLOUR.sub("", (found.prefix or "") + found.message).rstrip("\n")
-            self._tell(engine.Diagnostic(found.severity, message.removeprefix(f"{found.severity}: "), found.urn or ""))  # type: ignore[arg-type]
+            message = _COLOUR.sub("", (found.prefix or "") + found.message).rstrip("\n").removeprefix(f"{found.severity}: ")
+            # The CLI shows the trace of whatever a program raises; of an error made for people only its own words are for people.
+            message = message.rpartition(_FOR_PEOPLE)[2].strip() if _FOR_PEOPLE in message else message
+            self._tell(engine.Diagnostic(found.severity, message, found.urn or ""))  # type: ignore[arg-type]
 
     def _started(self, found: StepEventMetadata) -> None:
         event = engine.StepStarted(**_common(found))
@@ -81,7 +86,7 @@ class Told:
         new = found.new.id if found.new is not None else ""
         reasons = [entry.message for entry in self.diagnostics if entry.urn == found.urn and entry.severity == "error"]
         finished = engine.StepFinished(
-            **{**_common(found), "op": started.op, "diffs": started.diffs, "keys": started.keys, "new_id": new or ""},
+            **{field.name: getattr(started, field.name) for field in dataclasses.fields(engine.StepEvent)} | {"new_id": new or ""},
             result="failed" if failed else "done",
             outcome=_text(found.op) if refreshed else "",
             seconds=time.monotonic() - began,
