@@ -521,7 +521,12 @@ CASES = (
     case(
         "a state backend with a password",
         replace(PROVINCE, "# state_backend: s3://state-of-the-province", "state_backend: postgres://yiwang:Pass-Word@db.example/state"),
-        "province.yml:25: state_backend: ***: expected the URL of a backend of the Pulumi CLI (file, s3, gs, azblob, postgres, https), without a password; for instance s3://state-of-the-province; what it signs in with comes from the environment",
+        "province.yml:25: state_backend: ***: expected no secret in an inventory; remove it; the kit makes secrets and keeps them encrypted in the state",
+    ),
+    case(
+        "a state backend that the CLI does not know",
+        replace(PROVINCE, "# state_backend: s3://state-of-the-province", "state_backend: ftp://db.example/state"),
+        'province.yml:25: state_backend: "ftp://db.example/state": expected the URL of a backend of the Pulumi CLI (file, s3, gs, azblob, postgres, https), without a password; for instance s3://state-of-the-province; what it signs in with comes from the environment',
     ),
     case(
         "state_dir climbs",
