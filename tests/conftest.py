@@ -9,7 +9,12 @@ from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 from tests_support import Yiwang
+
+# The same examples in every run, and none judged by how long a busy machine takes for it.
+settings.register_profile("yiwang", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("yiwang")
 
 REPOSITORY = Path(__file__).parent.parent
 # Always the same place, so that a run that was killed is cleaned up by the next one.

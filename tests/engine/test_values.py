@@ -17,13 +17,13 @@ from yiwang.errors import UserError
 plain = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**53) + 1, 2**53 - 1) | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
-    max_leaves=12,
+    max_leaves=6,
 )
-marked = st.recursive(plain | plain.map(secret), lambda inner: st.lists(inner) | st.dictionaries(st.text(min_size=1), inner), max_leaves=8)
+marked = st.recursive(plain | plain.map(secret), lambda inner: st.lists(inner) | st.dictionaries(st.text(min_size=1), inner), max_leaves=4)
 
 
 @settings(max_examples=50, deadline=None)
-@given(st.dictionaries(st.text(), marked))
+@given(st.dictionaries(st.text(), marked, max_size=4))
 def test_struct_round_trip(properties: dict[str, Any]) -> None:
     assert values.from_struct(values.to_struct(properties)) == properties
 
