@@ -156,7 +156,8 @@ def _state(resource: Any) -> dict[str, Any]:
     found = asdict(resource)
     found["dependencies"] = sorted(found["dependencies"])
     for key in ("created", "modified"):
-        found[key] = bool(found[key])
+        # How often what is only read was found changed depends on how often it was looked at.
+        found[key] = bool(found[key]) and not resource.external
     found["provider"] = found["provider"].rpartition("::")[0]
     found["id"] = "" if resource.is_provider else found["id"]
     return found
