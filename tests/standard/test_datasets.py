@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import json
+import re
 from decimal import Decimal
 from typing import Any
 
@@ -16,6 +17,7 @@ from yiwang.standard.datasets import (
     SETS,
     Acceptance,
     Application,
+    ApplicationMaterial,
     DataSet,
     Evaluation,
     Format,
@@ -235,12 +237,28 @@ def test_dates() -> None:
     assert "YYYYMMDD" in str(refusal(LegalPerson, {"credit_code": CREDIT[0], "registered_on": "20210229"}))
 
 
+def test_amounts_and_limits_are_written_in_plain_digits_as_their_schema_says() -> None:
+    written = Payment.read({"case_number": CASE, "amount": Decimal("1E+5")}).plain()["amount"]
+    assert written == "100000"
+    schema = Payment.document()["properties"]["amount"]
+    (text,) = (branch for branch in schema["anyOf"] if branch["type"] == "string")
+    for amount in (written, "1.00", "12.50"):
+        assert re.search(text["pattern"], amount)
+    assert not re.search(text["pattern"], "1e5")
+
+
+@pytest.mark.parametrize("text", ["$$$", "QUJ$D", "QUI"])
+def test_an_attachment_that_is_no_base64_is_refused_whole(text: str) -> None:
+    assert "attachment" in str(refusal(ApplicationMaterial, {"name": "x", "attachment": text}))
+    assert ApplicationMaterial.read({"name": "x", "attachment": "QUJD"}).attachment == b"ABC"
+
+
 @pytest.mark.parametrize("amount", ["0", "12.50", "99999999999999.99"])
 def test_amounts(amount: str) -> None:
     assert Payment.read({"case_number": CASE, "amount": amount}).amount == Decimal(amount)
 
 
-@pytest.mark.parametrize("amount", ["-1", "1.234", "999999999999999.99", "x", "NaN"])
+@pytest.mark.parametrize("amount", ["-1", "1.234", "999999999999999.99", "x", "NaN", "1e5", "Infinity", " 1"])
 def test_what_is_no_amount(amount: str) -> None:
     assert "amount: expected the format n..16,2" in str(refusal(Payment, {"case_number": CASE, "amount": amount}))
 

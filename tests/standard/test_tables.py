@@ -28,7 +28,7 @@ WORDS: dict[type[Table], str] = {
     cases.StepAction: "通过 退回 其他",
     cases.EvaluationChannel: "PC端 移动服务端 二维码 政务大厅平板电脑 政务大厅其他终端 电话 短信",
     items.HandlingRange: "全国 跨省 跨市 跨县",
-    resources.UpdateCycle: "实时 每日 每周 每月 每季度 每年 按需 每半年",
+    resources.UpdateCycle: "实时 每日 每周 每月 每季度 每年 按需 半年",
 }
 
 

@@ -7,11 +7,9 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Base64Bytes
-
 from yiwang.standard.datasets import rules
 from yiwang.standard.datasets.base import DataSet, Element
-from yiwang.standard.datasets.values import Basic, Case, Credit, Implementing, Moment, Place
+from yiwang.standard.datasets.values import Basic, Case, Content, Credit, Implementing, Moment, Place
 from yiwang.standard.errors import Finding
 from yiwang.standard.labels import Label
 from yiwang.standard.tables.cases import EvaluationChannel, Satisfaction, SpecialProcedure, StepAction, StepState
@@ -30,7 +28,7 @@ class ApplicationMaterial(DataSet):
     way: Annotated[str | None, Element("收取方式")] = None
     quantity: Annotated[str | None, Element("收取数量")] = None
     time: Annotated[Moment | None, Element("收取时间")] = None
-    attachment: Annotated[Base64Bytes | None, Element("附件实体")] = None
+    attachment: Annotated[Content | None, Element("附件实体")] = None
 
 
 class Application(DataSet):

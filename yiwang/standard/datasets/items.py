@@ -5,14 +5,11 @@ Names and the formats that are there were read (confidence high). Rows are known
 
 from __future__ import annotations
 
-from decimal import Decimal
 from typing import Annotated
-
-from pydantic import Base64Bytes
 
 from yiwang.standard.datasets import rules
 from yiwang.standard.datasets.base import DataSet, Element
-from yiwang.standard.datasets.values import Basic, Credit, Implementing, Place
+from yiwang.standard.datasets.values import Basic, Content, Credit, Implementing, Number, Place
 from yiwang.standard.errors import Finding
 from yiwang.standard.labels import Label
 from yiwang.standard.tables.bodies import BodyNature, ServiceObject
@@ -58,10 +55,10 @@ class Item(DataSet):
     body_code: Annotated[Credit | None, Element("实施主体代码", "an..18")] = None
     body_nature_name: Annotated[str | None, Element("实施主体性质")] = None
     body_nature_code: Annotated[BodyNature | None, Element("实施主体性质代码", "n1")] = None
-    statutory_limit: Annotated[Decimal | None, Element("法定办结时限")] = None
+    statutory_limit: Annotated[Number | None, Element("法定办结时限")] = None
     statutory_limit_unit: Annotated[str | None, Element("法定办结时限单位")] = None
     statutory_limit_note: Annotated[str | None, Element("法定办结时限说明")] = None
-    promised_limit: Annotated[Decimal | None, Element("承诺办结时限")] = None
+    promised_limit: Annotated[Number | None, Element("承诺办结时限")] = None
     promised_limit_unit: Annotated[str | None, Element("承诺办结时限单位")] = None
     promised_limit_note: Annotated[str | None, Element("承诺办结时限说明")] = None
     conditions: Annotated[str | None, Element("受理条件")] = None
@@ -73,7 +70,7 @@ class Item(DataSet):
     intermediary_service: Annotated[str | None, Element("中介服务")] = None
     quantity_limit: Annotated[str | None, Element("数量限制")] = None
     result_name: Annotated[str | None, Element("结果名称")] = None
-    result_sample: Annotated[Base64Bytes | None, Element("结果样本")] = None
+    result_sample: Annotated[Content | None, Element("结果样本")] = None
     charged: Annotated[YesNo | None, Element("是否收费", "n1")] = None
     charge_basis: Annotated[str | None, Element("收费依据")] = None
     handling_range: Annotated[str | None, Element("通办范围代码", "n1", row=33)] = None

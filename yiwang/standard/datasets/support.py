@@ -5,13 +5,12 @@ Names and the formats that are there were read (confidence high). Of Tables 14 a
 
 from __future__ import annotations
 
-from decimal import Decimal
 from typing import Annotated
 
 from pydantic import Field
 
 from yiwang.standard.datasets.base import DataSet, Element
-from yiwang.standard.datasets.values import Case, Credit, Day, Moment
+from yiwang.standard.datasets.values import Case, Credit, Day, Moment, Number
 from yiwang.standard.labels import Label
 from yiwang.standard.tables.items import YesNo
 from yiwang.standard.tables.resources import ProvisionChannel, UpdateCycle
@@ -80,7 +79,7 @@ class Payment(DataSet):
     table = "Table 14"
 
     case_number: Annotated[Case, Element("办件编号", "an..50")]
-    amount: Annotated[Decimal | None, Field(max_digits=16, decimal_places=2, ge=0), Element("支付金额", "n..16,2")] = None
+    amount: Annotated[Number | None, Field(max_digits=16, decimal_places=2, ge=0), Element("支付金额", "n..16,2")] = None
 
 
 class Delivery(DataSet):

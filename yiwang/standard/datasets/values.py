@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import datetime
 import re
+from decimal import Decimal
 from typing import Annotated
 
-from pydantic import AfterValidator, BeforeValidator, PlainSerializer, WithJsonSchema
+from pydantic import AfterValidator, Base64Bytes, BeforeValidator, PlainSerializer, WithJsonSchema
 
 from yiwang.standard.case import CaseNumber
 from yiwang.standard.division import DivisionCode
@@ -20,6 +22,7 @@ CHINA = datetime.timezone(datetime.timedelta(hours=8))
 SOURCE = Source("GB/T 39046-2020")
 # The first form is the one that is written; tables 5 to 9 have the second too, table 8 the third (confidence high).
 _TIME = re.compile(r"([0-9]{4})([0-9]{2})([0-9]{2})(?:T?([0-9]{2})([0-9]{2})([0-9]{2})|([0-9]{2}):([0-9]{2}):([0-9]{2}))")
+_NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)?")
 _DATE = re.compile("([0-9]{4})([0-9]{2})([0-9]{2})")
 
 
@@ -49,6 +52,21 @@ def _no_time(value: object, expected: str) -> CodeError:
     return CodeError("time", Finding(Problem.FORMAT, SOURCE, None, values))
 
 
+def _number(value: object) -> Decimal:
+    """A number in plain digits, as the standard's formats have it: no sign, no exponent."""
+    text = f"{value:f}" if isinstance(value, Decimal) else str(value) if type(value) is int else value
+    if not isinstance(text, str) or _NUMBER.fullmatch(text) is None:
+        raise ValueError(text)
+    return Decimal(text)
+
+
+def _base64(value: object) -> object:
+    """What is Base64 as a whole; a decoder that passes over what is none would lose it without a word."""
+    if isinstance(value, (str, bytes)):
+        base64.b64decode(value, validate=True)
+    return value
+
+
 def _credit(text: str) -> str:
     return str(Uscc.parse(text, mismatch=Severity.WARNING))
 
@@ -75,6 +93,13 @@ Day = Annotated[
     PlainSerializer(lambda value: f"{value.year:04d}{value:%m%d}", return_type=str, when_used="json"),
     WithJsonSchema({"type": "string", "pattern": "^[0-9]{8}$"}),
 ]
+Number = Annotated[
+    Decimal,
+    BeforeValidator(_number),
+    PlainSerializer(lambda value: f"{value:f}", return_type=str, when_used="json"),
+    WithJsonSchema({"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)?$"}),
+]
+Content = Annotated[Base64Bytes, BeforeValidator(_base64)]
 # Codes of bodies in use: a wrong check character is let in, as some have one.
 Credit = Annotated[str, AfterValidator(_credit)]
 Basic = Annotated[str, AfterValidator(lambda text: _item(text, "basic"))]

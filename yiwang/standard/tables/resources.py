@@ -62,7 +62,7 @@ class UpdateCycle(Table):
     QUARTERLY = "每季度", "每季度", "quarterly"
     YEARLY = "每年", "每年", "yearly"
     ON_DEMAND = "按需", "按需", "on demand"
-    HALF_YEARLY = "每半年", "每半年", "half-yearly"
+    HALF_YEARLY = "半年", "半年", "half-yearly"
 
 
 @table("提供渠道", "channel of provision", _PRACTICE, coded=False)
