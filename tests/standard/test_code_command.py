@@ -242,7 +242,7 @@ def test_a_provinces_own_divisions(code: Callable[..., Said], tmp_path: Path) ->
 def test_make_and_check_agree(code: Callable[..., Said], kind: str, parts: tuple[str, ...], expected: str) -> None:
     assert code("make", kind, *parts) == (ExitCode.OK, f"{expected}\n", "")
     assert code("check", kind, expected)[0] == ExitCode.OK
-    assert json.loads(code("make", kind, *parts, "--json")[1]) == {"kind": kind, "codes": [expected]}
+    assert json.loads(code("make", kind, *parts, "--json")[1]) == {"kind": kind, "codes": [expected], "warnings": []}
 
 
 @pytest.mark.parametrize(
@@ -306,3 +306,12 @@ def test_a_reader_that_goes_away_is_no_error(tmp_path: Path) -> None:
         run.stdout.close()
         assert run.stderr.read() == b""
     assert run.returncode == ExitCode.OK
+
+
+def test_a_doubtful_body_is_told_when_a_code_is_made_for_it(code: Callable[..., Said]) -> None:
+    parts = ("type=11100000000013338W011", "issuer=11430000006122244M", "serial=1")
+    exit_code, out, said = code("make", "licence", *parts)
+    assert exit_code == ExitCode.OK
+    assert "11430000006122244M" in out
+    assert "expected L, found M" in said
+    assert len(json.loads(code("make", "licence", *parts, "--json")[1])["warnings"]) == 1

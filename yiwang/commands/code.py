@@ -146,7 +146,11 @@ def _register_make(group: typer.Typer) -> None:
             raise UserError(error.text(language()), code=ExitCode.MACHINE if unusable else ExitCode.INPUT, fix=fix) from None
         if counted:
             console.info(t("code.counted", path=path))
-        console.result({"kind": kind, "codes": codes}, "\n".join(codes))
+        # A body whose check character is wrong is told before its codes go out; they have it alike.
+        doubts = [finding.text(language()) for finding in _check(chosen, codes[0], reading)[1]]
+        for doubt in doubts:
+            console.warn(doubt)
+        console.result({"kind": kind, "codes": codes, "warnings": doubts}, "\n".join(codes))
         return ExitCode.OK
 
 
