@@ -219,3 +219,10 @@ def test_a_directory_that_is_no_more_is_one_line(tmp_path: Path) -> None:
     done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False)
     assert done.returncode == ExitCode.MACHINE
     assert done.stderr.strip() == "error: the current directory is no more; change to one that exists"
+
+
+def test_a_closed_stderr_costs_no_result(tmp_path: Path) -> None:
+    command = f"{sys.executable} -m yiwang code make case implementing=11370500004311394A3370310004812 --serials {tmp_path}/serials.db"
+    done = subprocess.run(["sh", "-c", f"exec {command} 2>&-"], capture_output=True, text=True, check=False)
+    assert done.returncode == ExitCode.OK
+    assert done.stdout.startswith("11370500004311394A3370310004812")
