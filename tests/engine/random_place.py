@@ -13,6 +13,7 @@ import json
 import os
 import random
 import signal
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
@@ -44,6 +45,7 @@ class Disturbed:
         self.calls: list[tuple[str, str]] = []
         self.plan = plan or {"kind": "none"}
         self.control = engine.Control()
+        self.loop: asyncio.AbstractEventLoop | None = None
         self._durable: dict[int, int] = {}
         self._struck = False
         self._chance = random.Random(json.dumps(plan))
@@ -53,18 +55,29 @@ class Disturbed:
         self.counts[where] += 1
         if self._struck or self.plan.get("where") != where or self.counts[where] < self.plan["number"]:
             return
-        if self.plan["kind"] == "cancel":
-            self._struck = True
-            self.control.cancel()
-        elif self.place.in_doubt(None if descriptor is None else self._tear(descriptor)):
+        with random_world.changing:
+            self._strike(descriptor)
+
+    def _strike(self, descriptor: int | None) -> None:
+        kind = self.plan["kind"]
+        if kind != "cancel" and self.place.in_doubt(None if descriptor is None else self._tear(descriptor)):
             return
-        elif self.plan["kind"] == "terminate":
-            self._struck = True
-            self.control.terminate()
-        else:
-            if descriptor is not None:
-                os.truncate(descriptor, self._tear(descriptor))
-            os.kill(os.getpid(), signal.SIGKILL)
+        self._struck = True
+        if kind != "kill":
+            self._in_loop(self.control.cancel if kind == "cancel" else self.control.terminate)
+            return
+        if descriptor is not None:
+            os.truncate(descriptor, self._tear(descriptor))
+        os.kill(os.getpid(), signal.SIGKILL)
+        # A moment may pass in another thread than the one that is killed.
+        signal.pause()
+
+    def _in_loop(self, action: Callable[[], None]) -> None:
+        """As a signal does it: files are written by another thread."""
+        if threading.current_thread() is threading.main_thread():
+            action()
+        elif self.loop is not None:
+            self.loop.call_soon_threadsafe(action)
 
     def _tear(self, descriptor: int) -> int:
         """How much of a file that is being written survives the kill."""
@@ -87,6 +100,9 @@ class Disturbed:
             self._fail(moment)
         if moment:
             self.point("change")
+        if self.control.terminated:
+            # The plugin is killed at this very place.
+            await asyncio.sleep(0)
 
     def _fail(self, moment: str) -> None:
         how = self.plan["how"]

@@ -68,7 +68,10 @@ class Draft:
             else:
                 self.change()
             versions.append(self.version(first=number == 0))
-        versions[-1]["abandon"] = False
+        # What is left in the world on purpose is there only if it was made.
+        leaves = any(spec["retain"] or spec["deleted_with"] for version in versions for spec in version["resources"])
+        for version in versions:
+            version["abandon"] = version["abandon"] and not leaves and version is not versions[-1]
         for spec in versions[-1]["resources"]:
             # All of it is destroyed in the end.
             spec["protect"] = False
@@ -96,7 +99,7 @@ class Draft:
         if kind == "fail":
             how = chance.choice(("error", "error", "partial", "crash"))
             return {"kind": kind, "how": how, "at": round(chance.random(), 3), "continue": chance.random() < 0.25}
-        where = "change" if chance.random() < 0.6 else "point"
+        where = "change" if kind == "terminate" or chance.random() < 0.6 else "point"
         return {"kind": kind, "where": where, "at": round(chance.random(), 3), "torn": round(chance.random(), 3)}
 
     def some(self, kinds: tuple[str, ...], *, before: int | None = None) -> list[Spec]:

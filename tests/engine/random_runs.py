@@ -44,7 +44,7 @@ def _one(place: Place, job: dict[str, Any]) -> dict[str, Any]:
         parallel=1 + disturbed._chance.randint(0, 5),
     )
     with points(disturbed):
-        result = asyncio.run(getattr(engine, job["verb"])(place.stack, options))
+        result = asyncio.run(_operation(place, job["verb"], options, disturbed))
     return {
         "ok": result.ok,
         "changes": result.changes,
@@ -54,6 +54,12 @@ def _one(place: Place, job: dict[str, Any]) -> dict[str, Any]:
         "counts": disturbed.counts,
         "calls": disturbed.calls,
     }
+
+
+async def _operation(place: Place, verb: str, options: engine.Options, disturbed: Disturbed) -> engine.Result:
+    disturbed.loop = asyncio.get_running_loop()
+    result: engine.Result = await getattr(engine, verb)(place.stack, options)
+    return result
 
 
 def child(place: Place, job: dict[str, Any]) -> dict[str, Any] | None:

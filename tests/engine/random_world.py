@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -23,6 +24,10 @@ from pulumi.runtime.proto import provider_pb2 as pb
 from yiwang.engine.values import UNKNOWN, from_struct, to_struct
 
 Gate = Callable[[str, str], Awaitable[None]]
+
+
+# Held while the world changes, and by a kill while it looks at it: files are written by another thread.
+changing = threading.Lock()
 
 
 class World:
@@ -47,9 +52,10 @@ class World:
     def change(self, id_: str, inputs: dict[str, Any] | None) -> None:
         """Make, change or (with None) remove an object, for good: a kill right after this loses nothing."""
         entry = {"id": id_, "inputs": inputs}
-        descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-        os.write(descriptor, json.dumps(entry).encode() + b"\n")
-        os.close(descriptor)
+        with changing:
+            descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+            os.write(descriptor, json.dumps(entry).encode() + b"\n")
+            os.close(descriptor)
         self._apply(entry)
 
     def vanish(self, name: str) -> None:

@@ -274,3 +274,20 @@ def test_what_follows_a_replacement_follows_it_in_the_next_run(tmp_path: Path) -
     assert "b" in [step.name for step in result.steps if step.op == "create-replacement"]
     again = box.run("up", 3)
     assert (again.ok, again.changes) == (True, {})
+
+
+SIDE = """
+a = Box("a", key=f"k{min(step, 2)}")
+bad = Box("bad", text=a.label, fail="update" if step == 2 else None)
+Box("b", text=bad.label, opts=ResourceOptions(deleted_with=a, delete_before_replace=True))
+"""
+
+
+def test_what_follows_a_replacement_follows_it_after_a_failure_too(tmp_path: Path) -> None:
+    box = Box(tmp_path, program=SIDE)
+    assert box.run("up", 1).ok
+    assert not box.run("up", 2).ok
+    result = box.run("up", 3)
+    assert result.ok
+    assert {"b"} == {step.name for step in result.steps if step.op == "create-replacement"}
+    assert box.run("up", 3).changes == {}

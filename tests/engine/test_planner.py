@@ -63,8 +63,7 @@ def test_a_protected_resource_is_not_replaced(old: bool, new: bool, found: Diffe
     ("old", "new", "asked", "other", "key"),
     [
         ({}, {}, False, False, ""),
-        ({"taint": True}, {}, False, False, "id"),
-        ({}, {}, True, True, "id"),
+        ({"taint": True}, {}, True, True, "id"),
         ({}, {"replace_with": ["x", "gone"]}, False, False, "replaceWith"),
         ({}, {"deleted_with": "gone"}, False, False, "deletedWith"),
         ({}, {"deleted_with": "other"}, False, False, ""),

@@ -138,6 +138,8 @@ class Executor:
         task = asyncio.create_task(self._guarded(urn, work))
         self._tasks.add(task)
         task.add_done_callback(self._ended)
+        # One that is given up before its first step never began its work.
+        task.add_done_callback(lambda _task: work.close())
         return await asyncio.shield(task)
 
     async def _guarded(self, urn: str, work: Coroutine[Any, Any, Registered]) -> Registered:

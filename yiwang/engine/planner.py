@@ -193,10 +193,10 @@ def _inside(path: str, patterns: Iterable[list[PathPart]]) -> bool:
 def forced_key(new: Resource, old: Resource, *, replaced: Collection[str], asked: bool, provider_replaces: bool) -> str:
     """The property that stands for a replacement which does not depend on the inputs; empty when there is none.
 
-    ``replaced``: the URNs replaced so far. ``asked``: the run is to replace it. ``provider_replaces``: its provider is
+    ``replaced``: the URNs replaced so far. ``asked``: the run is to replace it, or it is tainted. ``provider_replaces``: its provider is
     another one now, which cannot manage what the former one made.
     """
-    if asked or old.taint:
+    if asked:
         return "id"
     if any(urn in replaced for urn in new.replace_with):
         return "replaceWith"

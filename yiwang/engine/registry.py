@@ -110,13 +110,12 @@ class Registry:
     async def forced(self, new: Resource, old: Resource) -> str:
         """The property that stands for a replacement whatever the inputs are; see ``planner.forced_key``."""
         asked = new.urn in self.targets.to_replace
-        if id(old) in self._context.snapshot.tainted:
-            # Tainted for a later run: this one looks at what the program says.
-            old.taint = False
+        # What this run tainted is for a later one: this one looks at what the program says.
+        tainted = old.taint and id(old) not in self._context.snapshot.tainted
         provider_replaces = False
-        if not asked and not old.taint and new.provider and old.provider and old.provider != new.provider:
+        if not asked and not tainted and new.provider and old.provider and old.provider != new.provider:
             provider_replaces = await self._other_provider(new, old)
-        return planner.forced_key(new, old, replaced=self.replaced, asked=asked, provider_replaces=provider_replaces)
+        return planner.forced_key(new, old, replaced=self.replaced, asked=asked or tainted, provider_replaces=provider_replaces)
 
     async def _other_provider(self, new: Resource, old: Resource) -> bool:
         """Whether the provider of ``new`` cannot manage what that of ``old`` made: it is asked about the two configurations."""
