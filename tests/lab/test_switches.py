@@ -63,6 +63,9 @@ assert everything() == on, "the other lab still needs the switches"
 for turn in range(20):
     make("cccccc", "10.254.0.8/30", "fdfe::8/126")
     namespaces.remove(namespaces.router("cccccc"))
+    if turn % 2:
+        while uplink.current("cccccc"):
+            pass
     uplink.remove("cccccc")
 uplink.remove("bbbbbb")
 assert everything() == before

@@ -40,11 +40,13 @@ def interface(tag: str) -> str:
 
 def current(tag: str) -> Uplink | None:
     """The uplink that stands, if it is whole."""
-    link = namespaces.link(None, interface(tag))
+    # One reading of everything: the kernel removes the interface at a moment of its own once the router is gone.
+    links = json.loads(run(["ip", "-j", "-details", "address", "show"]))
+    link = next((link for link in links if link.get("ifname") == interface(tag)), None)
     if link is None or not switches.read(link.get("ifalias", "")):
         return None
-    addresses = json.loads(run(["ip", "-j", "address", "show", "dev", interface(tag), "scope", "global"]))[0].get("addr_info", [])
-    networks = [ip_network(f"{address['local']}/{address['prefixlen']}", strict=False) for address in addresses if "local" in address]
+    addresses = [address for address in link.get("addr_info", []) if address.get("scope") == "global" and "local" in address]
+    networks = [ip_network(f"{address['local']}/{address['prefixlen']}", strict=False) for address in addresses]
     ipv4 = next((network for network in networks if isinstance(network, IPv4Network)), None)
     ipv6 = next((network for network in networks if isinstance(network, IPv6Network)), None)
     return Uplink(ipv4, ipv6, link["mtu"]) if ipv4 else None
