@@ -198,6 +198,18 @@ def test_task_lists_of_first_runs_can_be_left_out() -> None:
     assert "a: " not in summary.describe(found, planned=True, tasks=False)
 
 
+def test_hosts_with_the_same_first_run_share_one_list() -> None:
+    tasks = [{"task": "Names", "file": "/etc/hosts"}]
+    events = [
+        {"event": "would_run", "site": "jinan", "role": "base", "hosts": ["a", "b"], "tasks": tasks},
+        {"event": "would_run", "site": "jinan", "role": "base", "hosts": ["c"], "tasks": [*tasks, {"task": "Clock"}]},
+    ]
+    said = summary.describe(changes.collect({"jinan": result(step("create"))}, events), planned=True)
+    assert said.count("- Names  /etc/hosts") == 2
+    assert "a, b: 1 tasks are to run" in said
+    assert "c: 2 tasks are to run" in said
+
+
 def test_a_run_that_was_asked_to_stop_has_not_failed() -> None:
     stopped = result(step("update"), ok=False, diagnostics=(Diagnostic("error", "cancelled"),), code=ExitCode.INTERRUPTED)
     found = changes.collect({"province": stopped}, (), not_started={"jinan": "not started, the run was stopped"})

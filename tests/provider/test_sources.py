@@ -23,11 +23,15 @@ def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     - name: Inner
       ansible.builtin.command: "true"
     - ansible.builtin.meta: flush_handlers
+  rescue:
+    - name: Never in a plan
+      ansible.builtin.command: "true"
 - name: By chance
   ansible.builtin.include_tasks: "{{ which }}.yml"
 - name: Secretive
-  ansible.builtin.copy: {content: !unsafe "{{ no }}", dest: "/etc/{{ name }}"}
+  ansible.builtin.copy: {content: !unsafe "{{ no }}", dest: "/etc/{{ name }}/{{ web_place }}/{{ web_list | first }}"}
 """,
+        "roles/web/defaults/main.yml": "web_place: '{{ web_root }}/x'\nweb_root: y\n",
         "roles/web/meta/sources.yml": "[requirements/web.txt, 'inventories/**/*.yml']\n",
         "roles/web/meta/facts.yml": "[network]\n",
         "templates/web/page.j2": "page",
@@ -77,7 +81,7 @@ def test_tasks_and_their_files_are_known_beforehand(tree: Path) -> None:
     assert sources.static_tasks("web") == (
         StaticTask("Write", "/etc/a"),
         StaticTask("Inner"),
-        StaticTask("Secretive", "/etc/{{ name }}"),
+        StaticTask("Secretive", "/etc/…/y/x/…"),
     )
 
 

@@ -92,15 +92,26 @@ def _error_lines(site: SiteChanges) -> list[str]:
 
 
 def _host_lines(site: SiteChanges, *, tasks: bool) -> list[str]:
-    return [line for name, host in site.hosts.items() for line in _one_host(name, host, tasks=tasks)]
+    lines = _first_run_lines(site) if tasks else []
+    return lines + [line for name, host in site.hosts.items() for line in _one_host(name, host)]
 
 
-def _one_host(name: str, host: HostChanges, *, tasks: bool) -> list[str]:
+def _first_run_lines(site: SiteChanges) -> list[str]:
+    """What is to run where nothing ran before: once for all hosts that get the same."""
+    alike: dict[tuple[tuple[str, str], ...], list[str]] = {}
+    for name, host in site.hosts.items():
+        if host.would_run:
+            alike.setdefault(tuple((task["task"], task.get("file", "")) for task in host.would_run), []).append(name)
+    lines = []
+    for listed, hosts in alike.items():
+        lines.append("  " + t("deployment.would_run", host=", ".join(hosts), tasks=len(listed)))
+        lines += [f"    - {task}" + (f"  {file}" if file else "") for task, file in listed]
+    return lines
+
+
+def _one_host(name: str, host: HostChanges) -> list[str]:
     lines = ["  " + t("deployment.host_unread", host=name, message=message) for message in host.unread]
     lines += ["  " + t("deployment.host_left", host=name, message=message) for message in host.gone]
-    if host.would_run and tasks:
-        lines.append("  " + t("deployment.would_run", host=name, tasks=len(host.would_run)))
-        lines += [f"    - {task['task']}" + (f"  {task['file']}" if task.get("file") else "") for task in host.would_run]
     if host.tasks:
         lines.append("  " + t("deployment.host_changes", host=name, tasks=len(host.tasks)))
         lines += [f"    - {task}" for task in host.tasks]

@@ -156,7 +156,8 @@ class RoleResource(Resource):
         if not hosts:
             return
         file = f"{entry}.yml"
-        tasks = sources.static_tasks(inputs["role"], file) if _has(inputs["role"], file) else ()
+        known = inputs["variables"] if isinstance(inputs["variables"], dict) else {}
+        tasks = sources.static_tasks(inputs["role"], file, known) if _has(inputs["role"], file) else ()
         listed = [{"task": task.name, "file": task.file} if task.file else {"task": task.name} for task in tasks]
         self._worker.events.write("would_run", site=inputs["site"], role=inputs["role"], hosts=hosts, tasks=listed)
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import functools
 import hashlib
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -101,12 +102,32 @@ class StaticTask:
 
 
 _WRITERS = ("template", "copy", "file", "lineinfile", "blockinfile", "assemble", "get_url", "unarchive")
+_REFERENCE = re.compile(r"{{ *(?P<name>\w+) *}}")
+_EXPRESSION = re.compile(r"{{.*?}}")
+_NESTED = 3
 _INCLUDES = ("import_tasks", "include_tasks")
 
 
-def static_tasks(role: str, entry: str = "main.yml") -> tuple[StaticTask, ...]:
-    """The named tasks that an entry file of a role leads to, in order, without running anything."""
-    return tuple(_tasks_of(role_directory(role) / "tasks", entry, set()))
+def static_tasks(role: str, entry: str = "main.yml", variables: Mapping[str, Any] | None = None) -> tuple[StaticTask, ...]:
+    """The named tasks that an entry file of a role leads to, in order, without running anything.
+
+    ``variables``: values for the names in files' paths, beside the role's own; a name without a value is shown as ``…``.
+    """
+    directory = role_directory(role)
+    own = {**(_load(directory / "defaults" / "main.yml") or {}), **(_load(directory / "vars" / "main.yml") or {}), **(variables or {})}
+    found = _tasks_of(directory / "tasks", entry, set())
+    return tuple(StaticTask(task.name, _filled(task.file, own) if task.file else None) for task in found)
+
+
+def _filled(text: str, variables: Mapping[str, Any]) -> str:
+    """The text with its plain Jinja names replaced by their values, which may hold names again."""
+    for _ in range(_NESTED):
+        text = _REFERENCE.sub(lambda match: _plain_value(variables.get(match["name"])), text)
+    return _EXPRESSION.sub("…", text)
+
+
+def _plain_value(value: Any) -> str:
+    return str(value) if isinstance(value, str | int) else "…"
 
 
 def _tasks_of(directory: Path, entry: str, seen: set[str]) -> Iterator[StaticTask]:
@@ -119,7 +140,8 @@ def _tasks_of(directory: Path, entry: str, seen: set[str]) -> Iterator[StaticTas
 
 
 def _task(directory: Path, task: dict[str, Any], seen: set[str]) -> Iterator[StaticTask]:
-    for key in ("block", "rescue", "always"):
+    # What a rescue does is not to run.
+    for key in ("block", "always"):
         for inner in task.get(key) or ():
             yield from _task(directory, inner, seen)
     arguments = {str(key).rpartition(".")[2]: value for key, value in task.items()}
