@@ -48,7 +48,7 @@ setup:
 # Pins with hashes, for every extra, from the exact versions in pyproject.toml.
 lock: MACHINE = python
 lock: setup
-	@for extra in dev kit portal exchange; do \
+	@for extra in dev kit storage portal exchange; do \
 	  $(BIN)/uv pip compile -q pyproject.toml --extra $$extra --universal --python-version 3.11 --generate-hashes \
 	    --no-emit-index-url --no-emit-find-links --no-header --no-annotate \
 	    $$([ $$extra = dev ] || echo -c requirements/dev.txt) -o requirements/$$extra.txt; \

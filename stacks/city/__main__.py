@@ -1,7 +1,11 @@
 """One city: its components, under the authority that the province has made for it."""
 
-from yiwang.components import Base, authority, current
+from yiwang.components import Base, Storage, authority, current
 
 here = current()
 
-Base(here, authority.issuer_of(here)).export()
+base = Base(here, authority.issuer_of(here))
+base.export()
+
+if here.on_servers("storage"):
+    Storage(here, base).export()

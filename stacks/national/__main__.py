@@ -1,9 +1,13 @@
 """A stand-in for the state platform above the province, for labs and acceptance tests; it has an authority of its own."""
 
-from yiwang.components import Authority, Base, authority, current
+from yiwang.components import Authority, Base, Storage, authority, current
 
 here = current()
 owner = Authority(here, (here.site,))
 authority.export(owner, ())
 
-Base(here, owner.issuers[here.site.name]).export()
+base = Base(here, owner.issuers[here.site.name])
+base.export()
+
+if here.on_servers("storage"):
+    Storage(here, base).export()

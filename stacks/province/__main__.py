@@ -1,9 +1,13 @@
 """A province's own site: its authority, what its cities are handed, and its components."""
 
-from yiwang.components import Authority, Base, authority, current
+from yiwang.components import Authority, Base, Storage, authority, current
 
 here = current()
 owner = Authority(here, (here.site, *here.below))
 authority.export(owner, here.below)
 
-Base(here, owner.issuers[here.site.name]).export()
+base = Base(here, owner.issuers[here.site.name])
+base.export()
+
+if here.on_servers("storage"):
+    Storage(here, base).export()

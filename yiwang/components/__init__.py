@@ -3,5 +3,6 @@
 from yiwang.components.authority import Authority, Issuer
 from yiwang.components.base import Base
 from yiwang.components.context import Context, current
+from yiwang.components.storage import Storage
 
-__all__ = ["Authority", "Base", "Context", "Issuer", "current"]
+__all__ = ["Authority", "Base", "Context", "Issuer", "Storage", "current"]

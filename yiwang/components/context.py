@@ -33,6 +33,10 @@ class Context:
         """The site above this one; raises KeyError at the top."""
         return self.province.sites[self.site.parent or ""]
 
+    def on_servers(self, noun: str) -> bool:
+        """Whether the site has a component on servers of its own."""
+        return self.site.placement.get(noun) == "servers"
+
     @property
     def top(self) -> Site:
         """The uppermost site above this one, or this one: it owns the root certificate."""

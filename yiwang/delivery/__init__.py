@@ -25,12 +25,12 @@ class Delivery:
     built: bool
 
 
-def digest(extra: str) -> str:
-    """What an environment of ``extra`` (kit, portal, exchange) holds: 32 hexadecimal digits over its lock file and our sources.
+def digest(extra: str, *, own: bool = True) -> str:
+    """What an environment of ``extra`` (kit, storage …) holds: 32 hexadecimal digits over its lock file and, with ``own``, our sources.
 
     Raises UserError for an unknown extra.
     """
-    return dependencies.combine(dependencies.lock(extra), wheel.source_digest())
+    return dependencies.combine(dependencies.lock(extra), *([wheel.source_digest()] if own else []))
 
 
 def ensure(extra: str, target: Target) -> Delivery:

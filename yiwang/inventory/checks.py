@@ -211,3 +211,20 @@ def check_sites_have_hosts(facts: Facts, resolved: Resolved, findings: Findings)
             path: KeyPath = ("sites", name)
             expected, fix = t("inventory.expect_site_hosts", site=name), t("inventory.fix_site_hosts", site=name)
             findings.add(Finding(FACTS, facts.line(path), path, "", expected, fix))
+
+
+def check_members(facts: Facts, resolved: Resolved, findings: Findings) -> None:
+    """Each component has as many hosts in a site as it can do with."""
+    for name, site in facts.sites.items():
+        for component, place in (site.placement if site is not None else {}).items():
+            drawer = drawers().get(component)
+            if drawer is None or place != "servers" or not drawer.members:
+                continue
+            hosts = sorted(host for host, groups in resolved.memberships.items() if name in groups and drawer.carried(groups))
+            if len(hosts) not in drawer.members:
+                path: KeyPath = ("sites", name, "placement", component)
+                numbers, groups = ", ".join(map(str, drawer.members)), ", ".join(drawer.groups)
+                found = ", ".join(hosts) or t("inventory.missing")
+                expected = t("inventory.expect_members", component=component, numbers=numbers)
+                fix = t("inventory.fix_members", groups=groups, site=name, numbers=numbers)
+                findings.add(Finding(FACTS, facts.line(path), path, found, expected, fix))

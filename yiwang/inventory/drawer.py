@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -67,10 +67,14 @@ class Need(Strict):
 
 
 class Drawer(Strict):
-    """One component. ``groups``: the host groups that carry it; ``values`` and ``names``: see ``rolevalues``."""
+    """One component. ``groups``: the host groups that carry it; ``values`` and ``names``: see ``rolevalues``.
+
+    ``members``: how many of a site's hosts may carry it; empty: any number.
+    """
 
     placements: tuple[Placement, ...]
     groups: tuple[str, ...] = (EVERY_HOST,)
+    members: tuple[Annotated[int, Field(ge=1)], ...] = ()
     needs: tuple[Need, ...] = ()
     paths: tuple[Annotated[PathFacts, AfterValidator(_between_groups)], ...] = ()
     values: dict[str, Check] = Field(default_factory=dict)
@@ -78,7 +82,11 @@ class Drawer(Strict):
 
     def carried_by(self, host: Host) -> bool:
         """Whether ``host`` is in one of the groups."""
-        return EVERY_HOST in self.groups or not set(self.groups).isdisjoint(host.groups)
+        return self.carried(host.groups)
+
+    def carried(self, groups: Collection[str]) -> bool:
+        """Whether a host in ``groups`` carries it."""
+        return EVERY_HOST in self.groups or not set(self.groups).isdisjoint(groups)
 
     @property
     def ways(self) -> tuple[InventoryPath, ...]:

@@ -45,6 +45,7 @@ def load(directory: Path) -> model.Province:
         checks.check(directory, facts, findings, resolved)
         if resolved is not None:
             checks.check_sites_have_hosts(facts, resolved, findings)
+            checks.check_members(facts, resolved, findings)
     if findings or facts is None:
         raise InventoryError(directory, findings.all())
     return _build(directory, facts, found)

@@ -20,6 +20,7 @@ from yiwang.inventory.values import DOMAIN, HOST, WrongError, account, text
 Validator = Callable[[Any], object]
 
 KEY_CHARACTERS = 20_000
+DATABASE_CHARACTERS = 40
 
 _ZONE = re.compile(r"[A-Za-z0-9_+-]+(?:/[A-Za-z0-9_+-]+){0,2}")
 _KEY_TYPES = ("ssh-ed25519", "sk-ssh-ed25519@openssh.com", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ssh-rsa")
@@ -30,7 +31,19 @@ _DEB822 = ("Types", "URIs", "Suites")
 
 package = text("package", re.compile(r"[a-z0-9][a-z0-9+.-]+"))
 journal_size = text("journal_size", re.compile(r"[1-9][0-9]{0,11}[KMGT]?"))
+memory = text("memory", re.compile(r"[1-9][0-9]{0,5}[MG]|"))
+directory = text("directory", re.compile(r"(?:/[A-Za-z0-9._-]+){2,}"))
 trust_name = text("trust_name", re.compile(r"[a-z0-9][a-z0-9_-]{0,62}"))
+
+
+_DATABASE = re.compile(r"(?!pg_|yiwang)[a-z][a-z0-9]*(?:_[a-z0-9]+)*")
+_TAKEN = frozenset({"postgres", "template0", "template1", "public", "none", "all", "replication", "sameuser", "samerole"})
+
+
+def database(value: Any) -> None:
+    """A name that needs no quotes, and that means nothing else to the database server; two underscores come before a login's own part."""
+    if not isinstance(value, str) or len(value) > DATABASE_CHARACTERS or not _DATABASE.fullmatch(value) or value in _TAKEN:
+        raise WrongError("database")
 
 
 def timezone(value: Any) -> None:
@@ -121,7 +134,10 @@ CHECKS: Mapping[str, Validator] = {
     "account": account,
     "apt_conf": apt_conf,
     "certificate": certificate,
+    "database": database,
     "deb822": sources,
+    "directory": directory,
+    "memory": memory,
     "package": package,
     "public_key": public_key,
     "server": server,

@@ -171,6 +171,8 @@ def _settings(work: Work, directory: Path, ssh_config: Path, facts: Path) -> str
             "fact_caching": "jsonfile",
             "fact_caching_connection": facts,
             "roles_path": paths.data("roles"),
+            # Every role writes its files by the module of the role that is on every host.
+            "library": paths.data("roles") / "base" / "library",
             "local_tmp": directory / "tmp",
             "home": directory / "home",
             "callback_plugins": here / "callback",

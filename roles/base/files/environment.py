@@ -2,7 +2,8 @@
 
 The last one is kept until the next switch: what still runs from it finds the modules that it has not imported yet.
 
-Arguments: name, digest, file names of the archive and of our wheel, sha256 of our wheel; YIWANG_PREFIX moves all paths (tests).
+Arguments: name, digest, file names of the archive and of our wheel (empty: without it), sha256 of our wheel; YIWANG_PREFIX moves all
+paths (tests).
 """  # noqa: INP001 - sent to hosts
 
 from __future__ import annotations
@@ -61,7 +62,7 @@ def make() -> None:
         with tarfile.open(store / archive) as tar:
             tar.extractall(unpacked)  # noqa: S202 - our own archive: plain files, and pip checks each one's hash
         own = unpacked / "own.txt"
-        own.write_text(f"yiwang @ file://{store / wheel} --hash=sha256:{wheel_sha256}\n", encoding="utf-8")
+        own.write_text(f"yiwang @ file://{store / wheel} --hash=sha256:{wheel_sha256}\n" if wheel else "", encoding="utf-8")
         run(sys.executable, "-m", "venv", "--without-pip", target)
         requirements = ("-r", unpacked / "requirements.txt", "-r", own)
         run(target / "bin/python", installer(), "install", *PIP, "--find-links", unpacked, *requirements)
