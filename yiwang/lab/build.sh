@@ -25,6 +25,9 @@ packages() { # what every host holds; nothing may start while apt works
   cp --dereference /etc/resolv.conf "$root/etc/resolv.conf"
   printf '#!/bin/sh\nexit 101\n' >"$root/usr/sbin/policy-rc.d"
   chmod 755 "$root/usr/sbin/policy-rc.d"
+  # Nor may a package make data of its own on all hosts, which each would copy.
+  mkdir -p "$root/etc/postgresql-common"
+  printf 'create_main_cluster = false\n' >"$root/etc/postgresql-common/createcluster.conf"
   chroot "$root" apt-get -q -o APT::Update::Error-Mode=any update
   chroot "$root" apt-get -q -y --no-install-recommends install "$@"
   chroot "$root" apt-get clean
@@ -33,11 +36,12 @@ packages() { # what every host holds; nothing may start while apt works
   # Every host makes its own.
   rm -f "$root"/etc/ssh/ssh_host_* "$root/etc/hostname"
   : >"$root/etc/machine-id"
-  # A container has no hardware, no consoles and one fixed network; what would only fail there stays quiet.
+  # A container has no hardware, no consoles and one fixed network; what would only fail there stays quiet, and so does what
+  # runs only where a host is told to.
   for unit in apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer e2scrub_reap.service \
     fstrim.timer console-getty.service getty@tty1.service systemd-networkd.service systemd-networkd.socket \
     systemd-networkd-wait-online.service systemd-timesyncd.service systemd-journald-audit.socket \
-    systemd-udevd.service systemd-udev-trigger.service; do
+    systemd-udevd.service systemd-udev-trigger.service etcd.service; do
     ln -sf /dev/null "$root/etc/systemd/system/$unit"
   done
   # Whoever connects may sign in: SSH answers only when logins are open.

@@ -16,7 +16,7 @@ from typing import Any
 
 TLS = "/etc/yiwang/tls"
 PORT = 8008
-START_SECONDS = 300.0
+START_SECONDS = 150.0
 OTHERS_SECONDS = 120.0
 # Two rounds of Patroni's loop: in the first one it reads its files, in the second one it says what they ask for.
 RELOAD_SECONDS = 12.0
