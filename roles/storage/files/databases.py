@@ -52,7 +52,7 @@ def connect(database: str = "postgres") -> psycopg.Connection[dict[str, Any]]:
 def is_verifier_of(verifier: str | None, password: str) -> bool:
     """Whether a stored SCRAM verifier (RFC 5803) is that of a password."""
     parts = (verifier or "").split("$")
-    if len(parts) != 3 or parts[0] != "SCRAM-SHA-256":  # noqa: PLR2004 - mechanism, salt, keys
+    if len(parts) != 3 or parts[0] != "SCRAM-SHA-256":
         return False
     iterations, _, salt = parts[1].partition(":")
     salted = hashlib.pbkdf2_hmac("sha256", password.encode(), base64.b64decode(salt), int(iterations))
@@ -63,7 +63,7 @@ def is_verifier_of(verifier: str | None, password: str) -> bool:
 def composed(text: str, **parts: Any) -> sql.Composed:
     """A statement: names are quoted as names, everything else as values."""
     named = {key: sql.Identifier(value) if key in {"name", "owner"} else sql.Literal(value) for key, value in parts.items()}
-    return sql.SQL(text).format(**named)  # type: ignore[arg-type] # the texts are this file's own
+    return sql.SQL(text).format(**named)
 
 
 class Wish:
@@ -77,11 +77,14 @@ class Wish:
 
     def one(self, text: str, *values: Any) -> dict[str, Any] | None:
         """The first row."""
-        return self.connection.execute(text, values).fetchone()  # type: ignore[arg-type]
+        found: dict[str, Any] | None = self.connection.execute(text, values).fetchone()
+        return found
 
     def actions(self) -> Iterator[Action]:
         """Everything, in order; each is looked up when its turn has come."""
-        owner = self.one("select rolcanlogin or rolsuper or rolcreatedb or rolcreaterole as wrong from pg_roles where rolname = %s", self.name)
+        owner = self.one(
+            "select rolcanlogin or rolsuper or rolcreatedb or rolcreaterole as wrong from pg_roles where rolname = %s", self.name
+        )
         attributes = "nologin nosuperuser nocreatedb nocreaterole noreplication nobypassrls"
         if owner is None:
             yield Action(f"{self.name}: owner", composed(f"create role {{name}} {attributes}", name=self.name))
@@ -94,9 +97,11 @@ class Wish:
     def signing_in(self) -> Iterator[Action]:
         """The login: it can do nothing but act as the owner."""
         found = self.one(
-            "select a.rolpassword, a.rolconnlimit = %s and a.rolcanlogin and a.rolinherit and coalesce(a.rolvaliduntil, 'infinity') = 'infinity' and not (a.rolsuper"
-            " or a.rolcreatedb or a.rolcreaterole or a.rolreplication or a.rolbypassrls) as right,"
-            " exists (select from pg_auth_members m join pg_roles o on o.oid = m.roleid where m.member = a.oid and o.rolname = %s) as member,"
+            "select a.rolpassword, a.rolconnlimit = %s and a.rolcanlogin and a.rolinherit"
+            " and coalesce(a.rolvaliduntil, 'infinity') = 'infinity'"
+            " and not (a.rolsuper or a.rolcreatedb or a.rolcreaterole or a.rolreplication or a.rolbypassrls) as right,"
+            " exists (select from pg_auth_members m join pg_roles o on o.oid = m.roleid"
+            "  where m.member = a.oid and o.rolname = %s) as member,"
             " exists (select from pg_db_role_setting s where s.setrole = a.oid and 'role=' || %s = any (s.setconfig)) as acting"
             " from pg_authid a where a.rolname = %s",
             self.limit, self.name, self.name, self.login,
@@ -105,9 +110,14 @@ class Wish:
             yield Action(f"{self.name}: login {self.login}", composed("create role {name} nologin", name=self.login))
             found = {"rolpassword": None, "right": False, "member": False, "acting": False}
         if not found["member"]:
-            yield Action(f"{self.name}: {self.login} acts for the owner", composed("grant {owner} to {name}", owner=self.name, name=self.login))
+            yield Action(
+                f"{self.name}: {self.login} acts for the owner", composed("grant {owner} to {name}", owner=self.name, name=self.login)
+            )
         if not found["acting"]:
-            yield Action(f"{self.name}: {self.login} acts as the owner", composed("alter role {name} set role = {value}", name=self.login, value=self.name))
+            yield Action(
+                f"{self.name}: {self.login} acts as the owner",
+                composed("alter role {name} set role = {value}", name=self.login, value=self.name),
+            )
         if not found["right"] or not is_verifier_of(found["rolpassword"], self.password):
             # Only the verifier leaves this process: the server never sees the password, nor does its log.
             verifier = self.connection.pgconn.encrypt_password(self.password.encode(), self.login.encode(), b"scram-sha-256").decode()
@@ -127,7 +137,9 @@ class Wish:
         if found is None:
             yield Action(f"{self.name}: database", composed("create database {name} owner {owner}", name=self.name, owner=self.name))
         elif found["owner"] != self.name:
-            yield Action(f"{self.name}: owner of the database", composed("alter database {name} owner to {owner}", name=self.name, owner=self.name))
+            yield Action(
+                f"{self.name}: owner of the database", composed("alter database {name} owner to {owner}", name=self.name, owner=self.name)
+            )
         if found is None or found["open"]:
             yield Action(f"{self.name}: closed to others", composed("revoke all on database {name} from public", name=self.name))
 
@@ -154,7 +166,9 @@ def closed(connection: psycopg.Connection[dict[str, Any]], rewind: str) -> Itera
         " and has_database_privilege('public', oid, 'connect, temporary')"
     ).fetchall():
         yield Action(f"{row['datname']}: closed to others", composed("revoke all on database {name} from public", name=row["datname"]))
-    if connection.execute("select from pg_roles where rolname = %s and not has_database_privilege(oid, 'postgres', 'connect')", (rewind,)).fetchone():
+    if connection.execute(
+        "select from pg_roles where rolname = %s and not has_database_privilege(oid, 'postgres', 'connect')", (rewind,)
+    ).fetchone():
         yield Action(f"postgres: open to {rewind}", composed("grant connect on database postgres to {name}", name=rewind))
 
 
@@ -181,7 +195,7 @@ def main() -> None:
     given = json.load(sys.stdin)
     become("postgres")
     with connect() as connection:
-        leader = not connection.execute("select pg_is_in_recovery() as replica").fetchone()["replica"]  # type: ignore[index]
+        leader = not connection.execute("select pg_is_in_recovery() as replica").fetchone()["replica"]
         if leader:
             if not given["dry"]:
                 connection.execute("select pg_advisory_lock(815)")

@@ -40,7 +40,7 @@ def etcdctl(host: str, *command: str) -> dict[str, Any] | None:
     options = ["--endpoints", f"https://{host}:2379", "--dial-timeout=3s", "--command-timeout=5s", "-w", "json"]
     options += [f"--cacert={TLS}/ca.crt", f"--cert={TLS}/host.crt", f"--key={TLS}/host.key"]
     environment = {"PATH": "/usr/bin:/bin", "ETCDCTL_API": "3"}
-    done = subprocess.run(["etcdctl", *options, *command], capture_output=True, text=True, check=False, env=environment)
+    done = subprocess.run(["/usr/bin/etcdctl", *options, *command], capture_output=True, text=True, check=False, env=environment)
     return dict(json.loads(done.stdout)) if done.returncode == 0 else None
 
 
@@ -78,7 +78,8 @@ def decided() -> str:
         if all_here and all(other["first"] == fresh for other in others if other["joined"]):
             return fresh
         if time.monotonic() > deadline:
-            sys.exit(f"no member answers at port 2379 of {', '.join(other['host'] for other in others)}, and a cluster may only begin with all of them")
+            hosts = ", ".join(other["host"] for other in others)
+            sys.exit(f"no member answers at port 2379 of {hosts}, and a cluster may only begin with all of them")
         time.sleep(2)
 
 

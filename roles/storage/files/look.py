@@ -23,7 +23,11 @@ READS = {
         "/etc/yiwang/tls/ca.crt",
     ),
 }
-HANDLERS = {"yiwang-etcd": "Restart yiwang-etcd", "yiwang-patroni": "Restart yiwang-patroni", "yiwang-patroni-settings": "Reload yiwang-patroni"}
+HANDLERS = {
+    "yiwang-etcd": "Restart yiwang-etcd",
+    "yiwang-patroni": "Restart yiwang-patroni",
+    "yiwang-patroni-settings": "Reload yiwang-patroni",
+}
 RECORDS = Path("/var/lib/yiwang/read")
 ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"}
 # As the cluster's keeper, on the socket. The row of the database is read as JSON: its columns have other names in other versions.

@@ -98,7 +98,7 @@ def restart() -> None:
             lambda: not any(one.get("pending_restart") for one in cluster() if one.get("host") != given["host"]),
         )
     status, said = ask("POST", "/restart", {}, seconds=120.0)
-    if status != 200:  # noqa: PLR2004 - HTTP
+    if status != 200:
         sys.exit(f"PostgreSQL was not restarted: {said}")
     print("PostgreSQL restarted, for settings that need it")
     wait(START_SECONDS, "PostgreSQL does not run after its restart", ready)
@@ -114,7 +114,7 @@ def main() -> None:
         if change:
             print(f"settings of the cluster: {json.dumps(change, sort_keys=True)}")
             patched = not given["dry"]
-            if patched and ask("PATCH", "/config", change)[0] != 200:  # noqa: PLR2004 - HTTP
+            if patched and ask("PATCH", "/config", change)[0] != 200:
                 sys.exit("the settings of the cluster were refused")
     deadline = time.monotonic() + (RELOAD_SECONDS if given["reloaded"] or patched else 0)
     while not member().get("pending_restart") and time.monotonic() < deadline:

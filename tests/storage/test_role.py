@@ -1,0 +1,264 @@
+"""The role as files: its variables, its verbs, its templates, the formula of its settings, and what its scripts decide."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+import re
+import runpy
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import pytest
+import yaml
+
+ROOT = Path(__file__).parent.parent.parent
+ROLE = ROOT / "roles" / "storage"
+VERBS = {"main", "preflight", "install", "configure", "run", "verify", "remove"}
+LONGEST = 80
+
+
+def load(name: str) -> Any:
+    return yaml.safe_load((ROLE / name).read_text())
+
+
+def tasks() -> Iterator[tuple[Path, dict[str, Any]]]:
+    for path in [*sorted((ROLE / "tasks").glob("*.yml")), ROLE / "handlers" / "main.yml"]:
+        for task in yaml.safe_load(path.read_text()):
+            yield path, task
+
+
+def test_defaults_and_specifications_agree_in_keys_and_values() -> None:
+    options = load("meta/argument_specs.yml")["argument_specs"]["main"]["options"]
+    assert load("defaults/main.yml") == {name: option["default"] for name, option in options.items()}
+
+
+def test_what_the_kit_sets_says_so_and_secrets_are_among_it() -> None:
+    text = (ROLE / "defaults/main.yml").read_text()
+    computed = set(re.findall(r"^(storage_\w+):", text[text.index("--- Set by the kit") :], re.MULTILINE))
+    options = load("meta/argument_specs.yml")["argument_specs"]["main"]["options"]
+    assert {name for name, option in options.items() if option["description"].startswith("Set by the kit")} == computed
+    assert {name for name, option in options.items() if option.get("no_log")} == {"storage_passwords"}
+
+
+def test_the_verbs_are_there_and_the_entry_is_a_table_of_contents() -> None:
+    files = {path.stem: path for path in (ROLE / "tasks").glob("*.yml")}
+    assert set(files) >= VERBS
+    assert all("ansible.builtin.import_tasks" in task for task in load("tasks/main.yml"))
+    assert {name for name, path in files.items() if len(path.read_text().splitlines()) > LONGEST} == set()
+
+
+def test_only_the_task_that_hands_over_passwords_knows_them_and_it_is_never_logged() -> None:
+    told = load("vars/main.yml")
+    assert [name for name, value in told.items() if "storage_passwords" in json.dumps(value)] == ["_storage_wish"]
+    handling = [task for _, task in tasks() if "_storage_wish" in json.dumps(task) or "storage_passwords" in json.dumps(task)]
+    (task,) = handling
+    assert task["no_log"] is True
+    assert "_storage_wish" in task["ansible.builtin.command"]["stdin"]
+    assert "_storage_wish" not in json.dumps(task["ansible.builtin.command"]["argv"])
+
+
+def test_names_of_variables_say_who_may_set_them() -> None:
+    assert all(name.startswith("_storage_") for name in load("vars/main.yml"))
+    assert all(task["register"].startswith("__storage_") for _, task in tasks() if "register" in task)
+
+
+def test_what_the_role_says_to_people_is_there_in_both_languages() -> None:
+    told = load("vars/main.yml")["_storage_refusals"]
+    for text in told.values():
+        assert set(text) == {"zh", "en"}
+        assert re.search("[\u4e00-\u9fff]", text["zh"])
+        assert text["en"].isascii()
+        values = [sorted(set(re.findall(r"{{ ([\w.]+)", text[language]))) for language in ("zh", "en")]
+        assert values[0] == values[1]
+    spoken = [task[module]["fail_msg"] for _, task in tasks() for module in task if module.endswith(".assert")]
+    assert sorted(spoken) == sorted(f"{{{{ _storage_refusals.{name}[_storage_language] }}}}" for name in told)
+
+
+def test_files_that_services_read_are_the_same_for_those_who_write_and_who_look() -> None:
+    look = runpy.run_path(str(ROLE / "files/look.py"))
+    assert {name: list(files) for name, files in look["READS"].items()} == load("vars/main.yml")["_storage_reads"]
+    assert set(look["HANDLERS"].values()) | {"Forget the units"} == {
+        task["name"] for path, task in tasks() if path.parent.name == "handlers"
+    }
+
+
+def test_no_template_opens_a_door_without_tls() -> None:
+    etcd = (ROLE / "templates/etc/yiwang/storage/etcd.env.j2").read_text()
+    assert "http://" not in etcd
+    assert "ETCD_CLIENT_CERT_AUTH=true" in etcd
+    assert "ETCD_PEER_CLIENT_CERT_AUTH=true" in etcd
+    patroni = (ROLE / "templates/etc/yiwang/storage/patroni.yml.j2").read_text()
+    assert "verify_client: required" in patroni
+    assert "password" not in patroni
+    assert load("vars/main.yml")["_storage_fixed"]["ssl"] == "on"
+
+
+def hba(**given: Any) -> list[list[str]]:
+    """The lines of the shared template, as words."""
+    loader = jinja2.FileSystemLoader(ROOT / "templates" / "storage")
+    environment = jinja2.Environment(loader=loader, undefined=jinja2.StrictUndefined, trim_blocks=True, keep_trailing_newline=True)  # noqa: S701 - no HTML
+    names = {"storage_managed": "managed", "storage_replication": "copier", "storage_rewind": "rewinder"}
+    text = environment.get_template("pg_hba.conf.j2").render(**names, **given)
+    return [line.split() for line in text.splitlines() if line and not line.startswith("#")]
+
+
+def test_each_login_reaches_its_own_database_alone_by_tls_and_from_the_listed_hosts() -> None:
+    lines = hba(storage_member_addresses=["10.0.0.2/32"], storage_clients=["10.0.0.1/32", "fd00::1/128"], storage_database_names=["a", "b"])
+    assert lines == [
+        ["local", "all", "postgres", "peer", "map=yiwang"],
+        ["local", "replication", "copier", "peer", "map=yiwang"],
+        ["hostssl", "replication", "copier", "10.0.0.2/32", "cert", "map=yiwang"],
+        ["hostssl", "postgres", "rewinder", "10.0.0.2/32", "cert", "map=yiwang"],
+        *(["hostssl", name, f"+{name}", client, "scram-sha-256"] for name in "ab" for client in ("10.0.0.1/32", "fd00::1/128")),
+    ]
+
+
+def test_without_databases_or_clients_nobody_gets_in_but_the_members() -> None:
+    lines = hba(storage_member_addresses=["10.0.0.2/32"], storage_clients=[], storage_database_names=["a"])
+    assert {line[0] for line in lines} == {"local", "hostssl"}
+    assert all(line[-2:] == ["cert", "map=yiwang"] for line in lines if line[0] == "hostssl")
+
+
+@pytest.fixture(scope="module")
+def formula() -> dict[str, Any]:
+    found: dict[str, Any] = runpy.run_path(str(ROLE / "filter_plugins/yiwang_postgresql.py"))["FilterModule"]().filters()
+    return found
+
+
+@pytest.mark.parametrize(
+    ("memory", "cores", "connections", "expected"),
+    [
+        ("512M", 2, 200, ("128MB", "384MB", "4MB", "64MB", "1024MB", 2, 1)),
+        ("16G", 8, 200, ("4096MB", "12288MB", "20MB", "1024MB", "4096MB", 8, 4)),
+        ("256G", 64, 500, ("32768MB", "196608MB", "152MB", "2048MB", "16384MB", 32, 4)),
+        ("64M", 1, 20, ("128MB", "128MB", "4MB", "64MB", "1024MB", 1, 1)),
+    ],
+)
+def test_settings_follow_from_memory_and_cores(
+    formula: dict[str, Any], memory: str, cores: int, connections: int, expected: tuple[Any, ...]
+) -> None:
+    found = formula["yiwang_postgresql"](formula["yiwang_bytes"](memory), cores, connections)
+    sizes = ("shared_buffers", "effective_cache_size", "work_mem", "maintenance_work_mem", "max_wal_size")
+    assert tuple(found[name] for name in (*sizes, "max_parallel_workers", "max_parallel_workers_per_gather")) == expected
+    table = (ROLE / "README.md").read_text().split("| setting |")[1].split("\n\n")[0]
+    assert set(found) == set(re.findall(r"`((?:[a-z]+_)+[a-z]+)`", table))
+
+
+def test_data_beside_no_mark_is_somebody_elses(tmp_path: Path) -> None:
+    clusters = runpy.run_path(str(ROLE / "files/look.py"))["clusters"]
+    assert clusters(tmp_path) == {"versions": [], "foreign": []}
+    data = tmp_path / "postgresql-15"
+    data.mkdir()
+    assert clusters(tmp_path) == {"versions": [], "foreign": []}
+    (data / "PG_VERSION").write_text("15\n")
+    assert clusters(tmp_path) == {"versions": [15], "foreign": [str(data)]}
+    (tmp_path / "postgresql-15.mark").write_text("province\n")
+    assert clusters(tmp_path) == {"versions": [15], "foreign": []}
+
+
+def verifier(password: str, salt: bytes = b"salt", iterations: int = 4096) -> str:
+    """What PostgreSQL keeps of a password (RFC 5803)."""
+    salted = hashlib.pbkdf2_hmac("sha256", password.encode(), salt, iterations)
+    keys = [hmac.digest(salted, text, "sha256") for text in (b"Client Key", b"Server Key")]
+    stored = base64.b64encode(hashlib.sha256(keys[0]).digest()).decode()
+    return f"SCRAM-SHA-256${iterations}:{base64.b64encode(salt).decode()}${stored}:{base64.b64encode(keys[1]).decode()}"
+
+
+def test_a_password_that_is_in_force_is_recognised_and_not_set_again() -> None:
+    # The script itself needs a driver that is on the servers alone.
+    text = (ROLE / "files/databases.py").read_text()
+    function = text[text.index("def is_verifier_of") : text.index("def composed")]
+    names: dict[str, Any] = {"hashlib": hashlib, "hmac": hmac, "base64": base64}
+    exec("from __future__ import annotations\n" + function, names)  # noqa: S102 - our own function
+    check = names["is_verifier_of"]
+    assert check(verifier("right"), "right")
+    assert not check(verifier("right"), "wrong")
+    assert not check(None, "right")
+    assert not check("md5abc", "right")
+
+
+MEMBERS = [{"name": name, "host": f"{name}.example"} for name in ("a", "b", "c")]
+FRESH = "ETCD_INITIAL_CLUSTER_STATE=new\nETCD_INITIAL_CLUSTER=" + ",".join(f"{m['name']}=https://{m['host']}:2380" for m in MEMBERS) + "\n"
+
+
+def listed(name: str, *, named: bool = True, seen: bool = True) -> dict[str, Any]:
+    found: dict[str, Any] = {"ID": ord(name), "peerURLs": [f"https://{name}.example:2380"]}
+    return found | ({"name": name} if named else {}) | ({"clientURLs": [f"https://{name}.example:2379"]} if seen else {})
+
+
+def join(
+    tmp_path: Path, answers: list[dict[str, Any]] | None, members: list[dict[str, Any]] | None = None
+) -> tuple[str, list[list[str]], int]:
+    """How member c starts: the settings, the commands of etcdctl that change something, the exit code."""
+    directory = tmp_path / "data"
+    directory.mkdir(exist_ok=True)
+    log = tmp_path / "log"
+    etcdctl = tmp_path / "etcdctl"
+    answer = json.dumps({"members": answers}) if answers is not None else ""
+    etcdctl.write_text(
+        f"#!{sys.executable}\nimport sys\nopen({str(log)!r}, 'a').write(repr(sys.argv[1:]) + chr(10))\n"
+        f"answer = {answer!r}\nsys.exit(1) if not answer else print(answer)\n"
+    )
+    etcdctl.chmod(0o755)
+    text = (ROLE / "files/join.py").read_text().replace("/usr/bin/etcdctl", str(etcdctl)).replace("SECONDS = 60.0", "SECONDS = 0.1")
+    known = members if members is not None else [{**member, "joined": False, "first": ""} for member in MEMBERS]
+    given = {"directory": str(directory), "name": "c", "members": known, "dry": False}
+    done = subprocess.run([sys.executable, "-c", text], input=json.dumps(given), capture_output=True, text=True, check=False)
+    target = directory / "etcd.first"
+    calls = [eval(line) for line in log.read_text().splitlines()] if log.exists() else []  # noqa: S307 - written above
+    changing = [call[call.index("member") :] for call in calls if "list" not in call]
+    return target.read_text() if target.exists() else done.stderr, changing, done.returncode
+
+
+def test_a_cluster_begins_where_all_members_are_seen_and_none_knows_another(tmp_path: Path) -> None:
+    assert join(tmp_path, None) == (FRESH, [], 0)
+
+
+def test_one_that_others_have_begun_with_us_in_it_is_begun_here_too(tmp_path: Path) -> None:
+    assert join(tmp_path, [listed("a"), listed("b"), listed("c", seen=False)]) == (FRESH, [], 0)
+    waiting = [{**MEMBERS[0], "joined": True, "first": FRESH}, *({**member, "joined": False, "first": ""} for member in MEMBERS[1:])]
+    (tmp_path / "second").mkdir()
+    assert join(tmp_path / "second", None, waiting) == (FRESH, [], 0)
+
+
+def test_one_that_is_there_is_joined(tmp_path: Path) -> None:
+    text, calls, code = join(tmp_path, [listed("a")])
+    assert code == 0
+    assert "STATE=existing\nETCD_INITIAL_CLUSTER=a=https://a.example:2380,c=https://c.example:2380\n" in text
+    assert calls == [["member", "add", "c", "--peer-urls=https://c.example:2380"]]
+
+
+def test_added_by_a_run_that_was_killed_it_is_not_added_again(tmp_path: Path) -> None:
+    text, calls, code = join(tmp_path, [listed("a"), listed("c", named=False, seen=False)])
+    assert (code, calls) == (0, [])
+    assert "STATE=existing" in text
+
+
+def test_a_host_made_anew_does_not_come_back_under_its_old_number(tmp_path: Path) -> None:
+    text, calls, code = join(tmp_path, [listed("a"), listed("b"), listed("c")])
+    assert code == 0
+    assert calls == [["member", "remove", f"{ord('c'):x}"], ["member", "add", "c", "--peer-urls=https://c.example:2380"]]
+    assert text.endswith("a=https://a.example:2380,b=https://b.example:2380,c=https://c.example:2380\n")
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        {**MEMBERS[0]},
+        {**MEMBERS[0], "joined": True, "first": "ETCD_INITIAL_CLUSTER_STATE=new\nETCD_INITIAL_CLUSTER=a=https://a.example:2380\n"},
+    ],
+)
+def test_no_second_cluster_begins_while_one_that_may_exist_does_not_answer(tmp_path: Path, first: dict[str, Any]) -> None:
+    """A member that is not among the hosts of the run, or that has data of another cluster."""
+    others = [{**member, "joined": False, "first": ""} for member in MEMBERS[1:]]
+    text, calls, code = join(tmp_path, None, [first, *others])
+    assert code != 0
+    assert "no member answers" in text
+    assert calls == []
