@@ -51,6 +51,7 @@ class Recorder(pulumi_mocks.Mocks):
                 "chain": CHAIN.format(args.name),
                 "certificate": f"certificate of {args.name}",
                 "privateKey": KEY.format(args.name),
+                "fingerprint": f"fingerprint of {args.name}",
             },
             "yiwang:index:Secret": {"value": f"secret of {args.name}"},
             "pulumi:pulumi:StackReference": {"outputs": self.reference, "secretOutputNames": []},
@@ -86,8 +87,7 @@ class Run:
 
     @property
     def role(self) -> dict[str, Any]:
-        (role,) = self.of("yiwang:index:Role").values()
-        return role
+        return self.of("yiwang:index:Role")["base"]
 
 
 @pytest.fixture

@@ -209,7 +209,7 @@ def join(
     etcdctl.chmod(0o755)
     text = (ROLE / "files/join.py").read_text().replace("/usr/bin/etcdctl", str(etcdctl)).replace("SECONDS = 60.0", "SECONDS = 0.1")
     known = members if members is not None else [{**member, "joined": False, "first": ""} for member in MEMBERS]
-    given = {"directory": str(directory), "name": "c", "members": known, "dry": False}
+    given = {"directory": str(directory), "name": "c", "members": known, "start": ["true"]}
     done = subprocess.run([sys.executable, "-c", text], input=json.dumps(given), capture_output=True, text=True, check=False)
     target = directory / "etcd.first"
     calls = [eval(line) for line in log.read_text().splitlines()] if log.exists() else []  # noqa: S307 - written above

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote
 
 import pulumi
 
@@ -112,8 +111,8 @@ def _variable(host: Host, name: str) -> Any:
 
 
 def clients(province: Province, site: Site) -> list[str]:
-    """Where the logins may come from: the hosts for which the component's own list of paths opens the port, of both families."""
-    sources = [end for path in drawers()[NOUN].ways if PORT in path.ports for end in path.source]
+    """Where the logins may come from: the hosts to which the component's own list of paths opens the port, beside the members."""
+    sources = [end for path in drawers()[NOUN].ways if PORT in path.ports and path.source != path.target for end in path.source]
     found = [network for end in sources for networks in province.addresses(end, site.name) for network in networks]
     return [str(network) for network in sorted(set(found), key=lambda network: (network.version, network))]
 
@@ -143,6 +142,6 @@ def _database(site: Site, hosts: tuple[Host, ...], name: str, secret: Secret) ->
     """Libpq tries the members in turn and stays with the one that takes writes: no further process is in the way."""
     login = secret.id.apply(lambda identifier: f"{name}__{identifier[:LOGIN_CHARACTERS]}")
     places = ",".join(f"{full_name(site, host)}:{PORT}" for host in hosts)
-    options = f"target_session_attrs=read-write&sslmode=verify-full&sslrootcert={quote(AUTHORITY, safe='')}"
+    options = f"target_session_attrs=read-write&sslmode=verify-full&sslrootcert={AUTHORITY}"
     url = login.apply(lambda user: f"postgresql://{user}@{places}/{name}?{options}")
     return Database(name, login, pulumi.Output.secret(secret.value), url)

@@ -1,8 +1,8 @@
-"""Decides, before the first start of a member of etcd, whether it begins a cluster or joins one; a member that has data is left alone.
+"""Decides how a member of etcd starts for the first time, whether it begins a cluster or joins one, and starts it.
 
-Never two clusters: one begins only when this run sees all members and none of them knows another cluster. Standard input: JSON with
-``directory``, ``name``, ``members`` (each with ``name``, ``host``, and ``joined`` and ``first`` where this run sees it), ``dry``.
-Prints what it has done, or nothing.
+Never two clusters: one begins only when this run sees all members and none of them knows another cluster. It is started here, because
+the next member can only join when the one before it runs. Standard input: JSON with ``directory``, ``name``, ``members`` (each with
+``name``, ``host``, and ``joined`` and ``first`` where this run sees it), ``start`` (a command). Prints what it has done.
 """  # noqa: INP001 - sent to hosts
 
 from __future__ import annotations
@@ -55,10 +55,10 @@ def joining() -> str | None:
             return settings("new", {each["name"]: peer(each) for each in members})  # the cluster begins just now, with us in it
         if entry is not None and entry.get("clientURLs"):
             # It has worked and its data is gone: a host made anew. Under its old number it would vote on what it does not know.
-            if given["dry"] or etcdctl(other["host"], "member", "remove", f"{entry['ID']:x}") is None:
+            if etcdctl(other["host"], "member", "remove", f"{entry['ID']:x}") is None:
                 return None
             entry = None
-        if entry is None and (given["dry"] or etcdctl(other["host"], "member", "add", mine["name"], f"--peer-urls={peer(mine)}") is None):
+        if entry is None and (etcdctl(other["host"], "member", "add", mine["name"], f"--peer-urls={peer(mine)}") is None):
             return None
         known = {each["name"]: each["peerURLs"][0] for each in found["members"] if each.get("name") and peer(mine) not in each["peerURLs"]}
         return settings("existing", {**known, mine["name"]: peer(mine)})
@@ -84,21 +84,16 @@ def decided() -> str:
 
 
 def main() -> None:
-    """Write the settings where they are needed."""
-    target = directory / "etcd.first"
-    if (directory / "etcd" / "member").is_dir():
-        return
-    if given["dry"]:
-        print(f"{mine['name']}: first start of etcd")
-        return
+    """Write the settings where they are needed, and start."""
     text = decided()
-    if target.exists() and target.read_text(encoding="utf-8") == text:
-        return
     fresh = directory / ".etcd.first"
     fresh.write_text(text, encoding="utf-8")
     os.sync()
-    fresh.replace(target)
+    fresh.replace(directory / "etcd.first")
     print(text.splitlines()[0])
+    done = subprocess.run(given["start"], capture_output=True, text=True, check=False)
+    if done.returncode:
+        sys.exit(f"etcd does not start: {done.stderr.strip()}")
 
 
 main()
