@@ -58,7 +58,13 @@ def roles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def example(tmp_path: Path) -> Path:
-    return Path(shutil.copytree(EXAMPLE, tmp_path / "example"))
+    """The example, with nothing placed but what is everywhere."""
+    directory = Path(shutil.copytree(EXAMPLE, tmp_path / "example"))
+    facts = yaml.safe_load((directory / "province.yml").read_text(encoding="utf-8"))
+    for site in facts["sites"].values():
+        site.pop("placement", None)
+    (directory / "province.yml").write_text(yaml.safe_dump(facts, allow_unicode=True), encoding="utf-8")
+    return directory
 
 
 def place(directory: Path, *sites: str) -> None:
