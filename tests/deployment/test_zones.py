@@ -18,6 +18,7 @@ from tests_support import Yiwang
 
 pytestmark = pytest.mark.lab
 
+ROLES = Path(__file__).parent.parent.parent / "roles"
 # Ports on which every host really listens during the test: only a firewall can refuse them.
 TCP = (80, 443, 2222, 5432, 8443)
 UDP = (53, 123, 514, 5353)
@@ -138,7 +139,22 @@ def allowed(yiwang: Yiwang, source: str, target: str, protocol: str, port: int) 
             ends.append(any(ipaddress.ip_address(address) in network for network in known))
         if all(ends) and path["protocol"] == protocol and port in path["ports"]:
             return True
-    return False
+    return (protocol, port) in components(facts, hosts, groups, source, target)
+
+
+def components(facts: dict, hosts: dict, groups: dict, source: str, target: str) -> set[tuple[str, int]]:  # type: ignore[type-arg]
+    """What components open from one address to another: between the groups they name, within a site where they are placed."""
+    found = set()
+    names = {address: name for name, values in hosts.items() for address in (values["ipv4"], values["ipv6"])}
+    for site, values in facts["sites"].items():
+        if not {names.get(source), names.get(target)} <= set(groups[site]):
+            continue
+        for noun, place in values.get("placement", {}).items():
+            drawer = yaml.safe_load((ROLES / noun / "meta" / "component.yml").read_text())
+            for path in drawer["paths"] if place == "servers" else ():
+                if names[source] in groups[path["from"]] and names[target] in groups[path["to"]]:
+                    found |= {(path["protocol"], port) for port in path["ports"]}
+    return found
 
 
 def test_only_listed_ports_answer_between_all_hosts(listening: Yiwang) -> None:

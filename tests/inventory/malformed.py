@@ -353,22 +353,22 @@ CASES = (
     ),
     case(
         "unknown placement",
-        replace(PROVINCE, "    # placement: {base: servers}", "    placement: {base: cloud}"),
+        replace(PROVINCE, "    placement: {storage: servers}", "    placement: {base: cloud}"),
         'province.yml:103: sites.province.placement.base: "cloud": expected one of servers, kubernetes, tenant, external; choose one of them',
     ),
     case(
         "placement of a later release",
-        replace(PROVINCE, "    # placement: {base: servers}", "    placement: {base: kubernetes}"),
+        replace(PROVINCE, "    placement: {storage: servers}", "    placement: {base: kubernetes}"),
         'province.yml:103: sites.province.placement.base: "kubernetes": base can only be servers in this release; write servers',
     ),
     case(
         "component of a later release",
-        replace(PROVINCE, "    # placement: {base: servers}", "    placement: {portal: servers}"),
-        'province.yml:103: sites.province.placement.portal: "servers": component portal is not in this release; remove the line; this release has base',
+        replace(PROVINCE, "    placement: {storage: servers}", "    placement: {portal: servers}"),
+        'province.yml:103: sites.province.placement.portal: "servers": component portal is not in this release; remove the line; this release has base, storage',
     ),
     case(
         "unknown component",
-        replace(PROVINCE, "    # placement: {base: servers}", "    placement: {bases: servers}"),
+        replace(PROVINCE, "    placement: {storage: servers}", "    placement: {bases: servers}"),
         'province.yml:103: sites.province.placement.bases: "bases": expected a component: base, storage, identity, exchange, portal; correct the component\'s name',
     ),
     # Zones and paths

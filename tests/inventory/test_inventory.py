@@ -125,7 +125,7 @@ def test_a_scope_says_whose_hosts_of_a_group(lab: Province, endpoint: str, hosts
 def test_a_group_alone_is_open_within_each_site(lab: Province) -> None:
     def way(source: str, target: str) -> list[str | None]:
         path = model.Path((source,), (target,), "tcp", (5432,), lab.title)
-        return [within for _, within in replace(lab, paths=(path,)).ways()]
+        return [within for _, within in replace(lab, paths=(path,), component_paths={}).ways()]
 
     assert way("core", "data") == list(lab.sites)
     assert way("core@cities", "core@province") == way("operators", "core") == way("ops", "world") == [None]

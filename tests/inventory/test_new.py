@@ -59,7 +59,7 @@ def test_the_keys_in_comments_are_valid_too(valid: Path, inventory: Path) -> Non
     for key in ("state_dir: .state", "national:", "  identity: ", "  exchange: ", "  catalogue: "):
         assert f"# {key}" in text
         text = text.replace(f"# {key}", key)
-    for key in ("user: yiwang", "bootstrap_user: root", "key_file:", "placement:", 'phone: "', "domain: c370100"):
+    for key in ("user: yiwang", "bootstrap_user: root", "key_file:", 'phone: "', "domain: c370100"):
         assert f"# {key}" in text
         text = text.replace(f"# {key}", key)
     text = text.replace("  generate: true", "  # generate: true").replace("# file: /etc", "file: /etc")
@@ -69,6 +69,7 @@ def test_the_keys_in_comments_are_valid_too(valid: Path, inventory: Path) -> Non
     (inventory / "group_vars" / "all.yml").write_text("\n".join(lines) + "\n", encoding="utf-8")
     assert len(yaml.safe_load("\n".join(lines))) >= 4
     province = load(inventory)
+    assert province.sites["province"].placement == {"base": "servers", "storage": "servers"}
     assert province.national.identity == "https://id.gjzwfw.example"
     assert province.passphrase_source.file == Path("/etc/yiwang/passphrase")
     assert "URIs" in province.hosts["p-ops"].variables["base_apt_sources"]

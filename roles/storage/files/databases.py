@@ -167,7 +167,7 @@ def closed(connection: psycopg.Connection[dict[str, Any]], rewind: str) -> Itera
     ).fetchall():
         yield Action(f"{row['datname']}: closed to others", composed("revoke all on database {name} from public", name=row["datname"]))
     if connection.execute(
-        "select from pg_roles where rolname = %s and not has_database_privilege(oid, 'postgres', 'connect')", (rewind,)
+        "select 1 as closed from pg_roles where rolname = %s and not has_database_privilege(oid, 'postgres', 'connect')", (rewind,)
     ).fetchone():
         yield Action(f"postgres: open to {rewind}", composed("grant connect on database postgres to {name}", name=rewind))
 
