@@ -52,7 +52,7 @@ def test_an_up_that_reaches_no_host_says_so_and_exits_6(begun: tuple[Offline, in
     _, code, found, said = begun
     assert code == ExitCode.HOST
     sites = {site["site"]: site for site in found["sites"]}  # type: ignore[attr-defined]
-    assert sites["province"]["counts"] == {"create": 15}
+    assert sites["province"]["counts"] == {"create": 17}
     assert sites["province"]["code"] == ExitCode.HOST
     assert sites["province"]["hosts"]["p-core"]["failed"][0]["unreachable"] is True
     for city in ("jinan", "qingdao"):

@@ -134,6 +134,8 @@ def test_what_is_on_and_who_looks(storage: Yiwang) -> None:
         "data_checksums=on hba_file=/etc/yiwang/storage/pg_hba.conf password_encryption=scram-sha-256 shared_buffers=16384"
         " shared_preload_libraries=pgaudit ssl=on"
     )
+    rights = "select has_database_privilege(who, 'postgres', 'connect') from unnest(array['public', 'yiwang_rewind']) who"
+    assert on_server(storage, rights) == "f\nt", "the members rewind by that role, and nobody else has business there"
     on_server(storage, "create role seen_by_the_audit; drop role seen_by_the_audit")
     assert "AUDIT: SESSION" in journal(storage)
     for port in (2379, 2380, 8008):

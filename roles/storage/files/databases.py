@@ -190,14 +190,13 @@ def carry_out(connection: psycopg.Connection[dict[str, Any]], action: Action) ->
     connection.execute(action.statement)
 
 
-def main() -> None:
-    """Read the wish, do it."""
-    given = json.load(sys.stdin)
-    become("postgres")
+def work(given: dict[str, Any]) -> None:
+    """Do it all on the leader; on a replica wait until it is seen."""
     with connect() as connection:
-        leader = not connection.execute("select pg_is_in_recovery() as replica").fetchone()["replica"]
-        if leader:
+        (row,) = connection.execute("select pg_is_in_recovery() as replica").fetchall()
+        if not row["replica"]:
             if not given["dry"]:
+                # One run at a time: another one waits here, and finds the work done.
                 connection.execute("select pg_advisory_lock(815)")
             for action in actions(connection, given):
                 print(action.what)
@@ -212,6 +211,16 @@ def main() -> None:
             if time.monotonic() > deadline:
                 sys.exit(f"the leader has not done yet: {'; '.join(owed)}; it has to be among the hosts of the run")
             time.sleep(1)
+
+
+def main() -> None:
+    """Read the wish, do it. What the server says of an error may quote the statement: of that only the first line is told."""
+    given = json.load(sys.stdin)
+    become("postgres")
+    try:
+        work(given)
+    except psycopg.Error as error:
+        sys.exit(error.diag.message_primary or str(error).partition("\n")[0])
 
 
 if __name__ == "__main__":
