@@ -144,7 +144,7 @@ def test_status_is_not_well_where_nothing_can_be_told(recorded: Offline) -> None
 def test_status_names_what_is_not_deployed(recorded: Offline) -> None:
     done = recorded("status", "--site", "national", check=False)
     assert done.returncode == ExitCode.FINDINGS
-    assert [line.split()[:2] for line in done.stdout.splitlines()[1:]] == [["national", "base"]]
+    assert [line.split()[:2] for line in done.stdout.splitlines()[1:]] == [["national", "base"], ["national", "storage"]]
     assert "not deployed" in done.stdout
 
 
