@@ -157,19 +157,20 @@ def test_a_second_up_changes_nothing_and_passwords_are_in_no_log(storage: Yiwang
 
 def test_a_killed_server_comes_back_with_what_was_written(storage: Yiwang) -> None:
     found = databases(storage)["archive"]
-    assert psql(storage, "p-core", found["url"], found["password"], "create table kept (n int); insert into kept values (7)")[0]
+    assert psql(
+        storage,
+        "p-core",
+        found["url"],
+        found["password"],
+        "drop table if exists kept; create table kept (n int); insert into kept values (7)",
+    )[0]
     storage.ssh("p-data", "sudo pkill -KILL -o -x postgres")
     took = wait_for(
         lambda: psql(storage, "p-core", found["url"], found["password"], "select n from kept") == (True, "7"), 60, journal(storage)
     )
     print(f"back after {took:.1f} s")
     storage.ssh("p-data", "sudo systemctl kill --signal=KILL yiwang-patroni yiwang-etcd")
-    wait_for(
-        lambda: "active\nactive" in storage.ssh("p-data", "systemctl is-active yiwang-patroni yiwang-etcd", check=False),
-        60,
-        journal(storage),
-    )
-    assert psql(storage, "p-core", found["url"], found["password"], "drop table kept")[0]
+    wait_for(lambda: psql(storage, "p-core", found["url"], found["password"], "drop table kept")[0], 90, "did not come back")
 
 
 def test_a_rotated_password_opens_and_the_former_one_does_for_a_while(storage: Yiwang) -> None:
@@ -210,7 +211,13 @@ def placed(yiwang: Yiwang, *, on: bool) -> None:
 
 def test_removed_it_keeps_the_data_and_a_foreign_cluster_is_refused(storage: Yiwang) -> None:
     found = databases(storage)["archive"]
-    assert psql(storage, "p-core", found["url"], found["password"], "create table kept (n int); insert into kept values (8)")[0]
+    assert psql(
+        storage,
+        "p-core",
+        found["url"],
+        found["password"],
+        "drop table if exists kept; create table kept (n int); insert into kept values (8)",
+    )[0]
     placed(storage, on=False)
     storage("up", "--site", "province", "--yes")
     left = storage.ssh(
