@@ -3,7 +3,8 @@
 Lines are JSON. The first names the checkpoint they apply to. Then, with ``h`` the number of a resource state (the first
 states are those of the checkpoint, in its order):
 ``{"put": h, "resource": ...}``, ``{"drop": h}``, ``{"begin": n, "type": ..., "resource": ...}``, ``{"done": n}``, ``{"forget": i}``
-(the i-th recorded pending operation is settled) and at last ``{"folded": sha256}``.
+(the i-th recorded pending operation is settled), ``{"together": [...]}`` (several of these, all or none) and at last
+``{"folded": sha256}``.
 """
 
 from __future__ import annotations
@@ -100,13 +101,14 @@ class Journal:
 
 
 def _lines(path: Path) -> list[dict[str, Any]]:
-    """The whole lines of a journal; a torn last one, from a kill while it was written, is left out."""
-    found = []
-    for line in path.read_bytes().split(b"\n")[:-1]:
+    """The whole lines of a journal, those written together one by one; a torn last one, from a kill while it was written, is left out."""
+    found: list[dict[str, Any]] = []
+    for text in path.read_bytes().split(b"\n")[:-1]:
         try:
-            found.append(json.loads(line))
+            line = json.loads(text)
         except ValueError:
             break
+        found += line.get("together", [line])
     return found
 
 

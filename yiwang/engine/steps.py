@@ -105,18 +105,20 @@ class Steps:
     def place(self, new: Resource, replaces: Resource | None, *, keep_old: bool) -> None:
         """Record ``new`` in the place of ``replaces``, or beside it."""
         snapshot = self._context.snapshot
-        if replaces is not None and replaces in snapshot and not self._context.options.targets:
-            snapshot.taint_followers({replaces.urn, new.urn})
         if replaces is None or replaces not in snapshot:
             snapshot.put(new)
-        elif keep_old:
-            # A kill between the two lines leaves the old one marked and the new one pending: made again, then the old one deleted.
-            replaces.delete = True
-            snapshot.put(replaces)
-            snapshot.put(new)
-            snapshot.rename(replaces.urn, new.urn, kept=True)
-        else:
-            snapshot.replace(replaces, new)
+            return
+        # All or none: with half of it the next run would see what refers to the old one, or was to follow it, otherwise.
+        with snapshot.together():
+            if not self._context.options.targets:
+                snapshot.taint_followers({replaces.urn, new.urn})
+            if keep_old:
+                replaces.delete = True
+                snapshot.put(replaces)
+                snapshot.put(new)
+                snapshot.rename(replaces.urn, new.urn, kept=True)
+            else:
+                snapshot.replace(replaces, new)
 
     async def update(self, provider: Provider, old: Resource, new: Resource) -> None:
         """Change the object from ``old`` to ``new`` and record it. Raises as ``create`` does."""
