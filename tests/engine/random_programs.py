@@ -179,8 +179,8 @@ class Draft:
 
     @staticmethod
     def _may_protect(spec: Spec) -> bool:
-        """Whether nothing else can force a replacement on it."""
-        return isinstance(spec["props"]["key"], str) and not spec["deleted_with"] and not spec["replace_on"]
+        """Whether nothing else can force a replacement on it. A parent may hand down what it is deleted with."""
+        return isinstance(spec["props"]["key"], str) and not spec["deleted_with"] and not spec["replace_on"] and not spec["parent"]
 
     def _remove(self) -> None:
         spec = self._one(tuple(KINDS))
@@ -213,7 +213,8 @@ class Draft:
         spec = self._one(("box", "dyn", "component"))
         if spec is not None:
             position = self.resources.index(spec)
-            spec["parent"] = self.pick(self.some(("component", "box"), before=position), 0.7)
+            parent = self.pick(self.some(("component", "box"), before=position), 0.7)
+            spec["parent"] = "" if spec["protect"] or "unprotected" in spec else parent
 
     def _flag(self) -> None:
         spec = self._one()

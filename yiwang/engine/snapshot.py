@@ -149,9 +149,11 @@ class Snapshot:
         return number
 
     def done(self, number: int) -> None:
-        """Record that an operation ended; what it changed is to be recorded before."""
+        """Record that an operation ended; what it changed is to be recorded before. It is on its way to the disk at once."""
         del self._running[number]
         self._log({"done": number})
+        if self._journal is not None:
+            self._journal.flush_soon()
 
     def settle(self, urn: str) -> None:
         """Forget the pending operations of earlier runs on a URN."""

@@ -110,7 +110,7 @@ class Steps:
             return
         # All or none: with half of it the next run would see what refers to the old one, or was to follow it, otherwise.
         with snapshot.together():
-            if not self._context.options.targets:
+            if not self._context.limited:
                 snapshot.taint_followers({replaces.urn, new.urn})
             if keep_old:
                 replaces.delete = True
