@@ -296,6 +296,9 @@ def test_a_type_is_one_of_the_table() -> None:
 
 def test_a_name_beside_a_code_says_the_same() -> None:
     assert item(level_code="4", level_name="县级").findings() == ()
+    for name in ("市级/隶属", "市级"):
+        assert item(level_code="3", level_name=name).findings() == ()
+    assert item(handling_way_code="1", handling_way_name="窗口").findings() == ()
     (finding,) = item(level_code="4", level_name="市级").findings()
     assert (finding.problem, finding.severity) == (Problem.NAME_AND_CODE, Severity.WARNING)
     assert finding.text("en").startswith("level name 市级 is not what its code 4 县级 means")
