@@ -144,11 +144,17 @@ class Finding:
     values: Mapping[str, object] = field(default_factory=dict)
     severity: Severity = Severity.ERROR
 
+    def words(self, language: Language = "en") -> str:
+        """What is wrong and where, without the rule."""
+        words = self.problem.label.text(language).format(**{name: _shown(value, language) for name, value in self.values.items()})
+        # What is wrong with a field says itself which character of the field it is.
+        if self.position is None or self.problem is Problem.FIELD:
+            return words
+        return f"第 {self.position} 位：{words}" if language == "zh" else f"character {self.position}: {words}"
+
     def text(self, language: Language = "en") -> str:
         """What is wrong in one line: position, words, rule (none where it is the kit's own)."""
-        words = self.problem.label.text(language).format(**{name: _shown(value, language) for name, value in self.values.items()})
-        if self.position is not None:
-            words = f"第 {self.position} 位：{words}" if language == "zh" else f"character {self.position}: {words}"
+        words = self.words(language)
         if self.source == KIT:
             return words
         return f"{words}（{self.source}）" if language == "zh" else f"{words} ({self.source})"

@@ -13,7 +13,7 @@ from pydantic import AfterValidator, Base64Bytes, BeforeValidator, PlainSerializ
 from yiwang.standard.case import CaseNumber
 from yiwang.standard.division import DivisionCode
 from yiwang.standard.errors import CodeError, Finding, Problem, Severity
-from yiwang.standard.item import LEGACY_IMPLEMENTING, LENGTHS, ItemCode
+from yiwang.standard.item import FORMS, LEGACY_IMPLEMENTING, LENGTHS, ItemCode
 from yiwang.standard.labels import Label, Source
 from yiwang.standard.uscc import Uscc
 
@@ -76,7 +76,9 @@ def _item(text: str, *forms: str) -> str:
     older = len(text) <= LEGACY_IMPLEMENTING and len(text) != LENGTHS["basic"]
     code = ItemCode.parse(text, profile="108-2016" if text and older else "zwfw-2018")
     if code.form not in forms:
-        values = {"part": Label("编码", "code"), "expected": ", ".join(forms), "found": code.form}
+        known = [FORMS[form] for form in FORMS if form in forms]
+        expected = Label("、".join(form.zh for form in known), ", ".join(form.en for form in known))
+        values = {"part": Label("编码", "kind of code"), "expected": expected, "found": FORMS[code.form]}
         raise CodeError("item", Finding(Problem.VALUE, SOURCE, None, values))
     return text
 
