@@ -261,7 +261,8 @@ def test_make_and_check_agree(code: Callable[..., Said], kind: str, parts: tuple
         (("resource", "classification=3", "serial=1"), "expected at least 6 characters, found 1"),
         (("resource", "classification=307001", "serial=x"), "serial: expected 0-9, found 'x'"),
         (("case", "implementing=370117002011"), "implementing code: expected 31 characters, found 12"),
-        (("case", f"implementing={ITEMS[0]}", "date=2022-02-30"), "date: expected YYYY-MM-DD, found 2022-02-30"),
+        (("case", f"implementing={ITEMS[0]}", "date=2022-02-30"), "date: expected YYYY-MM-DD or YYYYMMDD, found 2022-02-30"),
+        (("case", f"implementing={ITEMS[0]}", "date=2022-W25-4"), "date: expected YYYY-MM-DD or YYYYMMDD, found 2022-W25-4"),
         (("case", f"implementing={ITEMS[0]}", "--count", "0"), "Invalid value for '--count'"),
     ],
 )
@@ -278,6 +279,7 @@ def test_case_numbers_go_on_where_they_stopped(code: Callable[..., Said], tmp_pa
     assert str(tmp_path / "state" / "yiwang" / "serials.db") in err
     assert code(*make, "--count", "2", "--quiet") == (ExitCode.OK, f"{ITEMS[0]}202206230002\n{ITEMS[0]}202206230003\n", "")
     assert code(*make, "--serials", str(tmp_path / "other.db"))[1] == f"{ITEMS[0]}202206230001\n"
+    assert code(*make[:-1], "date=20220623", "--quiet")[1] == f"{ITEMS[0]}202206230004\n"
 
 
 def test_serials_that_cannot_be_counted_are_exit_4(code: Callable[..., Said], tmp_path: Path) -> None:

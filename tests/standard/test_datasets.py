@@ -167,7 +167,7 @@ def test_what_is_no_format(text: str) -> None:
         ),
         ({"implementing_code": ""}, "implementing code: the value is empty"),
         ({"jurisdiction_code": "990000"}, "jurisdiction code: character 1: 99 is not how"),
-        ({"promised_limit": "x"}, "promised limit: expected the format a value for this field, found 'x'"),
+        ({"promised_limit": "x"}, "promised limit: expected a number like 20, found 'x'"),
         ({"materials": [{"name": "一"}, {"name": "二", "copies": "123"}]}, "materials.2.copies: expected the format n..2, found 123"),
         ({"materials": [{}]}, "materials.1.name is missing"),
         ({"materials": [{"name": "一", "x": 1}]}, "there is no field x"),
@@ -188,7 +188,11 @@ def test_what_is_wrong_with_a_field_is_named(fields: dict[str, Any], said: str) 
         ({"name": None}, "name: expected the format an..200, found None (GB/T 39046-2020, Table 4)"),
         ({"x": 1}, "there is no field x"),
         ({"basic_code": 5}, "basic code: expected the format an..12, found 5"),
-        ({"promised_limit": "x"}, "promised limit: expected the format a value for this field, found 'x'"),
+        ({"promised_limit": "x"}, "promised limit: expected a number like 20, found 'x'"),
+        ({"conditions": 5}, "conditions: expected a text, found 5"),
+        ({"conditions": "\ud800"}, r"conditions: expected whole characters, found \ud800"),
+        ({"materials": 5}, "materials: expected a list, found 5"),
+        ({"\ud800": 1}, r"there is no field \ud800"),
     ],
 )
 def test_place_and_rule_are_said_once_and_the_kits_own_rules_name_no_standard(fields: dict[str, Any], said: str) -> None:
@@ -261,6 +265,22 @@ def test_times_are_read_in_every_form_and_written_in_the_first(text: str) -> Non
 def test_times_of_other_zones_are_those_of_china() -> None:
     utc = datetime.datetime(2022, 6, 23, 0, 15, 30, tzinfo=datetime.UTC)
     assert Application.read({"case_number": CASE, "time": utc}).plain()["time"] == "20220623081530"
+
+
+@pytest.mark.parametrize("zone", [-12, 0, 8, 14])
+@pytest.mark.parametrize("time", [datetime.datetime.min.replace(tzinfo=CHINA), datetime.datetime.max.replace(tzinfo=CHINA)])
+def test_the_first_and_the_last_time_are_one_of_china_or_the_one_error(time: datetime.datetime, zone: int) -> None:
+    there = time.replace(tzinfo=datetime.timezone(datetime.timedelta(hours=zone)))
+    try:
+        assert len(Application.read({"case_number": CASE, "time": there}).plain()["time"]) == 14
+    except CodeError as error:
+        assert error.finding.problem is Problem.FORMAT  # noqa: PT017 - both outcomes are right
+
+
+def test_a_time_is_kept_as_fine_as_it_is_written() -> None:
+    record = Application.read({"case_number": CASE, "time": datetime.datetime(2022, 6, 23, 8, 15, 30, 999_999, tzinfo=CHINA)})
+    assert record.time == datetime.datetime(2022, 6, 23, 8, 15, 30, tzinfo=CHINA)
+    assert Application.read(record.plain()) == record
 
 
 @pytest.mark.parametrize("text", ["20220623", "20221323081530", "20220623 081530", "", "x", 20220623081530, "2022062308:1530"])

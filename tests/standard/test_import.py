@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-CODES = "case code division divisions errors idcard item kinds labels licence names resource serials tables uscc workdays"
+CODES = "case code dates division divisions errors idcard item kinds labels licence names resource serials tables uscc workdays"
 
 
 def modules(program: str) -> set[str]:

@@ -112,6 +112,7 @@ class Problem(Enum):
     )
     FIELD = ("field", "{part}：{reason}", "{part}: {reason}")
     UNKNOWN_FIELD = ("unknown_field", "没有名为 {part} 的数据项", "there is no field {part}")
+    OWN_FIELD = ("own_field", "{part} 由事项和同步信息填写，不能另行给出", "{part} is filled by the item or the synchronisation")
     FORMAT = ("format", "{part}应符合格式 {expected}，实为 {found}", "{part}: expected the format {expected}, found {found}")
     CODE_OF_TABLE = ("code_of_table", "{part}应为 {expected} 之一，实为 {found}", "{part}: expected one of {expected}, found {found}")
     PROMISE_LONGER = (
@@ -155,7 +156,7 @@ class Finding:
     def text(self, language: Language = "en") -> str:
         """What is wrong in one line: position, words, rule (none where it is the kit's own)."""
         words = self.words(language)
-        if self.source == KIT:
+        if self.source.document == KIT.document:
             return words
         return f"{words}（{self.source}）" if language == "zh" else f"{words} ({self.source})"
 

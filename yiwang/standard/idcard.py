@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-from yiwang.standard import checks, divisions
+from yiwang.standard import checks, dates, divisions
 from yiwang.standard.checks import DIGITS
 from yiwang.standard.code import Code, Part, Piece, refuse
 from yiwang.standard.divisions import Divisions
@@ -81,7 +81,7 @@ class IdCard(Code):
     @property
     def birth(self) -> datetime.date | None:
         """Birth date; None for a foreign resident's number that holds none at its place."""
-        return _date(self.text[6:14])
+        return dates.compact(self.text[6:14])
 
     @property
     def sequence(self) -> str:
@@ -114,15 +114,8 @@ class IdCard(Code):
         )
 
 
-def _date(digits: str) -> datetime.date | None:
-    try:
-        return datetime.date(int(digits[:4]), int(digits[4:6]), int(digits[6:]))
-    except ValueError:
-        return None
-
-
 def _birth(text: str, today: datetime.date | None) -> Finding | None:
-    born = _date(text[6:14])
+    born = dates.compact(text[6:14])
     if born is None:
         return Finding(Problem.DATE, SOURCE, 7, {"part": BIRTH, "found": text[6:14]})
     if today is not None and born > today:

@@ -6,7 +6,7 @@ import datetime
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from yiwang.standard import case, division, idcard, item, licence, resource, uscc
+from yiwang.standard import case, dates, division, idcard, item, licence, resource, uscc
 from yiwang.standard.case import CaseNumber, SerialSource
 from yiwang.standard.code import Code
 from yiwang.standard.division import DivisionCode
@@ -61,11 +61,10 @@ class Kind:
 def _case(parts: Mapping[str, str], reading: Reading, serials: SerialSource) -> Code:
     day = reading.today
     if "date" in parts:
-        try:
-            day = datetime.date.fromisoformat(parts["date"])
-        except ValueError:
-            values = {"part": "date", "expected": "YYYY-MM-DD", "found": parts["date"]}
-            raise CodeError(case.KIND, Finding(Problem.VALUE, KIT, None, values)) from None
+        day = dates.dashed(parts["date"]) or dates.compact(parts["date"])
+        if day is None:
+            expected = Label("YYYY-MM-DD 或 YYYYMMDD", "YYYY-MM-DD or YYYYMMDD")
+            raise CodeError(case.KIND, Finding(Problem.VALUE, KIT, None, {"part": "date", "expected": expected, "found": parts["date"]}))
     if day is None:
         raise CodeError(case.KIND, Finding(Problem.REQUIRED, KIT, None, {"part": "date"}))
     return CaseNumber.generate(parts["implementing"], day, serials)

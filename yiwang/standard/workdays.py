@@ -8,7 +8,7 @@ import re
 from collections.abc import Collection, Iterable
 from pathlib import Path
 
-from yiwang.standard import rows
+from yiwang.standard import dates, rows
 from yiwang.standard.errors import CodeError, Finding, Problem
 from yiwang.standard.labels import Label, Source
 
@@ -145,10 +145,9 @@ def _row(line: int, cells: list[str]) -> tuple[int, datetime.date, str]:
     notice, date, kind = cells
     if not re.fullmatch("[1-9][0-9]{3}", notice):
         raise rows.wrong(KIND, SOURCE, line, Label(" notice ", "notice"), "YYYY", repr(notice))
-    try:
-        day = datetime.date.fromisoformat(date)
-    except ValueError:
-        raise rows.wrong(KIND, SOURCE, line, Label(" date ", "date"), "YYYY-MM-DD", repr(date)) from None
+    day = dates.dashed(date)
+    if day is None:
+        raise rows.wrong(KIND, SOURCE, line, Label(" date ", "date"), "YYYY-MM-DD", repr(date))
     year = int(notice)
     if day.year != year and (day.year, day.month) != (year - 1, 12):
         raise rows.wrong(KIND, SOURCE, line, Label(" date ", "date"), f"{year - 1}-12-01…{year}-12-31", date)

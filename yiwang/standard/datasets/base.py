@@ -22,6 +22,15 @@ CONFIDENCE: dict[Origin, Confidence] = {"standard": "high", "composed": "medium"
 _FORMAT = re.compile(r"(an|n|a)?(\.\.)?([0-9]+)(?:,([0-9]+))?")
 
 
+# What halves of characters (surrogates) are not: no encoding can write them.
+WHOLE = Label("完整的字符", "whole characters")
+
+
+def whole(text: str) -> bool:
+    """Whether ``text`` holds no half of a character."""
+    return not any("\ud800" <= character <= "\udfff" for character in text)
+
+
 @dataclass(frozen=True, slots=True)
 class Format:
     """A format as the standard writes it: ``an..50`` up to 50 characters, ``n1`` one digit, ``n..16,2`` a number with two decimals.
@@ -103,6 +112,8 @@ class Element:
         }
 
     def _fit(self, value: Any) -> Any:
+        if isinstance(value, str) and not whole(value):
+            raise CodeError(DOCUMENT, Finding(Problem.VALUE, KIT, None, {"part": self.zh, "expected": WHOLE, "found": value}))
         if isinstance(value, str) and self.limit and not Format.parse(self.limit).fits(value):
             values = {"part": self.zh, "expected": self.limit, "found": value}
             raise CodeError(DOCUMENT, Finding(Problem.FORMAT, self.source(), None, values))
@@ -177,6 +188,15 @@ class DataSet(BaseModel):
         return self.model_dump(mode="json")
 
 
+# What pydantic misses, by its own names.
+_TYPES = {
+    "string_type": Label("文本", "a text"),
+    "tuple_type": Label("列表", "a list"),
+    "model_type": Label("对象", "an object"),
+    "model_attributes_type": Label("对象", "an object"),
+}
+
+
 def _findings(cls: type[DataSet], error: ErrorDetails) -> list[Finding]:
     """One error of pydantic in the words of this library."""
     owner, names, element = _place(cls, error["loc"])
@@ -184,23 +204,31 @@ def _findings(cls: type[DataSet], error: ErrorDetails) -> list[Finding]:
     cause = error.get("ctx", {}).get("error")
     if error["type"] == "missing":
         return [Finding(Problem.REQUIRED, REQUIRED_BY, None, {"part": part})]
-    if error["type"] == "extra_forbidden":
-        return [Finding(Problem.UNKNOWN_FIELD, REQUIRED_BY, None, {"part": error["loc"][-1]})]
+    if error["type"] in {"extra_forbidden", "invalid_key", "string_unicode"}:
+        # The last is of a name that holds half a character; values that do come to `_fit`.
+        name = error.get("input") if error["type"] == "string_unicode" else error["loc"][-1]
+        return [Finding(Problem.UNKNOWN_FIELD, REQUIRED_BY, None, {"part": name})]
     if isinstance(cause, CodeError):
-        return [_in_field(part, finding, owner.table) for finding in cause.findings]
+        return [_in_field(part, finding, owner, element) for finding in cause.findings]
     if error["type"] == "enum" and (of := _table(owner, error)):
         codes = ", ".join(member.code for member in of)
         return [Finding(Problem.CODE_OF_TABLE, of.source, None, {"part": part, "expected": codes, "found": error.get("input")})]
-    expected = (element and element.limit) or Label("与该数据项相符的值", "a value for this field")
-    source = element.source(owner.table) if element else KIT
-    return [Finding(Problem.FORMAT, source, None, {"part": part, "expected": expected, "found": repr(error.get("input"))})]
+    found = repr(error.get("input"))
+    if element and element.limit:
+        return [Finding(Problem.FORMAT, element.source(owner.table), None, {"part": part, "expected": element.limit, "found": found})]
+    expected = _TYPES.get(error["type"]) or Label("与该数据项相符的值", "a value for this field")
+    return [Finding(Problem.VALUE, KIT, None, {"part": part, "expected": expected, "found": found})]
 
 
-def _in_field(part: Label, finding: Finding, table: str | None) -> Finding:
+def _in_field(part: Label, finding: Finding, owner: type[DataSet], element: Element | None) -> Finding:
     """What is wrong with a value, said of the field that holds it: once where, and by one rule."""
-    if finding.problem is Problem.FORMAT:
-        source = Source(DOCUMENT, table) if finding.source.document == DOCUMENT else finding.source
-        return Finding(Problem.FORMAT, source, None, {**finding.values, "part": part})
+    values = {**finding.values, "part": part}
+    if finding.problem is Problem.FORMAT and element and element.limit:
+        return Finding(Problem.FORMAT, element.source(owner.table), None, values | {"expected": element.limit})
+    if finding.problem is Problem.FORMAT and finding.source != KIT:
+        return Finding(Problem.FORMAT, owner.source(), None, values)
+    if finding.problem in {Problem.FORMAT, Problem.VALUE} and finding.source == KIT:
+        return Finding(Problem.VALUE, KIT, None, values)
     reason = Label(finding.words("zh"), finding.words("en"))
     return Finding(Problem.FIELD, finding.source, finding.position, {"part": part, "reason": reason})
 
