@@ -225,7 +225,11 @@ def test_a_provinces_own_divisions(code: Callable[..., Said], tmp_path: Path) ->
     own.write_text("code,name,level,parent\n37017,x,county,370100\n")
     exit_code, _, err = code("check", "division", "370171", "--divisions", str(own))
     assert (exit_code, len(err.splitlines())) == (ExitCode.INPUT, 1)
-    assert "line 2, code: expected six digits, found '37017'" in err
+    assert f"{own}: line 2, code: expected six digits, neither the first nor the last two 00, found '37017'; correct the file" in err
+    for strange in ("/dev/zero", str(tmp_path)):
+        exit_code, _, err = code("check", "division", "370171", "--divisions", strange)
+        assert (exit_code, len(err.splitlines())) == (ExitCode.INPUT, 1)
+        assert f"{strange}: this is not a plain file" in err
     assert code("check", "division", "370171", "--divisions", str(tmp_path / "no"))[0] == ExitCode.INPUT
 
 

@@ -169,6 +169,25 @@ def test_a_notice_for_the_next_year_settles_december(tmp_path: Path) -> None:
     assert calendar.is_workday(D(LAST, 10, 10)) is NATIONAL.is_workday(D(LAST, 10, 10))
 
 
+def test_a_replaced_notice_takes_its_own_days_along_and_no_others(tmp_path: Path) -> None:
+    # The notice for 2019 set the last days of December 2018.
+    replaced = NATIONAL.extended(own(tmp_path, "notice,date,kind\n2018,2018-01-01,holiday\n"))
+    assert replaced.is_workday(D(2018, 12, 29))
+    assert not replaced.is_workday(D(2018, 12, 31))
+    assert replaced.is_workday(D(2018, 10, 1))
+    next_year = NATIONAL.extended(own(tmp_path, "notice,date,kind\n2019,2019-01-01,holiday\n"))
+    assert not next_year.is_workday(D(2018, 12, 29))
+    assert next_year.is_workday(D(2018, 12, 31))
+    assert not next_year.is_workday(D(2018, 10, 1))
+    # What a file said of a notice is known to the next file.
+    again = replaced.extended(own(tmp_path, "notice,date,kind\n2018,2018-12-31,workday\n"))
+    assert again.is_workday(D(2018, 12, 31))
+    assert again.extended(own(tmp_path, "notice,date,kind\n2018,2018-05-01,holiday\n")).is_workday(D(2018, 12, 31))
+    early = NATIONAL.extended(own(tmp_path, "notice,date,kind\n2031,2030-12-02,holiday\n2030,2030-01-01,holiday\n"))
+    assert not early.extended(own(tmp_path, "notice,date,kind\n2030,2030-01-01,holiday\n")).is_workday(D(2030, 12, 2))
+    assert early.extended(own(tmp_path, "notice,date,kind\n2031,2031-01-01,holiday\n")).is_workday(D(2030, 12, 2))
+
+
 def test_a_file_alone(tmp_path: Path) -> None:
     assert workdays.read(own(tmp_path)).years == {2031}
 

@@ -90,8 +90,9 @@ class Problem(Enum):
     VALUE = ("value", "{part}应为 {expected}，实为 {found}", "{part}: expected {expected}, found {found}")
     TABLE_ROW = ("table_row", "{part}应为 {expected}，实为 {found}", "{part}: expected {expected}, found {found}")
     TABLE_DUPLICATE = ("table_duplicate", "第 {line} 行：{found} 重复", "line {line}: {found} is there twice")
-    TABLE_PARENT = ("table_parent", "第 {line} 行：上级代码 {found} 不在表中", "line {line}: there is no code {found}, the level above")
     NOT_TEXT_FILE = ("not_text_file", "不是 UTF-8 文本", "this is not UTF-8 text")
+    NOT_PLAIN_FILE = ("not_plain_file", "不是普通文件", "this is not a plain file")
+    FILE_TOO_LARGE = ("file_too_large", "文件超过 {expected} MiB", "the file is larger than {expected} MiB")
     NO_NOTICE = (
         "no_notice",
         "{found} 年的节假日安排尚无官方通知，不作推算（已有 {expected}）",
