@@ -57,11 +57,6 @@ class Problem(Enum):
         "division {found} is not in the table of today (it may be abolished, or the province's own)",
     )
     NO_ITEM_TYPE = ("no_item_type", "{found} 不是已知的事项类型代码", "{found} is no known type of items")
-    FORM_UNSURE = (
-        "form_unsure",
-        "外国人永久居留号码：{part}与 GB 11643 不符，但该号码规则尚未确证",
-        "number of a foreign permanent resident: {part} is not as in GB 11643, but the rule for these numbers is not confirmed",
-    )
     RESIDENT_FORM = (
         "resident_form",
         "{found} 不是港澳台居民居住证的前六位",
