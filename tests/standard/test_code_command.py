@@ -180,7 +180,7 @@ def test_an_argument_that_is_no_utf_8_is_an_invalid_value(arguments: tuple[str, 
     for more in ([], ["--json"]):
         done = subprocess.run([*map(os.fsencode, command), b"\xff\xfe", *map(os.fsencode, more)], capture_output=True, check=False)
         assert (done.returncode, done.stderr) == (ExitCode.FAILED, b"")
-        assert rb"\udcff" in done.stdout
+        assert rb"\xff" in done.stdout
 
 
 def test_an_empty_value_is_invalid(code: Callable[..., Said]) -> None:

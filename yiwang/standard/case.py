@@ -10,7 +10,7 @@ from typing import NoReturn
 
 from yiwang.standard import dates
 from yiwang.standard.checks import ALPHANUMERIC
-from yiwang.standard.code import Code, Part, wrong_character
+from yiwang.standard.code import Code, Part, characters, wrong_character
 from yiwang.standard.errors import CodeError, Finding, Problem, Severity
 from yiwang.standard.item import FORMS, ItemCode
 from yiwang.standard.labels import KIT, Label, Source
@@ -57,7 +57,7 @@ class CaseNumber(Code):
         """A new number for a case of an item on a day. It is unique where all who make numbers share ``serials``. Raises CodeError."""
         code = ItemCode.parse(implementing)
         if code.form != "implementing":
-            values = {"part": FORMS["implementing"], "expected": Label("31 个字符", "31 characters"), "found": len(implementing)}
+            values = {"part": FORMS["implementing"], "expected": characters(31), "found": len(implementing)}
             raise CodeError(KIND, Finding(Problem.VALUE, LAYOUT_SOURCE, None, values))
         key = f"{implementing}{day.year:04d}{day:%m%d}"
         serial = serials(key)

@@ -106,6 +106,11 @@ class Problem(Enum):
         "顺序号文件 {found} 无法使用（{reason}）",
         "the file of serials {found} cannot be used ({reason})",
     )
+    SERIALS_EXHAUSTED = (
+        "serials_exhausted",
+        "顺序号到 {expected} 为止，剩余 {found} 个",
+        "serials end at {expected}, and {found} are left",
+    )
     FIELD = ("field", "{part}：{reason}", "{part}: {reason}")
     UNKNOWN_FIELD = ("unknown_field", "没有名为 {part} 的数据项", "there is no field {part}")
     OWN_FIELD = ("own_field", "{part} 由事项和同步信息填写，不能另行给出", "{part} is filled by the item or the synchronisation")
@@ -183,9 +188,21 @@ class CodeError(ValueError):
 
 
 def shown(text: str, longest: int = _SHOWN) -> str:
-    """``text`` as a line can show it: what does not print is escaped, what is longer than ``longest`` characters is cut."""
+    """``text`` as a line can show it: what does not print is escaped, what is longer than ``longest`` characters is cut.
+
+    A byte that is no text, which Python keeps as half a character, is shown as that byte.
+    """
     cut = text if len(text) <= longest else f"{text[:longest]}…"
-    return "".join(character if character.isprintable() else ascii(character)[1:-1] for character in cut)
+    return "".join(character if character.isprintable() else _escaped(character) for character in cut)
+
+
+def quoted(character: str) -> str:
+    """``character`` in quotes, as a line can show it."""
+    return f"'{shown(character)}'"
+
+
+def _escaped(character: str) -> str:
+    return f"\\x{ord(character) - 0xDC00:02x}" if "\udc80" <= character <= "\udcff" else ascii(character)[1:-1]
 
 
 def _shown(value: object, language: Language) -> str:

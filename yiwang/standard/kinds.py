@@ -34,12 +34,13 @@ class Reading:
 class Kind:
     """One kind: its ``name``, what people call it, how it is read; ``needs`` and ``may`` are the parts that making one asks for.
 
-    ``make`` is None where the kit's users issue no such code.
+    ``reads``: the fields of a ``Reading`` that the kind depends on. ``make`` is None where the kit's users issue no such code.
     """
 
     name: str
     label: Label
     parse: Callable[[str, Reading], Code]
+    reads: frozenset[str] = frozenset()
     needs: tuple[str, ...] = ()
     may: tuple[str, ...] = ()
     make: Callable[[Mapping[str, str], Reading, SerialSource], Code] | None = None
@@ -90,21 +91,25 @@ KINDS: Mapping[str, Kind] = {
             uscc.KIND,
             Label("统一社会信用代码", "unified social credit code"),
             lambda text, reading: Uscc.parse(text, mismatch=reading.mismatch),
+            frozenset({"mismatch"}),
         ),
         Kind(
             idcard.KIND,
             Label("公民身份号码", "citizen identity number"),
             lambda text, reading: IdCard.parse(text, today=reading.today, table=reading.table),
+            frozenset({"today", "table"}),
         ),
         Kind(
             division.KIND,
             Label("行政区划代码", "administrative division"),
             lambda text, reading: DivisionCode.parse(text, table=reading.table),
+            frozenset({"table"}),
         ),
         Kind(
             item.KIND,
             Label("政务服务事项编码", "item code"),
             lambda text, reading: ItemCode.parse(text, profile=reading.profile, table=reading.table),
+            frozenset({"profile", "table"}),
             ("basic",),
             ("body", "level", "handling"),
             _item,
@@ -113,6 +118,7 @@ KINDS: Mapping[str, Kind] = {
             case.KIND,
             Label("办件编号", "case number"),
             lambda text, _: CaseNumber.parse(text),
+            frozenset(),
             ("implementing",),
             ("date",),
             _case,
@@ -121,6 +127,7 @@ KINDS: Mapping[str, Kind] = {
             licence.KIND,
             Label("电子证照标识", "e-licence identifier"),
             lambda text, reading: LicenceId.parse(text, mismatch=reading.mismatch),
+            frozenset({"mismatch"}),
             ("type", "issuer", "serial"),
             ("version",),
             _licence,
@@ -129,6 +136,7 @@ KINDS: Mapping[str, Kind] = {
             resource.KIND,
             Label("政务信息资源代码", "information resource code"),
             lambda text, _: ResourceCode.parse(text),
+            frozenset(),
             ("classification", "serial"),
             (),
             _resource,
