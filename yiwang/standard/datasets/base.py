@@ -141,7 +141,7 @@ REQUIRED_BY = KIT
 class DataSet(BaseModel):
     """The base of the data sets. ``title`` and ``table`` are those of the standard; ``title_origin`` says whether it has the title so."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     kind: ClassVar[str] = ""
     title: ClassVar[Label] = Label("", "")

@@ -3,8 +3,6 @@
 Formats were read (confidence high), names where ``origin`` says so. The case number is the key of each set; two of its rows are known.
 """
 
-from __future__ import annotations
-
 from typing import Annotated
 
 from yiwang.standard.datasets import rules

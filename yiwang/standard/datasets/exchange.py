@@ -3,8 +3,6 @@
 The columns are those of a live schema that follows ZWFW C0109.2-2018 (confidence high as seen there).
 """
 
-from __future__ import annotations
-
 import csv
 import io
 from collections.abc import Iterable
@@ -57,7 +55,7 @@ _Day = Annotated[date | None, BeforeValidator(column_day)]
 class ExchangeRecord(BaseModel):
     """One item as the national platform takes it. Texts and codes; widths where they are known."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     row_guid: Annotated[str, Field(min_length=1)]
     task_guid: Annotated[str, Field(min_length=1)]

@@ -3,8 +3,6 @@
 Formats were read (confidence high), names where ``origin`` says so.
 """
 
-from __future__ import annotations
-
 from typing import Annotated
 
 from yiwang.standard.datasets.base import DataSet, Element

@@ -3,8 +3,6 @@
 Formats were read (confidence high), names where ``origin`` says so. Rows are known for one field only.
 """
 
-from __future__ import annotations
-
 from typing import Annotated
 
 from yiwang.standard.datasets import rules

@@ -3,8 +3,6 @@
 Formats were read (confidence high), names where ``origin`` says so. Of Tables 14 and 15 only the fields below were seen.
 """
 
-from __future__ import annotations
-
 from typing import Annotated
 
 from pydantic import Field
