@@ -159,6 +159,22 @@ def test_serials_are_taken_all_or_none(tmp_path: Path) -> None:
     assert serials("b") == 1
 
 
+def test_serials_of_case_numbers_end_where_the_layout_does(tmp_path: Path) -> None:
+    serials = SerialFile(tmp_path / "serials.db")
+    serials.take("a", LAST_SERIAL)
+    for _ in range(2):
+        with pytest.raises(CodeError, match=f"serials end at {LAST_SERIAL}, and 0 are left"):
+            serials("a")
+
+
+def test_a_file_that_cannot_be_used_is_named_whole(tmp_path: Path) -> None:
+    path = tmp_path / ("x" * 100) / "serials.db"
+    path.mkdir(parents=True)
+    with pytest.raises(CodeError) as refused:
+        SerialFile(path)("a")
+    assert str(path) in refused.value.text("en")
+
+
 def test_serials_that_are_taken_ahead_are_given_one_by_one(tmp_path: Path) -> None:
     serials = SerialFile(tmp_path / "serials.db")
     ahead = serials.ahead(3)

@@ -42,7 +42,7 @@ class Making:
 
     def batches(self, size: int) -> Iterator[list[str]]:
         """The codes, up to ``size`` of them in one step of the count. Raises UserError."""
-        source = serials.SerialFile(self.path, case.LAST_SERIAL)
+        source = serials.SerialFile(self.path)
         while len(self.made) < self.count:
             length = min(size, self.count - len(self.made))
             ahead = source.ahead(length)

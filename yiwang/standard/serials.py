@@ -8,13 +8,15 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from yiwang.standard.errors import CodeError, Finding, Problem
-from yiwang.standard.labels import KIT
+from yiwang.standard.case import LAST_SERIAL
+from yiwang.standard.errors import CodeError, Finding, Problem, shown
+from yiwang.standard.labels import KIT, Label
 
 KIND = "serials"
 # How many seconds one process waits for another that is just counting, and after how many milliseconds of that it looks for signals.
 _PATIENCE = 30
 _NAP = 300
+_LONGEST_PATH = 4096
 
 
 class SerialFile:
@@ -22,10 +24,10 @@ class SerialFile:
 
     The count is an SQLite database on a local disk (its locks do not hold on network file systems). A number is given only after it is
     on the disk as given: a crash loses numbers, and never gives one twice. Made on first use, readable by its owner alone. ``last``: the
-    greatest serial that there is; those who ask for more get an error and use up none.
+    greatest serial that there is; those who ask for more than are left get an error and use up none.
     """
 
-    def __init__(self, path: Path, last: int | None = None) -> None:
+    def __init__(self, path: Path, last: int = LAST_SERIAL) -> None:
         self.path = path
         self.last = last
 
@@ -70,10 +72,12 @@ class SerialFile:
 
 
 def _unusable(path: Path, reason: str) -> CodeError:
-    return CodeError(KIND, Finding(Problem.SERIALS_UNUSABLE, KIT, None, {"found": path, "reason": reason}))
+    # As a label the path is shown whole: a person is to find the file.
+    name = shown(str(path), _LONGEST_PATH)
+    return CodeError(KIND, Finding(Problem.SERIALS_UNUSABLE, KIT, None, {"found": Label(name, name), "reason": reason}))
 
 
-def _take(database: sqlite3.Connection, key: str, count: int, last: int | None) -> int:
+def _take(database: sqlite3.Connection, key: str, count: int, last: int) -> int:
     """The first of ``count`` serials that are given from now on."""
     _begin(database)
     try:
@@ -104,10 +108,10 @@ def _begin(database: sqlite3.Connection) -> None:
             return
 
 
-def _count(database: sqlite3.Connection, key: str, count: int, last: int | None) -> int:
+def _count(database: sqlite3.Connection, key: str, count: int, last: int) -> int:
     database.execute("CREATE TABLE IF NOT EXISTS serial (key TEXT PRIMARY KEY, last INTEGER NOT NULL) WITHOUT ROWID")
     (given,) = database.execute("SELECT last FROM serial WHERE key = ?", (key,)).fetchone() or (0,)
-    if last is not None and given + count > last:
+    if given + count > last:
         raise CodeError(KIND, Finding(Problem.SERIALS_EXHAUSTED, KIT, None, {"expected": last, "found": max(last - given, 0)}))
     query = "INSERT INTO serial VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET last = excluded.last"
     database.execute(query, (key, given + count))
