@@ -22,7 +22,7 @@ from yiwang.paths import state
 from yiwang.standard import divisions
 from yiwang.standard.code import Code
 from yiwang.standard.divisions import Divisions
-from yiwang.standard.errors import CodeError, Finding, Severity, shown
+from yiwang.standard.errors import CodeError, Finding, Problem, Severity, shown
 from yiwang.standard.item import Profile
 from yiwang.standard.kinds import KINDS, Kind, Reading
 
@@ -181,7 +181,8 @@ def _divisions(own: Path) -> Divisions:
         return divisions.national().extended(own)
     except CodeError as error:
         text = t("code.bad_divisions", path=own, reason=error.text(language()))
-        raise UserError(text, code=ExitCode.INPUT, fix=t("code.bad_divisions_fix")) from None
+        other = error.finding.problem in {Problem.NOT_PLAIN_FILE, Problem.FILE_TOO_LARGE, Problem.NOT_TEXT_FILE}
+        raise UserError(text, code=ExitCode.INPUT, fix=t("code.unreadable_fix" if other else "code.bad_divisions_fix")) from None
     except (OSError, ValueError) as error:
         reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
         text = t("code.unreadable", name=own, reason=reason)
