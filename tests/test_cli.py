@@ -159,6 +159,48 @@ def test_help_has_an_example_and_the_exit_codes(words: list[str], capsys: pytest
     assert codes.endswith("70 an error of ours; 130 stopped by Ctrl-C")
 
 
+@pytest.mark.parametrize("group", ["state", "lab", "inventory", "host", "code"])
+def test_a_group_without_a_verb_is_its_help_and_exit_3(group: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.run([group]) == ExitCode.INPUT
+    said = capsys.readouterr()
+    assert (said.out, said.err.splitlines()[0]) == ("", f"Usage: yiwang {group} [OPTIONS] COMMAND [ARGS]...")
+    assert "error:" not in said.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["code", "check", "uscc", "--zzz"], "没有选项 --zzz"),
+        (["code", "check", "uscc", "--fil", "x"], "没有选项 --fil（可用的相近选项：--file, --profile）"),
+        (["code", "check"], "缺少参数 KIND"),
+        (["code", "check", "uscc", "--file"], "选项 --file 需要一个值"),
+        (["code", "check", "uscc", "--json=1"], "选项 --json 不带值"),
+        (["code", "make", "case", "--count", "x"], "--count 的值无效：应为整数"),
+        (["code", "make", "case", "--count", "0"], "--count 的值无效：不应小于 1"),
+        (["code", "make", "case", "--count", "10001"], "--count 的值无效：不应大于 10000"),
+        (["code", "explain", "uscc", "1", "2"], "多余的参数：2"),
+        (["code", "nope"], "没有命令 nope"),
+    ],
+)
+def test_what_is_wrong_with_a_command_line_is_said_in_chinese_too(
+    arguments: list[str], said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("YIWANG_LANG", "zh")
+    assert cli.run(arguments) == ExitCode.INPUT
+    err = capsys.readouterr().err
+    assert err.startswith(f"错误: {said}；用 `yiwang")
+    assert len(err.splitlines()) == 1
+
+
+def test_an_error_without_a_fix_has_none_in_its_document(verb: Callable[[BaseException], None], capsys: pytest.CaptureFixture[str]) -> None:
+    verb(UserError("no key"))
+    cli.run(["--json"])
+    assert "fix" not in json.loads(capsys.readouterr().out)
+    verb(UserError("no key", fix="make one"))
+    cli.run(["--json"])
+    assert json.loads(capsys.readouterr().out)["fix"] == "make one"
+
+
 def test_options_before_the_verb_are_told_where_they_belong(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.run(["-i", "inventories/lab", "plan"]) == ExitCode.INPUT
     assert "options follow the verb" in capsys.readouterr().err

@@ -16,10 +16,11 @@ import typer
 from typer import exceptions
 from typer.core import TyperGroup
 
+from yiwang import usage
 from yiwang.errors import ExitCode, UserError, machine_error
 from yiwang.files import make_private, write_atomic
 from yiwang.messages import t
-from yiwang.output import Console
+from yiwang.output import Console, say
 from yiwang.paths import cache
 
 # Each verb is a module yiwang/commands/<verb>.py with a `register(app)`, imported only when it is asked for.
@@ -89,7 +90,8 @@ def _refuse(console: Console, error: UserError) -> int:
     with contextlib.suppress(OSError):
         console.error(error.report())
     with contextlib.suppress(OSError):
-        console.result({"ok": False, "code": error.code, "error": error.text, "fix": error.fix, "more": error.lines})
+        fix = {"fix": error.fix} if error.fix else {}
+        console.result({"ok": False, "code": error.code, "error": error.text, **fix, "more": error.lines})
     return error.code
 
 
@@ -129,6 +131,18 @@ def _no_directory(error: OSError) -> UserError | None:
     return None
 
 
+def _refuse_usage(console: Console, error: exceptions.TyperException, given: list[str]) -> int:
+    """Say what is wrong with the command line; of a group without a verb its help, as of ``yiwang`` alone."""
+    if usage.is_help(error):
+        with contextlib.suppress(OSError):
+            say(sys.stderr, error.format_message())
+        return ExitCode.INPUT
+    context = getattr(error, "ctx", None)
+    text = t("core.usage", message=usage.message(error), command=context.command_path if context else "yiwang")
+    before_the_verb = context is not None and context.parent is None and given[0].startswith("-")
+    return _refuse(console, UserError(text, code=ExitCode.INPUT, fix=t("core.usage_order") if before_the_verb else ""))
+
+
 def run(arguments: list[str] | None = None) -> int:
     """Run one command line and return its exit code; no exception leaves it."""
     given = sys.argv[1:] if arguments is None else arguments
@@ -140,11 +154,7 @@ def run(arguments: list[str] | None = None) -> int:
     try:
         code = typer.main.get_command(app).main(args=given, prog_name="yiwang", standalone_mode=False)
     except exceptions.TyperException as error:
-        context = getattr(error, "ctx", None)
-        command = context.command_path if context else "yiwang"
-        text = t("core.usage", message=error.format_message().rstrip("."), command=command)
-        before_the_verb = context is not None and context.parent is None and given[0].startswith("-")
-        return _refuse(console, UserError(text, code=ExitCode.INPUT, fix=t("core.usage_order") if before_the_verb else ""))
+        return _refuse_usage(console, error, given)
     except (exceptions.Abort, KeyboardInterrupt):
         code = int(ExitCode.INTERRUPTED)
     except UserError as error:

@@ -28,6 +28,7 @@ from yiwang.standard.datasets import (
     differences,
 )
 from yiwang.standard.errors import CodeError, Finding, Problem, Severity
+from yiwang.standard.labels import KIT
 from yiwang.standard.tables.cases import SpecialProcedure
 
 CHINA = datetime.timezone(datetime.timedelta(hours=8))
@@ -154,15 +155,19 @@ def test_what_is_no_format(text: str) -> None:
         ({"name": ""}, "name: expected the format an..200"),
         ({"name": 5}, "name: expected the format an..200, found 5"),
         ({"type_code": "1"}, "type code: expected the format n2, found 1"),
-        ({"level_code": "9"}, "level code: expected one of 1, 2, 3, 4, 5, 6, 7, found 9"),
+        ({"level_code": "9"}, "level code: expected one of 1, 2, 3, 4, 5, 6, 7, found 9 (GB/T 39554.1-2020 / ZWFW C0109.1-2018)"),
+        ({"handling_way_code": "5"}, "handling way code: expected one of 1, 2, 3, 4, 9, found 5 (GB/T 39046-2020, A.5)"),
         ({"charged": "2"}, "charged: expected one of 1, 0, found 2"),
         ({"body_code": "11370800MB2855918"}, "body code: expected 18 characters, found 17"),
-        ({"basic_code": ITEMS[1]}, "basic code: code: expected basic, found implementing"),
+        ({"basic_code": ITEMS[1]}, "basic code: kind of code: expected basic code, found implementing code (GB/T 39046-2020)"),
         ({"basic_code": "990117002011"}, "basic code: character 1: 99 is not how"),
-        ({"implementing_code": "370117002011"}, "implementing code: code: expected implementing, handling, found basic"),
+        (
+            {"implementing_code": "370117002011"},
+            "implementing code: kind of code: expected implementing code, handling item code, found basic code",
+        ),
         ({"implementing_code": ""}, "implementing code: the value is empty"),
         ({"jurisdiction_code": "990000"}, "jurisdiction code: character 1: 99 is not how"),
-        ({"promised_limit": "x"}, "promised limit: expected the format a value for this field, found 'x'"),
+        ({"promised_limit": "x"}, "promised limit: expected a number like 20, found 'x'"),
         ({"materials": [{"name": "一"}, {"name": "二", "copies": "123"}]}, "materials.2.copies: expected the format n..2, found 123"),
         ({"materials": [{}]}, "materials.1.name is missing"),
         ({"materials": [{"name": "一", "x": 1}]}, "there is no field x"),
@@ -172,6 +177,42 @@ def test_what_is_wrong_with_a_field_is_named(fields: dict[str, Any], said: str) 
     error = refusal(Item, NEEDED["item"] | fields)
     assert said in error.text("en")
     assert error.text("zh") != error.text("en")
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"jurisdiction_code": "990000"}, "jurisdiction code: character 1: 99 is not how the code of a province begins (GB/T 2260)"),
+        ({"name": ""}, "name: expected the format an..200, found  (GB/T 39046-2020, Table 4)"),
+        # What this kit asks for is not the standard's.
+        ({"name": None}, "name: expected the format an..200, found None (GB/T 39046-2020, Table 4)"),
+        ({"x": 1}, "there is no field x"),
+        ({"basic_code": 5}, "basic code: expected the format an..12, found 5"),
+        ({"promised_limit": "x"}, "promised limit: expected a number like 20, found 'x'"),
+        ({"conditions": 5}, "conditions: expected a text, found 5"),
+        ({"conditions": "\ud800"}, r"conditions: expected whole characters, found \ud800"),
+        ({"materials": 5}, "materials: expected a list, found 5"),
+        ({"\ud800": 1}, r"there is no field \ud800"),
+    ],
+)
+def test_place_and_rule_are_said_once_and_the_kits_own_rules_name_no_standard(fields: dict[str, Any], said: str) -> None:
+    assert refusal(Item, NEEDED["item"] | fields).text("en") == said
+
+
+def test_that_a_field_is_required_is_this_kits_rule() -> None:
+    (finding,) = refusal(Item, {"name": "一"}).findings
+    assert (finding.problem, finding.source) == (Problem.REQUIRED, KIT)
+    for cls in SETS.values():
+        assert cls.document()["x-required-by"] == "yiwang"
+
+
+def test_what_the_standard_does_not_have_is_marked() -> None:
+    marked = {(kind, field.name): field.element for kind, cls in SETS.items() for field in cls.describe()}
+    kits = {place for place, element in marked.items() if element.origin == "kit"}
+    assert kits == {("item", "materials"), ("application", "materials")}
+    assert {kind for kind, cls in SETS.items() if cls.title_origin == "kit"} == {"item_material", "application_material"}
+    assert (marked["item", "name"].confidence, marked["item", "materials"].confidence) == ("high", "low")
+    assert (marked["consultation", "person"].origin, marked["consultation", "person"].confidence) == ("composed", "medium")
 
 
 def test_everything_that_is_wrong_is_told_at_once() -> None:
@@ -224,6 +265,22 @@ def test_times_are_read_in_every_form_and_written_in_the_first(text: str) -> Non
 def test_times_of_other_zones_are_those_of_china() -> None:
     utc = datetime.datetime(2022, 6, 23, 0, 15, 30, tzinfo=datetime.UTC)
     assert Application.read({"case_number": CASE, "time": utc}).plain()["time"] == "20220623081530"
+
+
+@pytest.mark.parametrize("zone", [-12, 0, 8, 14])
+@pytest.mark.parametrize("time", [datetime.datetime.min.replace(tzinfo=CHINA), datetime.datetime.max.replace(tzinfo=CHINA)])
+def test_the_first_and_the_last_time_are_one_of_china_or_the_one_error(time: datetime.datetime, zone: int) -> None:
+    there = time.replace(tzinfo=datetime.timezone(datetime.timedelta(hours=zone)))
+    try:
+        assert len(Application.read({"case_number": CASE, "time": there}).plain()["time"]) == 14
+    except CodeError as error:
+        assert error.finding.problem is Problem.FORMAT  # noqa: PT017 - both outcomes are right
+
+
+def test_a_time_is_kept_as_fine_as_it_is_written() -> None:
+    record = Application.read({"case_number": CASE, "time": datetime.datetime(2022, 6, 23, 8, 15, 30, 999_999, tzinfo=CHINA)})
+    assert record.time == datetime.datetime(2022, 6, 23, 8, 15, 30, tzinfo=CHINA)
+    assert Application.read(record.plain()) == record
 
 
 @pytest.mark.parametrize("text", ["20220623", "20221323081530", "20220623 081530", "", "x", 20220623081530, "2022062308:1530"])
@@ -296,6 +353,9 @@ def test_a_type_is_one_of_the_table() -> None:
 
 def test_a_name_beside_a_code_says_the_same() -> None:
     assert item(level_code="4", level_name="县级").findings() == ()
+    for name in ("市级/隶属", "市级"):
+        assert item(level_code="3", level_name=name).findings() == ()
+    assert item(handling_way_code="1", handling_way_name="窗口").findings() == ()
     (finding,) = item(level_code="4", level_name="市级").findings()
     assert (finding.problem, finding.severity) == (Problem.NAME_AND_CODE, Severity.WARNING)
     assert finding.text("en").startswith("level name 市级 is not what its code 4 县级 means")
@@ -363,14 +423,17 @@ def test_every_set_has_a_json_schema(kind: str) -> None:
     assert schema["additionalProperties"] is False
     assert schema["x-name-zh"] == SETS[kind].title.zh
     assert set(schema["required"]) == set(NEEDED[kind])
+    assert schema["x-origin"] == SETS[kind].title_origin
     for field in SETS[kind].describe():
-        said = schema["properties"][field.name]
-        assert (said["x-name-zh"], said["x-format"], said["x-row"]) == (field.element.zh, field.element.format, field.element.row)
+        said, element = schema["properties"][field.name], field.element
+        assert (said["x-name-zh"], said["x-format"], said["x-row"]) == (element.zh, element.format, element.row)
+        assert (said["x-widened"], said["x-origin"], said["x-confidence"]) == (element.widened, element.origin, element.confidence)
 
 
 def test_the_json_schema_has_the_limits_that_are_kept() -> None:
     properties = Item.document()["properties"]
     assert properties["name"]["maxLength"] == 200
     assert properties["implementing_code"]["maxLength"] == 36
+    assert (properties["implementing_code"]["x-format"], properties["implementing_code"]["x-widened"]) == ("an..24", "an..36")
     (text, _) = properties["type_code"]["anyOf"]
     assert text == {"type": "string", "minLength": 2, "maxLength": 2, "pattern": "^[0-9]+$"}

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import datetime
 import io
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -35,7 +37,7 @@ ITEM = Item.read(
 )
 
 
-def made(item: Item = ITEM, /, **more: str) -> ExchangeRecord:
+def made(item: Item = ITEM, /, **more: Any) -> ExchangeRecord:
     return record(item, SYNC, row_guid="r", task_guid="t", **more)
 
 
@@ -88,17 +90,57 @@ def test_an_older_item_has_no_catalogue_code() -> None:
     assert made(Item.read({"name": "甲", "implementing_code": "0" * 24})).row()["catalog_code"] == ""
 
 
-@pytest.mark.parametrize("column", ["x", "task_name", "cd_batch"])
-def test_a_column_that_is_not_there_or_is_the_items_own_is_refused(column: str) -> None:
+@pytest.mark.parametrize(
+    ("column", "problem"), [("x", Problem.UNKNOWN_FIELD), ("task_name", Problem.OWN_FIELD), ("cd_batch", Problem.OWN_FIELD)]
+)
+def test_a_column_that_is_not_there_or_is_the_items_own_is_refused(column: str, problem: Problem) -> None:
     with pytest.raises(CodeError) as refused:
         made(ITEM, **{column: "1"})
-    assert (refused.value.finding.problem, refused.value.finding.values["part"]) == (Problem.UNKNOWN_FIELD, column)
+    assert (refused.value.finding.problem, refused.value.finding.values["part"]) == (problem, column)
 
 
-def test_an_empty_batch_is_refused() -> None:
-    empty = Sync("", Operation.UPDATE, SYNC.time, "370000")
-    with pytest.raises(CodeError, match="cd_batch: expected the format a text that is not empty"):
-        record(ITEM, empty, row_guid="r", task_guid="t")
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"batch": ""}, "cd_batch: expected a text that is not empty, found ''"),
+        ({"operation": "X"}, "cd_operation: expected one of I, U, D, found 'X'"),
+        ({"time": "yesterday"}, "cd_time: expected YYYYMMDDhhmmss, found 'yesterday'"),
+        ({"time": datetime.datetime.max.replace(tzinfo=datetime.UTC)}, "cd_time: expected YYYYMMDDhhmmss, found datetime"),
+        ({"source": None}, "data_source: expected a text that is not empty, found None"),
+    ],
+)
+def test_what_is_wrong_with_a_synchronisation_is_named_with_what_was_expected(changed: dict[str, Any], said: str) -> None:
+    with pytest.raises(CodeError) as refused:
+        record(ITEM, dataclasses.replace(SYNC, **changed), row_guid="r", task_guid="t")
+    assert refused.value.text("en").startswith(said)
+
+
+@pytest.mark.parametrize("given", ["2024-06-01", "20240601", datetime.date(2024, 6, 1)])
+def test_days_are_read_in_both_forms(given: str | datetime.date) -> None:
+    assert made(plan_effective_date=given).row()["plan_effective_date"] == "2024-06-01"
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "said"),
+    [
+        *(
+            ("plan_cancel_date", value, "expected YYYY-MM-DD or YYYYMMDD, found ")
+            for value in ("x", "2024-02-30", "2024-W23-6", "2024-06-01T00:00:00", "1717200000", 1717200000, SYNC.time)
+        ),
+        ("task_state", 5, "expected a text, found 5"),
+        ("task_state", "\ud800", "expected whole characters, found "),
+    ],
+)
+def test_what_is_wrong_with_a_column_is_named_with_what_was_expected(column: str, value: Any, said: str) -> None:
+    with pytest.raises(CodeError) as refused:
+        made(**{column: value})
+    assert refused.value.text("en").startswith(f"{column}: {said}")
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "gbk", "utf-16", "none", "", None])
+def test_another_encoding_is_refused(encoding: Any) -> None:
+    with pytest.raises(CodeError, match="encoding: expected utf-8, gb18030, found "):
+        file([made()], encoding)
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "gb18030"])

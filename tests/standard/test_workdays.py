@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 from pathlib import Path
 
 import pytest
 from chinese_calendar import is_workday as peer
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from yiwang.standard import workdays
@@ -121,6 +122,15 @@ def test_a_deadline_beyond_the_notices_is_refused() -> None:
         NATIONAL.deadline(D(2024, 1, 2), -1)
 
 
+@given(st.one_of(st.dates(), st.datetimes()), st.one_of(st.dates(), st.datetimes()), st.integers(0, 3))
+@example(datetime.datetime.max.replace(tzinfo=datetime.UTC), datetime.datetime.min.replace(tzinfo=datetime.UTC), 1)
+@example(D.min, D.max, 1)
+def test_any_day_has_an_answer_or_the_one_error(first: datetime.date, second: datetime.date, days: int) -> None:
+    for ask in (lambda: NATIONAL.is_workday(first), lambda: NATIONAL.deadline(first, days), lambda: NATIONAL.count(first, second)):
+        with contextlib.suppress(CodeError):
+            ask()
+
+
 @given(st.dates(D(2010, 1, 1), D(LAST - 1, 1, 1)), st.integers(1, 60))
 def test_a_deadline_is_worked_and_counts_back(start: datetime.date, days: int) -> None:
     end = NATIONAL.deadline(start, days)
@@ -159,6 +169,25 @@ def test_a_notice_for_the_next_year_settles_december(tmp_path: Path) -> None:
     assert calendar.is_workday(D(LAST, 10, 10)) is NATIONAL.is_workday(D(LAST, 10, 10))
 
 
+def test_a_replaced_notice_takes_its_own_days_along_and_no_others(tmp_path: Path) -> None:
+    # The notice for 2019 set the last days of December 2018.
+    replaced = NATIONAL.extended(own(tmp_path, "notice,date,kind\n2018,2018-01-01,holiday\n"))
+    assert replaced.is_workday(D(2018, 12, 29))
+    assert not replaced.is_workday(D(2018, 12, 31))
+    assert replaced.is_workday(D(2018, 10, 1))
+    next_year = NATIONAL.extended(own(tmp_path, "notice,date,kind\n2019,2019-01-01,holiday\n"))
+    assert not next_year.is_workday(D(2018, 12, 29))
+    assert next_year.is_workday(D(2018, 12, 31))
+    assert not next_year.is_workday(D(2018, 10, 1))
+    # What a file said of a notice is known to the next file.
+    again = replaced.extended(own(tmp_path, "notice,date,kind\n2018,2018-12-31,workday\n"))
+    assert again.is_workday(D(2018, 12, 31))
+    assert again.extended(own(tmp_path, "notice,date,kind\n2018,2018-05-01,holiday\n")).is_workday(D(2018, 12, 31))
+    early = NATIONAL.extended(own(tmp_path, "notice,date,kind\n2031,2030-12-02,holiday\n2030,2030-01-01,holiday\n"))
+    assert not early.extended(own(tmp_path, "notice,date,kind\n2030,2030-01-01,holiday\n")).is_workday(D(2030, 12, 2))
+    assert early.extended(own(tmp_path, "notice,date,kind\n2031,2031-01-01,holiday\n")).is_workday(D(2030, 12, 2))
+
+
 def test_a_file_alone(tmp_path: Path) -> None:
     assert workdays.read(own(tmp_path)).years == {2031}
 
@@ -173,6 +202,9 @@ def test_a_file_alone(tmp_path: Path) -> None:
         (f"{OWN}31,2031-01-05,holiday\n", "line 7, notice: expected YYYY"),
         (f"{OWN}0000,2031-01-05,holiday\n", "line 7, notice: expected YYYY"),
         (f"{OWN}2031,2031-02-29,holiday\n", "line 7, date: expected YYYY-MM-DD"),
+        (f"{OWN}2031,20310105,holiday\n", "line 7, date: expected YYYY-MM-DD"),
+        (f"{OWN}2031,2031-W01-7,holiday\n", "line 7, date: expected YYYY-MM-DD"),
+        (f"{OWN}2031,2031-01-0５,holiday\n", "line 7, date: expected YYYY-MM-DD"),
         (f"{OWN}2031,2030-11-30,holiday\n", "line 7, date: expected 2030-12-01…2031-12-31"),
         (f"{OWN}2031,2032-01-01,holiday\n", "line 7, date: expected 2030-12-01…2031-12-31"),
         (f"{OWN}2031,2031-01-05,off\n", "line 7, kind: expected holiday, workday"),

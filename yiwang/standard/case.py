@@ -8,8 +8,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NoReturn
 
+from yiwang.standard import dates
 from yiwang.standard.checks import ALPHANUMERIC
-from yiwang.standard.code import Code, Part, wrong_character
+from yiwang.standard.code import Code, Part, characters, wrong_character
 from yiwang.standard.errors import CodeError, Finding, Problem, Severity
 from yiwang.standard.item import FORMS, ItemCode
 from yiwang.standard.labels import KIT, Label, Source
@@ -47,7 +48,7 @@ class CaseNumber(Code):
         if _shape(text) is None:
             _refuse(text)
         match = _layout(text)
-        if match is None or not _is_item(match[1]) or _date(match[2]) is not None:
+        if match is None or not _is_item(match[1]) or dates.compact(match[2]) is not None:
             return cls(text)
         return cls(text, (Finding(Problem.LAYOUT, LAYOUT_SOURCE, 32, {"found": match[2]}, Severity.WARNING),))
 
@@ -56,7 +57,7 @@ class CaseNumber(Code):
         """A new number for a case of an item on a day. It is unique where all who make numbers share ``serials``. Raises CodeError."""
         code = ItemCode.parse(implementing)
         if code.form != "implementing":
-            values = {"part": FORMS["implementing"], "expected": Label("31 个字符", "31 characters"), "found": len(implementing)}
+            values = {"part": FORMS["implementing"], "expected": characters(31), "found": len(implementing)}
             raise CodeError(KIND, Finding(Problem.VALUE, LAYOUT_SOURCE, None, values))
         key = f"{implementing}{day.year:04d}{day:%m%d}"
         serial = serials(key)
@@ -66,7 +67,7 @@ class CaseNumber(Code):
 
     def _split(self) -> tuple[str, str, str] | None:
         match = _layout(self.text)
-        if match is None or not _is_item(match[1]) or _date(match[2]) is None:
+        if match is None or not _is_item(match[1]) or dates.compact(match[2]) is None:
             return None
         return match[1], match[2], match[3]
 
@@ -80,7 +81,7 @@ class CaseNumber(Code):
     def date(self) -> datetime.date | None:
         """The day on which the number was made; None in another layout."""
         parts = self._split()
-        return _date(parts[1]) if parts else None
+        return dates.compact(parts[1]) if parts else None
 
     @property
     def serial(self) -> int | None:
@@ -108,13 +109,6 @@ def _is_item(text: str) -> bool:
     except CodeError:
         return False
     return True
-
-
-def _date(digits: str) -> datetime.date | None:
-    try:
-        return datetime.date(int(digits[:4]), int(digits[4:6]), int(digits[6:]))
-    except ValueError:
-        return None
 
 
 def _refuse(text: str) -> NoReturn:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NoReturn
 
-from yiwang.standard.errors import CodeError, Finding, Problem, shown
+from yiwang.standard.errors import CodeError, Finding, Problem, quoted, shown
 from yiwang.standard.labels import Label, Source
 
 
@@ -68,7 +68,7 @@ def refuse(kind: str, text: str, pieces: Iterable[Piece], source: Source) -> NoR
         known = frozenset("".join(piece.alphabet for piece in pieces))
         for place, character in enumerate(text[: whole + 1], 1):
             if character not in known:
-                raise CodeError(kind, Finding(Problem.STRAY, source, place, {"found": repr(character)}))
+                raise CodeError(kind, Finding(Problem.STRAY, source, place, {"found": quoted(character)}))
         raise CodeError(kind, Finding(Problem.LENGTH, source, None, {"expected": whole, "found": len(text)}))
     position = 0
     for piece in pieces:
@@ -82,12 +82,17 @@ def refuse(kind: str, text: str, pieces: Iterable[Piece], source: Source) -> NoR
 
 def wrong_character(name: Label, expected: str | Label, character: str, position: int, source: Source) -> Finding:
     """The finding for one character of the part ``name``."""
-    return Finding(Problem.CHARACTER, source, position, {"part": name, "expected": expected, "found": repr(character)})
+    return Finding(Problem.CHARACTER, source, position, {"part": name, "expected": expected, "found": quoted(character)})
+
+
+def characters(count: int) -> Label:
+    """So many characters, in words."""
+    return Label(f"{count} 个字符", f"{count} character{'' if count == 1 else 's'}")
 
 
 def expect_length(kind: str, piece: Piece, text: str, source: Source) -> None:
     """Raise the CodeError for a part, given on its own, that is not as long as ``piece``: wrong lengths could make up a right one."""
     if len(text) != piece.length:
-        expected = Label(f"{piece.length} 个字符", f"{piece.length} characters")
+        expected = characters(piece.length)
         found = Label(f"{len(text)} 个", str(len(text)))
         raise CodeError(kind, Finding(Problem.VALUE, source, None, {"part": piece.name, "expected": expected, "found": found}))

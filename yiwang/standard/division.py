@@ -71,7 +71,7 @@ class DivisionCode(Code):
         lowest = [tier for tier, start, end in _STRETCHES if padded[start:end].strip("0")]
         if self.entry is not None and padded.endswith("000000"):
             return self.entry.level
-        return lowest[-1]
+        return lowest[-1] if lowest else "province"
 
     @property
     def padded(self) -> str:

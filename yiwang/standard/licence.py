@@ -8,7 +8,7 @@ from typing import NoReturn
 
 from yiwang.standard import checks, divisions, item, uscc
 from yiwang.standard.checks import ALPHANUMERIC, CREDIT_ALPHABET, DIGITS
-from yiwang.standard.code import CREDIT_CHARACTERS, Code, Part, Piece, wrong_character
+from yiwang.standard.code import CREDIT_CHARACTERS, Code, Part, Piece, characters, wrong_character
 from yiwang.standard.errors import CodeError, Finding, Problem, Severity
 from yiwang.standard.labels import Label, Source
 
@@ -143,9 +143,9 @@ def _refuse_part(pieces: tuple[Piece, ...], text: str, position: int) -> None:
     if name is ISSUER and divisions.lookup(text) is not None:
         raise CodeError(KIND, Finding(Problem.DIVISION_AS_BODY, SOURCE, position, {"part": name, "found": text}))
     if len(text) != (whole or len(text) or 1):
-        expected = Label(f"{whole or 1} 个字符", f"{whole or 1} characters")
         found = Label(f"{len(text)} 个", str(len(text)))
-        raise CodeError(KIND, Finding(Problem.VALUE, SOURCE, position, {"part": name, "expected": expected, "found": found}))
+        values = {"part": name, "expected": characters(whole) if whole else Label("至少 1 个字符", "at least 1 character"), "found": found}
+        raise CodeError(KIND, Finding(Problem.VALUE, SOURCE, position, values))
     start = 0
     for piece in pieces:
         for character in text[start : start + (piece.length or len(text))]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import datetime
 import functools
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
-from yiwang.standard import rows
+from yiwang.standard import dates, rows
 from yiwang.standard.errors import CodeError, Finding, Problem
 from yiwang.standard.labels import Label, Source
 
@@ -31,13 +31,20 @@ class Calendar:
     """Which days are worked. ``years``: those with an official notice; ``holidays``: days off; ``workdays``: Saturdays and Sundays worked.
 
     Nothing is guessed: a day of a year without a notice is refused, and so is one in the last days of December that the missing notice of
-    the next year may change.
+    the next year may change. ``notices``: the year of the notice that set a day, where it is not the one that ``notice_of`` tells.
     """
 
-    def __init__(self, years: Collection[int], holidays: Iterable[datetime.date], workdays: Iterable[datetime.date]) -> None:
+    def __init__(
+        self,
+        years: Collection[int],
+        holidays: Iterable[datetime.date],
+        workdays: Iterable[datetime.date],
+        notices: Mapping[datetime.date, int] | None = None,
+    ) -> None:
         self.years = frozenset(years)
         self.holidays = frozenset(holidays)
         self.workdays = frozenset(workdays)
+        self._notices = dict(notices or {})
 
     def is_workday(self, day: datetime.date) -> bool:
         """Whether ``day`` is worked; of a time, its date counts. Raises CodeError for a day that no notice covers."""
@@ -82,16 +89,25 @@ class Calendar:
 
         The file is UTF-8, with the columns notice (the year that the notice is for), date (YYYY-MM-DD) and kind (holiday or workday) in
         its first line; lines that begin with # are left out. A notice may change days of December before its year. Raises CodeError
-        with line and column; OSError where the file cannot be read.
+        with line and column (and where it is no plain file, or too large); OSError where the file cannot be read.
         """
-        own = _read(path)
-        notices = {year for year, _, _ in own}
-        told = {day for _, day, _ in own}
+        own = {day: (year, kind) for year, day, kind in _read(path)}
+        replaced = {year for year, _ in own.values()}
+
+        def with_own(days: Collection[datetime.date], kind: str) -> set[datetime.date]:
+            kept = {day for day in days if day not in own and self.notice_of(day) not in replaced}
+            return kept | {day for day, (_, given) in own.items() if given == kind}
+
         return Calendar(
-            self.years | notices,
-            {day for day in self.holidays - told if day.year not in notices} | {day for _, day, kind in own if kind == "holiday"},
-            {day for day in self.workdays - told if day.year not in notices} | {day for _, day, kind in own if kind == "workday"},
+            self.years | replaced,
+            with_own(self.holidays, "holiday"),
+            with_own(self.workdays, "workday"),
+            self._notices | {day: year for day, (year, _) in own.items()},
         )
+
+    def notice_of(self, day: datetime.date) -> int:
+        """The year of the notice that sets ``day``: in the last days of December that of the next year, where nothing else is known."""
+        return self._notices.get(day, day.year + ((day.month, day.day) >= _LATE))
 
     def _next(self, day: datetime.date) -> datetime.date:
         if day == datetime.date.max:
@@ -133,10 +149,10 @@ def _span(years: Collection[int]) -> str:
 def _read(path: Path) -> list[tuple[int, datetime.date, str]]:
     """The rows of a file: year of the notice, day, kind."""
     found: dict[datetime.date, tuple[int, datetime.date, str]] = {}
-    for number, cells in rows.read(path, COLUMNS, KIND, SOURCE):
+    for number, cells in rows.read(path, COLUMNS, KIND):
         row = _row(number, cells)
         if row[1] in found:
-            raise rows.twice(KIND, SOURCE, number, cells[1])
+            raise rows.twice(KIND, number, cells[1])
         found[row[1]] = row
     return list(found.values())
 
@@ -144,14 +160,13 @@ def _read(path: Path) -> list[tuple[int, datetime.date, str]]:
 def _row(line: int, cells: list[str]) -> tuple[int, datetime.date, str]:
     notice, date, kind = cells
     if not re.fullmatch("[1-9][0-9]{3}", notice):
-        raise rows.wrong(KIND, SOURCE, line, Label(" notice ", "notice"), "YYYY", repr(notice))
-    try:
-        day = datetime.date.fromisoformat(date)
-    except ValueError:
-        raise rows.wrong(KIND, SOURCE, line, Label(" date ", "date"), "YYYY-MM-DD", repr(date)) from None
+        raise rows.wrong(KIND, line, "notice", "YYYY", repr(notice))
+    day = dates.dashed(date)
+    if day is None:
+        raise rows.wrong(KIND, line, "date", "YYYY-MM-DD", repr(date))
     year = int(notice)
     if day.year != year and (day.year, day.month) != (year - 1, 12):
-        raise rows.wrong(KIND, SOURCE, line, Label(" date ", "date"), f"{year - 1}-12-01…{year}-12-31", date)
+        raise rows.wrong(KIND, line, "date", f"{year - 1}-12-01…{year}-12-31", date)
     if kind not in {"holiday", "workday"}:
-        raise rows.wrong(KIND, SOURCE, line, Label(" kind ", "kind"), "holiday, workday", repr(kind))
+        raise rows.wrong(KIND, line, "kind", "holiday, workday", repr(kind))
     return year, day, kind

@@ -3,21 +3,21 @@
 The columns are those of a live schema that follows ZWFW C0109.2-2018 (confidence high as seen there).
 """
 
-from __future__ import annotations
-
 import csv
 import io
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, ValidationError, field_validator
+from pydantic_core import ErrorDetails
 
+from yiwang.standard.datasets.base import WHOLE, whole
 from yiwang.standard.datasets.items import Item
-from yiwang.standard.datasets.values import moment
+from yiwang.standard.datasets.values import column_day, moment
 from yiwang.standard.errors import CodeError, Finding, Problem
-from yiwang.standard.labels import Label, Source
+from yiwang.standard.labels import KIT, Label, Source
 from yiwang.standard.tables.base import Table, table
 
 KIND = "exchange"
@@ -49,12 +49,13 @@ _Time = Annotated[
     BeforeValidator(moment),
     PlainSerializer(lambda value: f"{value.year:04d}-{value:%m-%d %H:%M:%S}", return_type=str, when_used="json"),
 ]
+_Day = Annotated[date | None, BeforeValidator(column_day)]
 
 
 class ExchangeRecord(BaseModel):
     """One item as the national platform takes it. Texts and codes; widths where they are known."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     row_guid: Annotated[str, Field(min_length=1)]
     task_guid: Annotated[str, Field(min_length=1)]
@@ -88,13 +89,20 @@ class ExchangeRecord(BaseModel):
     transact_time: str | None = None
     handle_area: str | None = None
     other_dept: str | None = None
-    plan_effective_date: date | None = None
-    plan_cancel_date: date | None = None
+    plan_effective_date: _Day = None
+    plan_cancel_date: _Day = None
     is_entry_center: str | None = None
     cd_batch: Annotated[str, Field(min_length=1)]
     cd_operation: Operation
     cd_time: _Time
     data_source: Annotated[str, Field(min_length=1)]
+
+    @field_validator("*")
+    @classmethod
+    def _writable(cls, value: Any) -> Any:
+        if isinstance(value, str) and not whole(value):
+            raise CodeError(KIND, Finding(Problem.VALUE, KIT, None, {"part": "", "expected": WHOLE, "found": value}))
+        return value
 
     def row(self) -> dict[str, str]:
         """The record as texts by column; what is not there is empty."""
@@ -105,7 +113,7 @@ def record(item: Item, sync: Sync, *, row_guid: str, task_guid: str, **more: str
     """The exchange record of ``item``; ``more``: columns that the item has nothing for (task_state, task_version, project_type …).
 
     A code of 33 goes to ``task_handle_item`` and its first 31 to ``task_code``. Raises CodeError for a column that is not there, is
-    filled by the item, or is too long.
+    filled by the item, or holds no value for it.
     """
     code = item.implementing_code
     filled = {
@@ -137,12 +145,14 @@ def record(item: Item, sync: Sync, *, row_guid: str, task_guid: str, **more: str
         "data_source": sync.source,
     }
     for column in more:
-        if column not in ExchangeRecord.model_fields or column in filled:
+        if column in filled:
+            raise CodeError(KIND, Finding(Problem.OWN_FIELD, KIT, None, {"part": column}))
+        if column not in ExchangeRecord.model_fields:
             raise CodeError(KIND, Finding(Problem.UNKNOWN_FIELD, SOURCE, None, {"part": column}))
     try:
         return ExchangeRecord.model_validate(filled | more)
-    except ValueError as error:
-        raise CodeError(KIND, *_findings(error)) from None
+    except ValidationError as error:
+        raise CodeError(KIND, *map(_finding, error.errors(include_url=False))) from None
 
 
 def _limits(item: Item) -> dict[str, str | None]:
@@ -158,21 +168,34 @@ def _limits(item: Item) -> dict[str, str | None]:
     }
 
 
-def _findings(error: ValueError) -> list[Finding]:
-    """The columns that are wrong, by pydantic's own list."""
-    errors = error.errors(include_url=False, include_context=True) if hasattr(error, "errors") else []
-    found = []
-    for each in errors:
-        context = each.get("ctx", {})
-        longest = context.get("max_length")
-        expected = f"an..{longest}" if longest else Label("非空文本", "a text that is not empty")
-        values = {"part": each["loc"][0], "expected": expected, "found": repr(each["input"])}
-        found.append(Finding(Problem.FORMAT, SOURCE, None, values))
-    return found
+def _finding(error: ErrorDetails) -> Finding:
+    """What is wrong with one column."""
+    column, found = str(error["loc"][0]), repr(error["input"])
+    context = error.get("ctx", {})
+    cause, longest = context.get("error"), context.get("max_length")
+    if column == "cd_operation":
+        values = {"part": column, "expected": ", ".join(each.code for each in Operation), "found": found}
+        return Finding(Problem.CODE_OF_TABLE, Operation.source, None, values)
+    if isinstance(cause, CodeError):
+        expected = cause.finding.values["expected"]
+        if column.startswith("plan_"):
+            expected = Label("YYYY-MM-DD 或 YYYYMMDD", "YYYY-MM-DD or YYYYMMDD")
+        return Finding(Problem.VALUE, KIT, None, {"part": column, "expected": expected, "found": found})
+    if longest:
+        return Finding(Problem.FORMAT, SOURCE, None, {"part": column, "expected": f"an..{longest}", "found": found})
+    needed = ExchangeRecord.model_fields[column].is_required()
+    expected = Label("非空文本", "a text that is not empty") if needed else Label("文本", "a text")
+    return Finding(Problem.VALUE, KIT, None, {"part": column, "expected": expected, "found": found})
 
 
 def file(records: Iterable[ExchangeRecord], encoding: Encoding = "utf-8") -> bytes:
-    """A CSV file of ``records`` with the columns in its first line, in UTF-8 or, where it is asked for, GB 18030."""
+    """A CSV file of ``records`` with the columns in its first line, in UTF-8 or, where it is asked for, GB 18030.
+
+    Raises CodeError for another encoding: only these two hold every character.
+    """
+    if encoding not in get_args(Encoding):
+        values = {"part": Label("编码方式", "encoding"), "expected": ", ".join(get_args(Encoding)), "found": repr(encoding)}
+        raise CodeError(KIND, Finding(Problem.VALUE, KIT, None, values))
     text = io.StringIO(newline="")
     writer = csv.DictWriter(text, list(ExchangeRecord.model_fields))
     writer.writeheader()

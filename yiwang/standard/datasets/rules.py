@@ -112,7 +112,7 @@ def _ordered(first: Label, start: datetime.datetime | None, second: Label, end: 
 
 def _named(part: Label, name: str | None, code: Table | None) -> tuple[Finding, ...]:
     """A name beside a code says what the code says; a warning, as names are written in many ways."""
-    if not name or code is None or name == code.label.zh:
+    if not name or code is None or code.means(name):
         return ()
     values = {"part": part, "found": name, "expected": f"{code.code} {code.label.zh}"}
     return (Finding(Problem.NAME_AND_CODE, code.source, None, values, Severity.WARNING),)

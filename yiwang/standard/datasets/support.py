@@ -1,9 +1,7 @@
 """Data sets of what all services share: identity, seal, payment, delivery, catalogue; GB/T 39046-2020 Tables 12 to 16.
 
-Names and the formats that are there were read (confidence high). Of Tables 14 and 15 only the fields below were seen.
+Formats were read (confidence high), names where ``origin`` says so. Of Tables 14 and 15 only the fields below were seen.
 """
-
-from __future__ import annotations
 
 from typing import Annotated
 
@@ -20,6 +18,7 @@ class NaturalPerson(DataSet):
     """The account of a natural person. The password is what is kept of it, never the word itself."""
 
     kind = "natural_person"
+    title_origin = "composed"
     title = Label("身份认证：自然人", "natural person")
     table = "Table 12"
 
@@ -41,6 +40,7 @@ class LegalPerson(DataSet):
     """The account of a legal person."""
 
     kind = "legal_person"
+    title_origin = "composed"
     title = Label("身份认证：法人", "legal person")
     table = "Table 12"
 
@@ -59,7 +59,7 @@ class Seal(DataSet):
     """An e-seal and its use."""
 
     kind = "seal"
-    title = Label("电子印章", "e-seal")
+    title = Label("印章", "e-seal")
     table = "Table 13"
 
     signature_version: Annotated[str | None, Element("电子签章版本")] = None

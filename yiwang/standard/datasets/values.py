@@ -10,11 +10,12 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Base64Bytes, BeforeValidator, PlainSerializer, WithJsonSchema
 
+from yiwang.standard import dates
 from yiwang.standard.case import CaseNumber
 from yiwang.standard.division import DivisionCode
 from yiwang.standard.errors import CodeError, Finding, Problem, Severity
-from yiwang.standard.item import LEGACY_IMPLEMENTING, LENGTHS, ItemCode
-from yiwang.standard.labels import Label, Source
+from yiwang.standard.item import FORMS, LEGACY_IMPLEMENTING, LENGTHS, ItemCode
+from yiwang.standard.labels import KIT, Label, Source
 from yiwang.standard.uscc import Uscc
 
 # The standard's times have no zone; they are those of China.
@@ -23,47 +24,56 @@ SOURCE = Source("GB/T 39046-2020")
 # The first form is the one that is written; tables 5 to 9 have the second too, table 8 the third (confidence high).
 _TIME = re.compile(r"([0-9]{4})([0-9]{2})([0-9]{2})(?:T?([0-9]{2})([0-9]{2})([0-9]{2})|([0-9]{2}):([0-9]{2}):([0-9]{2}))")
 _NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)?")
-_DATE = re.compile("([0-9]{4})([0-9]{2})([0-9]{2})")
 
 
 def moment(value: object) -> datetime.datetime:
-    """The time that ``value`` is or writes, as one of China. Raises CodeError."""
-    if isinstance(value, datetime.datetime):
-        return value.replace(tzinfo=CHINA) if value.tzinfo is None else value.astimezone(CHINA)
+    """The time that ``value`` is or writes, as one of China; the standard writes none finer than seconds. Raises CodeError."""
     match = _TIME.fullmatch(value) if isinstance(value, str) else None
     try:
+        if isinstance(value, datetime.datetime):
+            whole = value.replace(microsecond=0)
+            return whole.replace(tzinfo=CHINA) if whole.tzinfo is None else whole.astimezone(CHINA)
         return datetime.datetime(*(int(number) for number in match.groups() if number), tzinfo=CHINA)  # type: ignore[union-attr, arg-type, misc]
-    except (AttributeError, ValueError):
-        raise _no_time(value, "YYYYMMDDhhmmss") from None
+    except (AttributeError, ValueError, OverflowError):
+        raise _not(value, "YYYYMMDDhhmmss") from None
 
 
 def _day(value: object) -> datetime.date:
     if isinstance(value, datetime.date) and not isinstance(value, datetime.datetime):
         return value
-    match = _DATE.fullmatch(value) if isinstance(value, str) else None
-    try:
-        return datetime.date(*(int(number) for number in match.groups()))  # type: ignore[union-attr]
-    except (AttributeError, ValueError):
-        raise _no_time(value, "YYYYMMDD") from None
+    day = dates.compact(value) if isinstance(value, str) else None
+    if day is None:
+        raise _not(value, "YYYYMMDD")
+    return day
 
 
-def _no_time(value: object, expected: str) -> CodeError:
-    values = {"part": Label("时间", "time"), "expected": expected, "found": repr(value)}
-    return CodeError("time", Finding(Problem.FORMAT, SOURCE, None, values))
+def column_day(value: object) -> datetime.date | None:
+    """The date that a column of the exchange record is given, written with or without dashes; None where there is none."""
+    if isinstance(value, str) and (day := dates.dashed(value)):
+        return day
+    return None if value is None else _day(value)
+
+
+def _not(value: object, expected: str | Label, source: Source = SOURCE) -> CodeError:
+    """The error for a value that is not of its type; the field's own name and format replace what is said here."""
+    values = {"part": Label("值", "value"), "expected": expected, "found": repr(value)}
+    return CodeError("value", Finding(Problem.FORMAT, source, None, values))
 
 
 def _number(value: object) -> Decimal:
     """A number in plain digits, as the standard's formats have it: no sign, no exponent."""
     text = f"{value:f}" if isinstance(value, Decimal) else str(value) if type(value) is int else value
     if not isinstance(text, str) or _NUMBER.fullmatch(text) is None:
-        raise ValueError(text)
+        raise _not(value, Label("数字，如 20", "a number like 20"), KIT)
     return Decimal(text)
 
 
 def _base64(value: object) -> object:
     """What is Base64 as a whole; a decoder that passes over what is none would lose it without a word."""
-    if isinstance(value, (str, bytes)):
-        base64.b64decode(value, validate=True)
+    try:
+        base64.b64decode(value, validate=True)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        raise _not(value, "Base64", KIT) from None
     return value
 
 
@@ -76,7 +86,9 @@ def _item(text: str, *forms: str) -> str:
     older = len(text) <= LEGACY_IMPLEMENTING and len(text) != LENGTHS["basic"]
     code = ItemCode.parse(text, profile="108-2016" if text and older else "zwfw-2018")
     if code.form not in forms:
-        values = {"part": Label("编码", "code"), "expected": ", ".join(forms), "found": code.form}
+        known = [FORMS[form] for form in FORMS if form in forms]
+        expected = Label("、".join(form.zh for form in known), ", ".join(form.en for form in known))
+        values = {"part": Label("编码", "kind of code"), "expected": expected, "found": FORMS[code.form]}
         raise CodeError("item", Finding(Problem.VALUE, SOURCE, None, values))
     return text
 

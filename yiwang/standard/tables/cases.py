@@ -69,9 +69,9 @@ class PushedState(Table):
     FINISHED = "3", "已办结", "finished"
 
 
-@table("电子证照信息分级", "grade of e-licence information", Source("国办函〔2016〕108号"))
+@table("电子证照信息分级", "grade of e-licence information", Source("国办函〔2016〕108号", None, "medium"))
 class LicenceGrade(Table):
-    """How far an electronic material can be relied on."""
+    """How far an electronic material can be relied on. The grades and what they mean are the guide's, the words are this kit's."""
 
     ISSUED = "A", "由服务部门发放，可直接使用", "issued by a service body: used directly"
     CHECKED = "B", "经窗口人员核验，可复用", "checked by window staff: can be used again"

@@ -26,9 +26,9 @@ class DepartmentItem(Table):
     CONGRESS = "302", "全国人大常委会", "standing committee of the National People's Congress"
     STATE_COUNCIL = "303", "国务院", "State Council"
     CONSULTATIVE = "304", "全国政协", "national committee of the CPPCC"
-    COURT = "305", "最高人民法院", "Supreme People's Court"
-    PROCURATORATE = "306", "最高人民检察院", "Supreme People's Procuratorate"
-    PROVINCE = "307", "省（自治区、直辖市）及其下各级", "provinces and the levels below"
+    COURT = "305", "最高法", "Supreme People's Court", "最高人民法院"
+    PROCURATORATE = "306", "最高检", "Supreme People's Procuratorate", "最高人民检察院"
+    PROVINCE = "307", "省及其下各级", "provinces and the levels below"
     SEPARATE_PLAN_CITY = "308", "计划单列市", "cities with separate plans"
 
 
