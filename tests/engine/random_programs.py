@@ -71,7 +71,9 @@ class Draft:
         # What is left in the world on purpose is there only if it was made.
         leaves = any(spec["retain"] or spec["deleted_with"] for version in versions for spec in version["resources"])
         for version in versions:
-            version["abandon"] = version["abandon"] and not leaves and version is not versions[-1]
+            # The version after may know no more what a resource was called before this one.
+            renamed = any(spec["aliases"] for spec in version["resources"])
+            version["abandon"] = version["abandon"] and not leaves and not renamed and version is not versions[-1]
         for spec in versions[-1]["resources"]:
             # All of it is destroyed in the end.
             spec["protect"] = False
