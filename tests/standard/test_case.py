@@ -12,12 +12,14 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from standard.samples import CASE, ITEMS
 
+from yiwang.standard import serials
 from yiwang.standard.case import LAST_SERIAL, CaseNumber
 from yiwang.standard.errors import CodeError, Problem, Severity
 from yiwang.standard.serials import SerialFile
@@ -168,6 +170,31 @@ def test_a_file_that_is_no_count_of_serials_is_refused(tmp_path: Path) -> None:
         with pytest.raises(CodeError, match="cannot be used") as refused:
             SerialFile(tmp_path / name)("a")
         assert refused.value.kind == "serials"
+
+
+def test_a_power_cut_brings_no_count_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A commit is that the journal is gone: so its directory is to be on the disk (EXTRA), and all that leads there when it is new."""
+    levels: list[int] = []
+    synced: list[Path] = []
+    count, sync = serials._count, os.fsync
+
+    def counted(database: sqlite3.Connection, *rest: Any) -> int:
+        levels.append(database.execute("PRAGMA synchronous").fetchone()[0])
+        return count(database, *rest)
+
+    def noted(handle: int) -> None:
+        synced.append(Path(f"/proc/self/fd/{handle}").readlink())
+        sync(handle)
+
+    monkeypatch.setattr(serials, "_count", counted)
+    monkeypatch.setattr(os, "fsync", noted)
+    path = tmp_path / "new" / "below" / "serials.db"
+    assert SerialFile(path)("a") == 1
+    assert synced[:3] == [path.parent, path.parent.parent, tmp_path]
+    synced.clear()
+    assert SerialFile(path)("a") == 2
+    assert synced == []
+    assert levels == [3, 3]
 
 
 def test_a_name_that_means_something_to_the_database_is_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

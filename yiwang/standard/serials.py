@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
@@ -13,9 +14,10 @@ from yiwang.standard.errors import CodeError, Finding, Problem, shown
 from yiwang.standard.labels import KIT, Label
 
 KIND = "serials"
-# How many seconds one process waits for another that is just counting, and after how many milliseconds of that it looks for signals.
+# How many seconds one process waits for another that is just counting, and after how many milliseconds of that it looks for signals: less
+# than there are between two of a person, which would count as one.
 _PATIENCE = 30
-_NAP = 300
+_NAP = 100
 _LONGEST_PATH = 4096
 
 
@@ -46,7 +48,7 @@ class SerialFile:
                 raise _unusable(self.path, "not a regular file")
             # Absolute: SQLite has names of its own for databases that are no files.
             with contextlib.closing(sqlite3.connect(self.path.absolute(), timeout=_PATIENCE, isolation_level=None)) as database:
-                following = _take(database, key, count, self.last)
+                following = _take(database, self.path, key, count, self.last)
         except (sqlite3.Error, OSError, ValueError) as error:
             if isinstance(error, CodeError):
                 raise
@@ -77,10 +79,13 @@ def _unusable(path: Path, reason: str) -> CodeError:
     return CodeError(KIND, Finding(Problem.SERIALS_UNUSABLE, KIT, None, {"found": Label(name, name), "reason": reason}))
 
 
-def _take(database: sqlite3.Connection, key: str, count: int, last: int) -> int:
+def _take(database: sqlite3.Connection, path: Path, key: str, count: int, last: int) -> int:
     """The first of ``count`` serials that are given from now on."""
     _begin(database)
     try:
+        if not database.execute("SELECT name FROM sqlite_schema").fetchone():
+            # Whoever counts first sees to it that the file is found again; that may be another than who made it.
+            _sync_above(path)
         following = _count(database, key, count, last)
         database.execute("COMMIT")
     except BaseException:
@@ -92,20 +97,38 @@ def _take(database: sqlite3.Connection, key: str, count: int, last: int) -> int:
 
 def _begin(database: sqlite3.Connection) -> None:
     """Take the write lock, for which others are waited for."""
+    # SQLite itself hears no Ctrl-C while it waits: so it waits for a short time only, and as long as it takes once it has the lock.
+    database.execute(f"PRAGMA busy_timeout = {_NAP}")
+    # A commit is that the journal is gone, which without EXTRA a power cut undoes: then what was given is given again.
+    _patiently(database, "PRAGMA synchronous = EXTRA")
+    # IMMEDIATE takes the lock at once: two that read first and wrote later would both have read the old count.
+    _patiently(database, "BEGIN IMMEDIATE")
+    database.execute(f"PRAGMA busy_timeout = {_PATIENCE * 1000}")
+
+
+def _patiently(database: sqlite3.Connection, statement: str) -> None:
+    """Execute a statement that others can keep waiting."""
     until = time.monotonic() + _PATIENCE
     while True:
         try:
-            # SQLite itself hears no Ctrl-C while it waits: so it waits for a short time only, and as long as it takes once it has the lock.
-            database.execute(f"PRAGMA busy_timeout = {_NAP}")
-            database.execute("PRAGMA synchronous = FULL")
-            # IMMEDIATE takes it at once: two that read first and wrote later would both have read the old count.
-            database.execute("BEGIN IMMEDIATE")
-            database.execute(f"PRAGMA busy_timeout = {_PATIENCE * 1000}")
+            database.execute(statement)
         except sqlite3.OperationalError as error:
             if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > until:
                 raise
         else:
             return
+
+
+def _sync_above(path: Path) -> None:
+    """Have all directories that lead to ``path`` on the disk as they are now, whichever of them are new."""
+    for directory in path.absolute().parents:
+        # One that may not be read was not made for this file; some file systems sync no directories.
+        with contextlib.suppress(OSError):
+            handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+            try:
+                os.fsync(handle)
+            finally:
+                os.close(handle)
 
 
 def _count(database: sqlite3.Connection, key: str, count: int, last: int) -> int:
