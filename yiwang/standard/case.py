@@ -11,6 +11,7 @@ from typing import NoReturn
 from yiwang.standard import dates
 from yiwang.standard.checks import ALPHANUMERIC
 from yiwang.standard.code import Code, Part, characters, wrong_character
+from yiwang.standard.divisions import Divisions
 from yiwang.standard.errors import CodeError, Finding, Problem, Severity
 from yiwang.standard.item import FORMS, ItemCode
 from yiwang.standard.labels import KIT, Label, Source
@@ -43,19 +44,25 @@ class CaseNumber(Code):
     """
 
     @classmethod
-    def parse(cls, text: str) -> CaseNumber:
-        """The number in ``text``. Raises CodeError. One that only looks like the layout comes with a warning."""
+    def parse(cls, text: str, *, table: Divisions | None = None) -> CaseNumber:
+        """The number in ``text``. Raises CodeError. One that only looks like the layout comes with a warning.
+
+        ``table``: divisions whose provinces have items, the national ones else; a number of another province has no parts.
+        """
         if _shape(text) is None:
             _refuse(text)
         match = _layout(text)
-        if match is None or not _is_item(match[1]) or dates.compact(match[2]) is not None:
-            return cls(text)
-        return cls(text, (Finding(Problem.LAYOUT, LAYOUT_SOURCE, 32, {"found": match[2]}, Severity.WARNING),))
+        if match is None or not _is_item(match[1], table) or dates.compact(match[2]) is not None:
+            return cls(text, table=table)
+        return cls(text, (Finding(Problem.LAYOUT, LAYOUT_SOURCE, 32, {"found": match[2]}, Severity.WARNING),), table=table)
 
     @classmethod
-    def generate(cls, implementing: str, day: datetime.date, serials: SerialSource) -> CaseNumber:
-        """A new number for a case of an item on a day. It is unique where all who make numbers share ``serials``. Raises CodeError."""
-        code = ItemCode.parse(implementing)
+    def generate(cls, implementing: str, day: datetime.date, serials: SerialSource, *, table: Divisions | None = None) -> CaseNumber:
+        """A new number for a case of an item on a day. It is unique where all who make numbers share ``serials``. Raises CodeError.
+
+        ``table``: divisions whose provinces have items, the national ones else.
+        """
+        code = ItemCode.parse(implementing, table=table)
         if code.form != "implementing":
             values = {"part": FORMS["implementing"], "expected": characters(31), "found": len(implementing)}
             raise CodeError(KIND, Finding(Problem.VALUE, LAYOUT_SOURCE, None, values))
@@ -63,11 +70,11 @@ class CaseNumber(Code):
         serial = serials(key)
         if not 1 <= serial <= LAST_SERIAL:
             raise CodeError(KIND, Finding(Problem.SERIAL, KIT, None, {"expected": LAST_SERIAL, "found": serial}))
-        return cls(f"{key}{serial:04d}")
+        return cls(f"{key}{serial:04d}", table=table)
 
     def _split(self) -> tuple[str, str, str] | None:
         match = _layout(self.text)
-        if match is None or not _is_item(match[1]) or dates.compact(match[2]) is None:
+        if match is None or not _is_item(match[1], self.table) or dates.compact(match[2]) is None:
             return None
         return match[1], match[2], match[3]
 
@@ -97,15 +104,15 @@ class CaseNumber(Code):
         day = datetime.date(int(found[1][:4]), int(found[1][4:6]), int(found[1][6:])).isoformat()
         return (
             Part("implementing", FORMS["implementing"], found[0], 1),
-            *ItemCode.parse(found[0]).parts(),
+            *ItemCode.parse(found[0], table=self.table).parts(),
             Part("date", DATE, found[1], 32, Label(day, day)),
             Part("serial", SERIAL, found[2], 40),
         )
 
 
-def _is_item(text: str) -> bool:
+def _is_item(text: str, table: Divisions | None) -> bool:
     try:
-        ItemCode.parse(text)
+        ItemCode.parse(text, table=table)
     except CodeError:
         return False
     return True

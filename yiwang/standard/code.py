@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NoReturn
 
+from yiwang.standard import divisions
+from yiwang.standard.divisions import Divisions
 from yiwang.standard.errors import CodeError, Finding, Problem, quoted, shown
 from yiwang.standard.labels import Label, Source
 
@@ -25,11 +27,13 @@ class Part:
 class Code:
     """A code that was parsed; made by the ``parse`` and ``generate`` of its class, which see to it that ``text`` is right.
 
-    Two codes of one class are equal when their texts are. ``warnings``: what is doubtful about it, none for most.
+    Two codes of one class are equal when their texts are. ``warnings``: what is doubtful about it, none for most. ``table``: the divisions
+    that it was read by, None for the national ones.
     """
 
     text: str
     warnings: tuple[Finding, ...] = field(default=(), compare=False, repr=False)
+    table: Divisions | None = field(default=None, compare=False, repr=False, kw_only=True)
 
     def __str__(self) -> str:
         """The code itself."""
@@ -38,6 +42,11 @@ class Code:
     def parts(self) -> tuple[Part, ...]:
         """The parts in their order."""
         raise NotImplementedError
+
+    def _division(self, digits: str) -> Label | None:
+        """The name of the division with these six digits; None where the table has it not."""
+        entry = (self.table or divisions.national()).lookup(digits)
+        return entry.label if entry else None
 
 
 # How people are told what checks.CREDIT_ALPHABET is.

@@ -66,7 +66,7 @@ class IdCard(Code):
         found = [finding for finding in (_birth(text, today), _check(text)) if finding is not None]
         if found:
             raise CodeError(KIND, *found)
-        return cls(text, () if text[0] == FOREIGN else _division(text[:6], table or divisions.national()))
+        return cls(text, () if text[0] == FOREIGN else _doubts(text[:6], table or divisions.national()), table=table)
 
     @property
     def form(self) -> Form:
@@ -104,7 +104,7 @@ class IdCard(Code):
 
     def parts(self) -> tuple[Part, ...]:
         """The four parts."""
-        meaning = FORMS["foreign"] if self.form == "foreign" else RESIDENTS.get(self.division) or divisions.label(self.division)
+        meaning = FORMS["foreign"] if self.form == "foreign" else RESIDENTS.get(self.division) or self._division(self.division)
         born = self.birth.isoformat()
         return (
             Part("division", DIVISION, self.division, 1, meaning),
@@ -134,7 +134,7 @@ def _check(text: str) -> Finding | None:
     return Finding(Problem.CHECK, _source(text), 18, {"part": CHECK, "expected": expected, "found": text[17]})
 
 
-def _division(code: str, known: Divisions) -> tuple[Finding, ...]:
+def _doubts(code: str, known: Divisions) -> tuple[Finding, ...]:
     if code in RESIDENTS or known.lookup(code) is not None:
         return ()
     if code[:2] in {"81", "82", "83"}:

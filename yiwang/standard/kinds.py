@@ -64,7 +64,7 @@ class Kind:
 def _read_uscc(text: str, reading: Reading) -> Code:
     from yiwang.standard.uscc import Uscc
 
-    return Uscc.parse(text, mismatch=reading.mismatch)
+    return Uscc.parse(text, mismatch=reading.mismatch, table=reading.table)
 
 
 def _read_idcard(text: str, reading: Reading) -> Code:
@@ -85,16 +85,16 @@ def _read_item(text: str, reading: Reading) -> Code:
     return ItemCode.parse(text, profile=reading.profile, table=reading.table)
 
 
-def _read_case(text: str, _: Reading) -> Code:
+def _read_case(text: str, reading: Reading) -> Code:
     from yiwang.standard.case import CaseNumber
 
-    return CaseNumber.parse(text)
+    return CaseNumber.parse(text, table=reading.table)
 
 
 def _read_licence(text: str, reading: Reading) -> Code:
     from yiwang.standard.licence import LicenceId
 
-    return LicenceId.parse(text, mismatch=reading.mismatch)
+    return LicenceId.parse(text, mismatch=reading.mismatch, table=reading.table)
 
 
 def _read_resource(text: str, _: Reading) -> Code:
@@ -115,7 +115,7 @@ def _make_case(parts: Mapping[str, str], reading: Reading, serials: SerialSource
             raise CodeError("case", Finding(Problem.VALUE, KIT, None, {"part": "date", "expected": expected, "found": parts["date"]}))
     if day is None:
         raise CodeError("case", Finding(Problem.REQUIRED, KIT, None, {"part": "date"}))
-    return CaseNumber.generate(parts["implementing"], day, serials)
+    return CaseNumber.generate(parts["implementing"], day, serials, table=reading.table)
 
 
 def _make_item(parts: Mapping[str, str], reading: Reading, _: SerialSource) -> Code:
@@ -125,10 +125,11 @@ def _make_item(parts: Mapping[str, str], reading: Reading, _: SerialSource) -> C
     return ItemCode.generate(**given, table=reading.table)
 
 
-def _make_licence(parts: Mapping[str, str], _: Reading, __: SerialSource) -> Code:
+def _make_licence(parts: Mapping[str, str], reading: Reading, _: SerialSource) -> Code:
     from yiwang.standard.licence import LicenceId
 
-    return LicenceId.generate(parts["type"], parts["issuer"], parts["serial"], parts.get("version") or "001")
+    given = (parts["type"], parts["issuer"], parts["serial"], parts.get("version") or "001")
+    return LicenceId.generate(*given, table=reading.table)
 
 
 def _make_resource(parts: Mapping[str, str], _: Reading, __: SerialSource) -> Code:
@@ -142,7 +143,7 @@ def _make_resource(parts: Mapping[str, str], _: Reading, __: SerialSource) -> Co
 KINDS: Mapping[str, Kind] = {
     kind.name: kind
     for kind in (
-        Kind("uscc", Label("统一社会信用代码", "unified social credit code"), _read_uscc, frozenset({"mismatch"})),
+        Kind("uscc", Label("统一社会信用代码", "unified social credit code"), _read_uscc, frozenset({"mismatch", "table"})),
         Kind("idcard", Label("公民身份号码", "citizen identity number"), _read_idcard, frozenset({"today", "table"})),
         Kind("division", Label("行政区划代码", "administrative division"), _read_division, frozenset({"table"})),
         Kind(
@@ -154,12 +155,12 @@ KINDS: Mapping[str, Kind] = {
             ("body", "level", "handling"),
             _make_item,
         ),
-        Kind("case", Label("办件编号", "case number"), _read_case, frozenset(), ("implementing",), ("date",), _make_case),
+        Kind("case", Label("办件编号", "case number"), _read_case, frozenset({"table"}), ("implementing",), ("date",), _make_case),
         Kind(
             "licence",
             Label("电子证照标识", "e-licence identifier"),
             _read_licence,
-            frozenset({"mismatch"}),
+            frozenset({"mismatch", "table"}),
             ("type", "issuer", "serial"),
             ("version",),
             _make_licence,

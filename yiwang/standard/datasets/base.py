@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Literal, Self
 from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationError
 from pydantic_core import ErrorDetails, core_schema
 
+from yiwang.standard.divisions import Divisions
 from yiwang.standard.errors import CodeError, Finding, Problem
 from yiwang.standard.labels import KIT, Confidence, Label, Source
 from yiwang.standard.tables import Table
@@ -134,6 +135,8 @@ class FieldInfo:
     required: bool
 
 
+# Under which name pydantic's context holds the divisions that codes are read by.
+CONTEXT = "divisions"
 # Who says which fields must be there, and that no others are.
 REQUIRED_BY = KIT
 
@@ -149,13 +152,14 @@ class DataSet(BaseModel):
     title_origin: ClassVar[Origin] = "standard"
 
     @classmethod
-    def read(cls, data: Mapping[str, object]) -> Self:
+    def read(cls, data: Mapping[str, object], *, table: Divisions | None = None) -> Self:
         """The record in ``data``. Raises CodeError with everything that is wrong with single fields.
 
-        What is wrong between fields is what ``findings`` says of the record: data of others is kept and told.
+        What is wrong between fields is what ``findings`` says of the record: data of others is kept and told. ``table``: the divisions
+        that codes are read by, the national ones else; where pydantic reads a record itself, they are its context's ``divisions``.
         """
         try:
-            return cls.model_validate(data)
+            return cls.model_validate(data, context={CONTEXT: table})
         except ValidationError as error:
             raise CodeError(cls.kind, *(found for each in error.errors(include_url=False) for found in _findings(cls, each))) from None
 

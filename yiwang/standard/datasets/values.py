@@ -8,11 +8,13 @@ import re
 from decimal import Decimal
 from typing import Annotated
 
-from pydantic import AfterValidator, Base64Bytes, BeforeValidator, PlainSerializer, WithJsonSchema
+from pydantic import AfterValidator, Base64Bytes, BeforeValidator, PlainSerializer, ValidationInfo, WithJsonSchema
 
 from yiwang.standard import dates
 from yiwang.standard.case import CaseNumber
+from yiwang.standard.datasets.base import CONTEXT
 from yiwang.standard.division import DivisionCode
+from yiwang.standard.divisions import Divisions
 from yiwang.standard.errors import CodeError, Finding, Problem, Severity
 from yiwang.standard.item import FORMS, LEGACY_IMPLEMENTING, LENGTHS, ItemCode
 from yiwang.standard.labels import KIT, Label, Source
@@ -77,14 +79,28 @@ def _base64(value: object) -> object:
     return value
 
 
+def _table(info: ValidationInfo) -> Divisions | None:
+    """The divisions that codes are read by; None for the national ones."""
+    found: Divisions | None = (info.context or {}).get(CONTEXT)
+    return found
+
+
 def _credit(text: str) -> str:
     return str(Uscc.parse(text, mismatch=Severity.WARNING))
 
 
-def _item(text: str, *forms: str) -> str:
+def _case(text: str, info: ValidationInfo) -> str:
+    return str(CaseNumber.parse(text, table=_table(info)))
+
+
+def _place(text: str, info: ValidationInfo) -> str:
+    return str(DivisionCode.parse(text, table=_table(info)))
+
+
+def _item(text: str, info: ValidationInfo, *forms: str) -> str:
     """A code of one of the forms, by the rules of today or, where it is shorter than a code of today can be, by the older ones."""
     older = len(text) <= LEGACY_IMPLEMENTING and len(text) != LENGTHS["basic"]
-    code = ItemCode.parse(text, profile="108-2016" if text and older else "zwfw-2018")
+    code = ItemCode.parse(text, profile="108-2016" if text and older else "zwfw-2018", table=_table(info))
     if code.form not in forms:
         known = [FORMS[form] for form in FORMS if form in forms]
         expected = Label("、".join(form.zh for form in known), ", ".join(form.en for form in known))
@@ -114,7 +130,7 @@ Number = Annotated[
 Content = Annotated[Base64Bytes, BeforeValidator(_base64)]
 # Codes of bodies in use: a wrong check character is let in, as some have one.
 Credit = Annotated[str, AfterValidator(_credit)]
-Basic = Annotated[str, AfterValidator(lambda text: _item(text, "basic"))]
-Implementing = Annotated[str, AfterValidator(lambda text: _item(text, "implementing", "handling"))]
-Case = Annotated[str, AfterValidator(lambda text: str(CaseNumber.parse(text)))]
-Place = Annotated[str, AfterValidator(lambda text: str(DivisionCode.parse(text)))]
+Basic = Annotated[str, AfterValidator(lambda text, info: _item(text, info, "basic"))]
+Implementing = Annotated[str, AfterValidator(lambda text, info: _item(text, info, "implementing", "handling"))]
+Case = Annotated[str, AfterValidator(_case)]
+Place = Annotated[str, AfterValidator(_place)]
