@@ -262,6 +262,33 @@ def test_times_are_read_in_every_form_and_written_in_the_first(text: str) -> Non
     assert record.plain()["time"] == "20220623081530"
 
 
+@pytest.mark.parametrize("text", ["110101", "110101001", "110101001001"])
+def test_divisions_have_six_nine_or_twelve_digits(text: str) -> None:
+    assert Application.read({"case_number": CASE, "division": text}).division == text
+    schema = Application.document()["properties"]["division"]
+    assert (schema["x-format"], schema["x-widened"]) == ("n..9", "n..12")
+    (written,) = (branch for branch in schema["anyOf"] if branch["type"] == "string")
+    assert re.search(written["pattern"], text)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("1101", "division: expected 6, 9 or 12 characters, found 4"),
+        ("11010100", "division: expected 6, 9 or 12 characters, found 8"),
+        ("1101010010", "division: expected 6, 9 or 12 characters, found 10"),
+        ("11010100a", "division: character 9: division code: expected 0-9, found 'a'"),
+        ("990101001", "division: character 1: 99 is not how the code of a province begins"),
+        ("", "division: the value is empty"),
+    ],
+)
+def test_what_is_no_division(text: str, said: str) -> None:
+    assert refusal(Application, {"case_number": CASE, "division": text}).text("en").startswith(said)
+    schema = Application.document()["properties"]["division"]
+    (written,) = (branch for branch in schema["anyOf"] if branch["type"] == "string")
+    assert not re.search(written["pattern"], text) or text.startswith("99")
+
+
 def test_times_of_other_zones_are_those_of_china() -> None:
     utc = datetime.datetime(2022, 6, 23, 0, 15, 30, tzinfo=datetime.UTC)
     assert Application.read({"case_number": CASE, "time": utc}).plain()["time"] == "20220623081530"

@@ -25,6 +25,9 @@ CHINA = datetime.timezone(datetime.timedelta(hours=8))
 SOURCE = Source("GB/T 39046-2020")
 # The first form is the one that is written; tables 5 to 9 have the second too, table 8 the third (confidence high).
 _TIME = re.compile(r"([0-9]{4})([0-9]{2})([0-9]{2})(?:T?([0-9]{2})([0-9]{2})([0-9]{2})|([0-9]{2}):([0-9]{2}):([0-9]{2}))")
+# How long codes of divisions are: down to the county, the township, the village.
+TOWNSHIP = 9
+_PLACES = (6, TOWNSHIP, 12)
 _NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)?")
 
 
@@ -94,7 +97,12 @@ def _case(text: str, info: ValidationInfo) -> str:
 
 
 def _place(text: str, info: ValidationInfo) -> str:
-    return str(DivisionCode.parse(text, table=_table(info)))
+    """The code of a division with 6 digits, 9 (with those of the township, which is what n..9 has room for) or 12."""
+    if text and len(text) not in _PLACES:
+        values = {"expected": Label("6、9 或 12", "6, 9 or 12"), "found": len(text)}
+        raise CodeError("division", Finding(Problem.LENGTH, KIT, None, values))
+    DivisionCode.parse(text.ljust(12, "0") if len(text) == TOWNSHIP else text, table=_table(info))
+    return text
 
 
 def _item(text: str, info: ValidationInfo, *forms: str) -> str:
@@ -133,4 +141,4 @@ Credit = Annotated[str, AfterValidator(_credit)]
 Basic = Annotated[str, AfterValidator(lambda text, info: _item(text, info, "basic"))]
 Implementing = Annotated[str, AfterValidator(lambda text, info: _item(text, info, "implementing", "handling"))]
 Case = Annotated[str, AfterValidator(_case)]
-Place = Annotated[str, AfterValidator(_place)]
+Place = Annotated[str, AfterValidator(_place), WithJsonSchema({"type": "string", "pattern": "^[0-9]{6}([0-9]{3}){0,2}$"})]
