@@ -25,6 +25,7 @@ from yiwang.standard.divisions import Divisions
 from yiwang.standard.errors import CodeError, Finding, Problem, Severity, shown
 from yiwang.standard.item import Profile
 from yiwang.standard.kinds import KINDS, Kind, Reading
+from yiwang.standard.labels import said
 
 # Lines printed at once: a file of a million values is neither held back nor flushed a million times.
 _BATCH = 1000
@@ -207,8 +208,8 @@ def _verdict(code: Code | None, findings: Iterable[Finding]) -> dict[str, Any]:
                 "severity": finding.severity.value,
                 "position": finding.position,
                 "text": finding.text(language()),
-                "document": finding.source.document,
-                "clause": finding.source.clause,
+                "document": said(finding.source.document, language()),
+                "clause": finding.source.clause and said(finding.source.clause, language()),
                 "confidence": finding.source.confidence,
             }
             for finding in findings

@@ -14,12 +14,12 @@ from yiwang.standard.code import Code, Part, characters, wrong_character
 from yiwang.standard.divisions import Divisions
 from yiwang.standard.errors import CodeError, Finding, Problem, Severity
 from yiwang.standard.item import FORMS, ItemCode
-from yiwang.standard.labels import KIT, Label, Source
+from yiwang.standard.labels import KIT, Label, Source, numbered
 
 KIND = "case"
-SOURCE = Source("GB/T 39046-2020", "Table 5 row 1")
+SOURCE = Source("GB/T 39046-2020", numbered(5, row=1))
 # As used in Guangdong; no national structure was confirmed.
-LAYOUT_SOURCE = Source("Guangdong practice")
+LAYOUT_SOURCE = Source(Label("广东的做法", "Guangdong practice"))
 LONGEST = 50
 LAST_SERIAL = 999_999
 

@@ -98,7 +98,7 @@ class Problem(Enum):
         "{found} 可能受 {year} 年节假日通知影响，该通知尚未收录，不作推算",
         "{found} may change by the notice for {year}, which is not in the calendar yet, and it is not guessed",
     )
-    REQUIRED = ("required", "缺少 {part}", "{part} is missing")
+    REQUIRED = ("required", "缺少{part}", "{part} is missing")
     UNKNOWN_PART = ("unknown_part", "没有名为 {part} 的部分，可用：{expected}", "there is no part {part}; known: {expected}")
     NOT_ISSUED = ("not_issued", "{part}不由本平台签发", "no {part} is issued here")
     SERIALS_UNUSABLE = (
@@ -159,7 +159,8 @@ class Finding:
         words = self.words(language)
         if self.source.document == KIT.document:
             return words
-        return f"{words}（{self.source}）" if language == "zh" else f"{words} ({self.source})"
+        source = self.source.text(language)
+        return f"{words}（{source}）" if language == "zh" else f"{words} ({source})"
 
     def __str__(self) -> str:
         """The line in English."""

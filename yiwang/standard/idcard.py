@@ -16,7 +16,7 @@ from yiwang.standard.labels import Label, Source
 
 KIND = "idcard"
 SOURCE = Source("GB 11643-1999")
-FOREIGN_SOURCE = Source("外国人永久居留身份证（2023）", None, "medium")
+FOREIGN_SOURCE = Source(Label("外国人永久居留身份证（2023）", "identity card of foreign permanent residents (2023)"), None, "medium")
 
 Form = Literal["citizen", "resident", "foreign"]
 FORMS: dict[Form, Label] = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from yiwang.standard.code import Code
@@ -30,7 +30,7 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One kind: its ``name``, what people call it, how it is read; ``needs`` and ``may`` are the parts that making one asks for.
+    """One kind: its ``name``, what people call it, how it is read; ``needs`` and ``may`` name the parts that making one asks for.
 
     ``reads``: the fields of a ``Reading`` that the kind depends on. ``make`` is None where the kit's users issue no such code.
     """
@@ -39,8 +39,8 @@ class Kind:
     label: Label
     parse: Callable[[str, Reading], Code]
     reads: frozenset[str] = frozenset()
-    needs: tuple[str, ...] = ()
-    may: tuple[str, ...] = ()
+    needs: Mapping[str, Label] = field(default_factory=dict)
+    may: Mapping[str, Label] = field(default_factory=dict)
     make: Callable[[Mapping[str, str], Reading, SerialSource], Code] | None = None
 
     def generate(self, parts: Mapping[str, str], reading: Reading, serials: SerialSource) -> Code:
@@ -53,9 +53,16 @@ class Kind:
                 raise CodeError(self.name, Finding(Problem.UNKNOWN_PART, KIT, None, {"part": key, "expected": known}))
         for key in self.needs:
             if not parts.get(key):
-                raise CodeError(self.name, Finding(Problem.REQUIRED, KIT, None, {"part": key}))
+                raise CodeError(self.name, Finding(Problem.REQUIRED, KIT, None, {"part": self.needs[key]}))
         return self.make(parts, reading, serials)
 
+
+def _parts(**names: str) -> Mapping[str, Label]:
+    """Parts by their keys; in Chinese a key is told with what it is, as keys are English words."""
+    return {key: Label(f"{name}（{key}）", key) for key, name in names.items()}
+
+
+_DATE = _parts(date="日期")
 
 # Each kind's own module is loaded when a code of the kind is first read or made: who needs one does not pay for all.
 # ruff: disable[PLC0415]
@@ -112,9 +119,10 @@ def _make_case(parts: Mapping[str, str], reading: Reading, serials: SerialSource
         day = dates.dashed(parts["date"]) or dates.compact(parts["date"])
         if day is None:
             expected = Label("YYYY-MM-DD 或 YYYYMMDD", "YYYY-MM-DD or YYYYMMDD")
-            raise CodeError("case", Finding(Problem.VALUE, KIT, None, {"part": "date", "expected": expected, "found": parts["date"]}))
+            values = {"part": _DATE["date"], "expected": expected, "found": parts["date"]}
+            raise CodeError("case", Finding(Problem.VALUE, KIT, None, values))
     if day is None:
-        raise CodeError("case", Finding(Problem.REQUIRED, KIT, None, {"part": "date"}))
+        raise CodeError("case", Finding(Problem.REQUIRED, KIT, None, {"part": _DATE["date"]}))
     return CaseNumber.generate(parts["implementing"], day, serials, table=reading.table)
 
 
@@ -151,18 +159,20 @@ KINDS: Mapping[str, Kind] = {
             Label("政务服务事项编码", "item code"),
             _read_item,
             frozenset({"profile", "table"}),
-            ("basic",),
-            ("body", "level", "handling"),
+            _parts(basic="基本编码"),
+            _parts(body="实施主体代码", level="行使层级代码", handling="业务办理项序号"),
             _make_item,
         ),
-        Kind("case", Label("办件编号", "case number"), _read_case, frozenset({"table"}), ("implementing",), ("date",), _make_case),
+        Kind(
+            "case", Label("办件编号", "case number"), _read_case, frozenset({"table"}), _parts(implementing="实施编码"), _DATE, _make_case
+        ),
         Kind(
             "licence",
             Label("电子证照标识", "e-licence identifier"),
             _read_licence,
             frozenset({"mismatch", "table"}),
-            ("type", "issuer", "serial"),
-            ("version",),
+            _parts(type="证照类型代码", issuer="证照颁发机构代码", serial="流水号"),
+            _parts(version="版本号"),
             _make_licence,
         ),
         Kind(
@@ -170,8 +180,8 @@ KINDS: Mapping[str, Kind] = {
             Label("政务信息资源代码", "information resource code"),
             _read_resource,
             frozenset(),
-            ("classification", "serial"),
-            (),
+            _parts(classification="分类码", serial="顺序码"),
+            {},
             _make_resource,
         ),
     )

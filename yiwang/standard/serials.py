@@ -45,7 +45,7 @@ class SerialFile:
                 self.path.touch(mode=0o600)
             if not self.path.is_file():
                 # A device takes the count and keeps nothing: each number would be the first.
-                raise _unusable(self.path, "not a regular file")
+                raise _unusable(self.path, Label("不是普通文件", "not a regular file"))
             # Absolute: SQLite has names of its own for databases that are no files.
             with contextlib.closing(sqlite3.connect(self.path.absolute(), timeout=_PATIENCE, isolation_level=None)) as database:
                 following = _take(database, self.path, key, count, self.last)
@@ -73,7 +73,7 @@ class SerialFile:
         return serials
 
 
-def _unusable(path: Path, reason: str) -> CodeError:
+def _unusable(path: Path, reason: str | Label) -> CodeError:
     # As a label the path is shown whole: a person is to find the file.
     name = shown(str(path), _LONGEST_PATH)
     return CodeError(KIND, Finding(Problem.SERIALS_UNUSABLE, KIT, None, {"found": Label(name, name), "reason": reason}))

@@ -13,13 +13,13 @@ from yiwang.standard.errors import CodeError, Finding, Problem
 from yiwang.standard.labels import Label, Source
 
 KIND = "workdays"
-SOURCE = Source("State Council notices of public holidays")
+SOURCE = Source(Label("国务院节假日安排通知", "State Council notices of public holidays"))
 COLUMNS = ("notice", "date", "kind")
 _DAY = datetime.timedelta(days=1)
 _SATURDAY = 5
 # Working days for one body to decide on a licence and to extend that once; for several bodies together; for saying, once, what an
 # application lacks (confidence high).
-LICENCE_SOURCE = Source("行政许可法", "arts. 32, 42")
+LICENCE_SOURCE = Source("行政许可法", Label("第 32、42 条", "arts. 32, 42"))
 LICENCE, LICENCE_EXTENSION = 20, 10
 JOINT_LICENCE, JOINT_LICENCE_EXTENSION = 45, 15
 CORRECTION_NOTICE = 5

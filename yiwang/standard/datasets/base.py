@@ -88,7 +88,7 @@ class Element:
         """The format that values are held to; None where none is known."""
         return self.widened or self.format
 
-    def source(self, table: str | None = None) -> Source:
+    def source(self, table: Label | None = None) -> Source:
         """Where the limit is written: a wider format, and one for want of any, is this kit's."""
         return Source(DOCUMENT, table) if self.format and not self.widened else KIT
 
@@ -131,7 +131,7 @@ class FieldInfo:
     name: str
     label: Label
     element: Element
-    table: str | None
+    table: Label | None
     required: bool
 
 
@@ -148,7 +148,7 @@ class DataSet(BaseModel):
 
     kind: ClassVar[str] = ""
     title: ClassVar[Label] = Label("", "")
-    table: ClassVar[str | None] = None
+    table: ClassVar[Label | None] = None
     title_origin: ClassVar[Origin] = "standard"
 
     @classmethod

@@ -9,7 +9,7 @@ from yiwang.standard.datasets import rules
 from yiwang.standard.datasets.base import DataSet, Element
 from yiwang.standard.datasets.values import Basic, Case, Content, Credit, Implementing, Moment, Place
 from yiwang.standard.errors import Finding
-from yiwang.standard.labels import Label
+from yiwang.standard.labels import Label, numbered
 from yiwang.standard.tables.cases import EvaluationChannel, Satisfaction, SpecialProcedure, StepAction, StepState
 from yiwang.standard.tables.items import CaseKind, YesNo
 
@@ -20,7 +20,7 @@ class ApplicationMaterial(DataSet):
     kind = "application_material"
     title_origin = "kit"
     title = Label("申请材料", "material of an application")
-    table = "Table 5"
+    table = numbered(5)
 
     name: Annotated[str, Element("材料名称")]
     received: Annotated[str | None, Element("是否收取")] = None
@@ -35,7 +35,7 @@ class Application(DataSet):
 
     kind = "application"
     title = Label("办事申请", "application")
-    table = "Table 5"
+    table = numbered(5)
 
     case_number: Annotated[Case, Element("办件编号", "an..50", row=1)]
     implementing_code: Annotated[Implementing | None, Element("实施编码", "an..24", widened="an..36")] = None
@@ -68,7 +68,7 @@ class Acceptance(DataSet):
 
     kind = "acceptance"
     title = Label("事项受理", "acceptance")
-    table = "Table 6"
+    table = numbered(6)
 
     case_number: Annotated[Case, Element("办件编号", "an..50")]
     basic_code: Annotated[Basic | None, Element("基本编码", "an..10", widened="an..12")] = None
@@ -94,7 +94,7 @@ class Step(DataSet):
 
     kind = "step"
     title = Label("事项办理", "step of handling")
-    table = "Table 7"
+    table = numbered(7)
 
     case_number: Annotated[Case, Element("办件编号", "an..50")]
     action: Annotated[StepAction | None, Element("业务动作")] = None
@@ -128,7 +128,7 @@ class Completion(DataSet):
 
     kind = "completion"
     title = Label("事项办结", "completion")
-    table = "Table 8"
+    table = numbered(8)
 
     case_number: Annotated[Case, Element("办件编号", "an..50")]
     person: Annotated[str | None, Element("办理人姓名")] = None
@@ -148,7 +148,7 @@ class Evaluation(DataSet):
 
     kind = "evaluation"
     title = Label("绩效评价", "evaluation")
-    table = "Table 9"
+    table = numbered(9)
 
     case_number: Annotated[Case, Element("办件编号", "an..50")]
     channel: Annotated[EvaluationChannel | None, Element("评价渠道")] = None

@@ -21,7 +21,7 @@ from yiwang.standard.labels import KIT, Label, Source
 from yiwang.standard.tables.base import Table, table
 
 KIND = "exchange"
-SOURCE = Source("ZWFW C0109.2-2018, as seen in a live schema")
+SOURCE = Source("ZWFW C0109.2-2018", Label("据在用的库表结构", "as seen in a live schema"))
 Encoding = Literal["utf-8", "gb18030"]
 
 

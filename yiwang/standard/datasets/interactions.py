@@ -7,7 +7,7 @@ from typing import Annotated
 
 from yiwang.standard.datasets.base import DataSet, Element
 from yiwang.standard.datasets.values import Case, Moment, Place
-from yiwang.standard.labels import Label
+from yiwang.standard.labels import Label, numbered
 
 
 class Consultation(DataSet):
@@ -16,7 +16,7 @@ class Consultation(DataSet):
     kind = "consultation"
     title_origin = "composed"
     title = Label("办事互动：咨询", "consultation")
-    table = "Table 10"
+    table = numbered(10)
 
     code: Annotated[str, Element("咨询编码", origin="composed")]
     person: Annotated[str | None, Element("咨询人", origin="composed")] = None
@@ -38,7 +38,7 @@ class Complaint(DataSet):
     kind = "complaint"
     title_origin = "composed"
     title = Label("办事互动：投诉", "complaint")
-    table = "Table 10"
+    table = numbered(10)
 
     heading: Annotated[str, Element("投诉标题", origin="composed")]
     person: Annotated[str | None, Element("投诉人", origin="composed")] = None
@@ -63,7 +63,7 @@ class Supervision(DataSet):
 
     kind = "supervision"
     title = Label("电子监察", "e-supervision")
-    table = "Table 11"
+    table = numbered(11)
 
     case_number: Annotated[Case, Element("办件编号", "an..50")]
     instruction: Annotated[str | None, Element("督办内容")] = None

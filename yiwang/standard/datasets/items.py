@@ -9,7 +9,7 @@ from yiwang.standard.datasets import rules
 from yiwang.standard.datasets.base import DataSet, Element
 from yiwang.standard.datasets.values import Basic, Content, Credit, Implementing, Number, Place
 from yiwang.standard.errors import Finding
-from yiwang.standard.labels import Label
+from yiwang.standard.labels import Label, numbered
 from yiwang.standard.tables.bodies import BodyNature, ServiceObject
 from yiwang.standard.tables.items import ExerciseLevel, HandlingWay, YesNo
 
@@ -20,7 +20,7 @@ class ItemMaterial(DataSet):
     kind = "item_material"
     title_origin = "kit"
     title = Label("申请材料", "material of an item")
-    table = "Table 4"
+    table = numbered(4)
 
     name: Annotated[str, Element("材料名称", "an..200")]
     issuer: Annotated[str | None, Element("出具机构")] = None
@@ -38,7 +38,7 @@ class Item(DataSet):
 
     kind = "item"
     title = Label("事项管理", "item")
-    table = "Table 4"
+    table = numbered(4)
 
     name: Annotated[str, Element("事项名称", "an..200")]
     basic_code: Annotated[Basic | None, Element("基本编码", "an..10", widened="an..12")] = None

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from yiwang.standard.labels import Source
+from yiwang.standard.labels import Label, Source
 from yiwang.standard.tables.base import Table, table
 
 _CREDIT = Source("GB 32100-2015")
+_INTERFACE = Source(Label("在用的接口", "vendor interface in use"))
 
 
 @table("登记管理部门", "registering authority", _CREDIT)
@@ -62,7 +63,7 @@ class ServiceObject(Table):
     OTHER = "6", "其他组织", "other organisation"
 
 
-@table("服务对象（接口写法）", "service object as vendors' interfaces write it", Source("vendor interface in use"))
+@table("服务对象（接口写法）", "service object as vendors' interfaces write it", _INTERFACE)
 class VendorServiceObject(Table):
     """Whom an item serves, in the codes of interfaces in use: alike to ``ServiceObject`` up to 4, other from 5 on."""
 

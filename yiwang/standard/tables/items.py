@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from yiwang.standard.labels import Label, Source
+from yiwang.standard.labels import Label, Source, numbered
 from yiwang.standard.tables.base import Table, table
 
 _CODING = Source("GB/T 39554.1-2020 / ZWFW C0109.1-2018")
@@ -74,7 +74,7 @@ class CaseKind(Table):
     OTHER = "9", "其他", "other"
 
 
-@table("是否", "yes or no", Source("GB/T 39046-2020", "Table 4"))
+@table("是否", "yes or no", Source("GB/T 39046-2020", numbered(4)))
 class YesNo(Table):
     """Answer of a yes-or-no field."""
 
@@ -82,7 +82,7 @@ class YesNo(Table):
     NO = "0", "否", "no"
 
 
-@table("通办范围", "range of handling", Source("GB/T 39046-2020", "Table 4 no. 33"), coded=False)
+@table("通办范围", "range of handling", Source("GB/T 39046-2020", Label("表 4 第 33 项", "Table 4 no. 33")), coded=False)
 class HandlingRange(Table):
     """Where an item can be handled besides its own place. The words are the standard's; its codes, one digit each, were not seen."""
 

@@ -6,7 +6,7 @@ from yiwang.standard.labels import Label, Source
 from yiwang.standard.tables.base import Table, table
 
 GUIDE = Source("政务信息资源目录编制指南（试行）发改高技〔2017〕1272号")
-_PRACTICE = Source("live catalogues", None, "high")
+_PRACTICE = Source(Label("在用的资源目录", "live catalogues"))
 
 
 @table("信息资源类", "class of information resources", GUIDE)
