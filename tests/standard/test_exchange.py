@@ -6,6 +6,8 @@ import csv
 import dataclasses
 import datetime
 import io
+import json
+import re
 from typing import Any
 
 import pytest
@@ -35,6 +37,9 @@ ITEM = Item.read(
         "service_object_code": "2",
     }
 )
+
+
+TIMES = "YYYY-MM-DD hh:mm:ss or YYYYMMDDhhmmss"
 
 
 def made(item: Item = ITEM, /, **more: Any) -> ExchangeRecord:
@@ -103,10 +108,11 @@ def test_a_column_that_is_not_there_or_is_the_items_own_is_refused(column: str, 
     ("changed", "said"),
     [
         ({"batch": ""}, "cd_batch: expected a text that is not empty, found ''"),
-        ({"operation": "X"}, "cd_operation: expected one of I, U, D, found 'X'"),
-        ({"time": "yesterday"}, "cd_time: expected YYYYMMDDhhmmss, found 'yesterday'"),
-        ({"time": datetime.datetime.max.replace(tzinfo=datetime.UTC)}, "cd_time: expected YYYYMMDDhhmmss, found datetime"),
-        ({"source": None}, "data_source: expected a text that is not empty, found None"),
+        ({"operation": "X"}, "cd_operation: expected one of I, U, D, found X"),
+        ({"time": "yesterday"}, f"cd_time: expected {TIMES}, found 'yesterday'"),
+        ({"time": "2024-06-01 24:00:00"}, f"cd_time: expected {TIMES}, found '2024-06-01 24:00:00'"),
+        ({"time": datetime.datetime.max.replace(tzinfo=datetime.UTC)}, f"cd_time: expected {TIMES}, found datetime"),
+        ({"source": None}, "data_source: expected a text, found None"),
     ],
 )
 def test_what_is_wrong_with_a_synchronisation_is_named_with_what_was_expected(changed: dict[str, Any], said: str) -> None:
@@ -135,6 +141,66 @@ def test_what_is_wrong_with_a_column_is_named_with_what_was_expected(column: str
     with pytest.raises(CodeError) as refused:
         made(**{column: value})
     assert refused.value.text("en").startswith(f"{column}: {said}")
+
+
+def test_a_width_is_that_of_the_schema_where_it_was_seen() -> None:
+    with pytest.raises(CodeError) as refused:
+        ExchangeRecord.read(made().plain() | {"task_code": "1" * 37})
+    assert refused.value.text("en") == (
+        f"task_code: expected the format an..36, found {'1' * 37} (ZWFW C0109.2-2018, as seen in a live schema)"
+    )
+    assert refused.value.text("zh").startswith("实施编码（task_code）应符合格式 an..36，实为 ")
+
+
+def test_what_is_written_is_read_again_and_nothing_less() -> None:
+    record = made(plan_effective_date="20240601")
+    assert ExchangeRecord.read(record.plain()) == record
+    assert record.plain()["cd_time"] == "2024-06-01 16:00:00"
+    for name, field in ExchangeRecord.model_fields.items():
+        if field.is_required():
+            with pytest.raises(CodeError) as refused:
+                ExchangeRecord.read({key: value for key, value in record.plain().items() if key != name})
+            assert (refused.value.finding.problem, refused.value.text("en")) == (Problem.REQUIRED, f"{name} is missing")
+    with pytest.raises(CodeError) as refused:
+        ExchangeRecord.read(record.plain() | {"x": "1"})
+    assert refused.value.finding.problem is Problem.UNKNOWN_FIELD
+
+
+def test_every_column_has_both_languages_and_says_whose_name_that_is() -> None:
+    columns = {field.name: field for field in ExchangeRecord.describe()}
+    assert list(columns) == list(ExchangeRecord.model_fields)
+    for name, field in columns.items():
+        assert field.label.zh == field.element.zh
+        assert not re.search("[a-z]", field.label.zh)
+        assert field.label.en == name.replace("_", " ")
+    # The others have names that this kit gave them.
+    assert {name: field.element.zh for name, field in columns.items() if field.element.origin == "standard"} == {
+        "catalog_code": "基本编码",
+        "task_code": "实施编码",
+        "task_handle_item": "业务办理项编码",
+        "project_type": "办件类型",
+        "handle_area": "通办范围",
+        "other_dept": "联办机构",
+    }
+    assert {field.element.origin for field in columns.values()} == {"standard", "composed"}
+    assert {name: field.element.format for name, field in columns.items() if field.element.format} == {
+        "catalog_code": "an..12",
+        "task_code": "an..36",
+        "task_handle_item": "an..50",
+        "task_name": "an..1000",
+    }
+
+
+def test_the_record_has_a_json_schema_with_titles() -> None:
+    schema = json.loads(json.dumps(ExchangeRecord.document()))
+    assert (schema["title"], schema["x-name-zh"], schema["x-origin"]) == ("national exchange record", "国家交换记录", "composed")
+    assert schema["additionalProperties"] is False
+    for field in ExchangeRecord.describe():
+        said = schema["properties"][field.name]
+        assert "title" in said or "$ref" in said
+        assert (said["x-name-zh"], said["x-origin"], said["x-format"]) == (field.element.zh, field.element.origin, field.element.format)
+    assert re.search(schema["properties"]["cd_time"]["pattern"], made().plain()["cd_time"])
+    assert ExchangeRecord.source().text("zh") == "ZWFW C0109.2-2018 据在用的库表结构"
 
 
 @pytest.mark.parametrize("encoding", ["latin-1", "gbk", "utf-16", "none", "", None])

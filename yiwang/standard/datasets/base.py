@@ -92,6 +92,10 @@ class Element:
         """Where the limit is written: a wider format, and one for want of any, is this kit's."""
         return Source(DOCUMENT, table) if self.format and not self.widened else KIT
 
+    def told(self, name: str) -> Label:
+        """What the field ``name`` is called where something is wrong with it."""
+        return Label(self.zh, name.replace("_", " "))
+
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
         """The field's own schema, and after it the format for texts."""
         return core_schema.no_info_after_validator_function(self._fit, handler(source))
@@ -195,6 +199,7 @@ class DataSet(BaseModel):
 # What pydantic misses, by its own names.
 _TYPES = {
     "string_type": Label("文本", "a text"),
+    "string_too_short": Label("非空文本", "a text that is not empty"),
     "tuple_type": Label("列表", "a list"),
     "model_type": Label("对象", "an object"),
     "model_attributes_type": Label("对象", "an object"),
@@ -247,7 +252,8 @@ def _place(cls: type[DataSet], location: tuple[int | str, ...]) -> tuple[type[Da
         elif step in cls.model_fields:
             info = next(each for each in cls.describe() if each.name == step)
             element = info.element
-            names.append((info.label.zh, info.label.en))
+            told = element.told(step)
+            names.append((told.zh, told.en))
             cls = _inner(cls.model_fields[step].annotation) or cls
     return cls, names, element
 

@@ -8,14 +8,13 @@ import io
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Literal, get_args
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, ValidationError, field_validator
-from pydantic_core import ErrorDetails
+from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema
 
-from yiwang.standard.datasets.base import WHOLE, whole
+from yiwang.standard.datasets.base import DataSet, Element, Origin
 from yiwang.standard.datasets.items import Item
-from yiwang.standard.datasets.values import column_day, moment
+from yiwang.standard.datasets.values import column_day, column_moment
 from yiwang.standard.errors import CodeError, Finding, Problem
 from yiwang.standard.labels import KIT, Label, Source
 from yiwang.standard.tables.base import Table, table
@@ -44,65 +43,85 @@ class Sync:
     source: str
 
 
+@dataclass(frozen=True, slots=True)
+class Column(Element):
+    """What is known of a column: its format is the width that was seen; but for a few its Chinese name is this kit's."""
+
+    origin: Origin = "composed"
+
+    def source(self, table: Label | None = None) -> Source:  # noqa: ARG002 - the table of an element
+        """Where widths are from."""
+        return SOURCE
+
+    def told(self, name: str) -> Label:
+        """What is told of the column to people who look for it in a file."""
+        return Label(f"{self.zh}（{name}）", name)
+
+
+_Filled = Annotated[str, Field(min_length=1)]
 _Time = Annotated[
     datetime,
-    BeforeValidator(moment),
+    BeforeValidator(column_moment),
     PlainSerializer(lambda value: f"{value.year:04d}-{value:%m-%d %H:%M:%S}", return_type=str, when_used="json"),
+    WithJsonSchema({"type": "string", "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}$"}),
 ]
 _Day = Annotated[date | None, BeforeValidator(column_day)]
 
 
-class ExchangeRecord(BaseModel):
-    """One item as the national platform takes it. Texts and codes; widths where they are known."""
+class ExchangeRecord(DataSet):
+    """One item as the national platform takes it. Texts and codes; widths where they are known.
 
-    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
+    The names of ``origin`` ``standard`` are what the columns hold by what was seen of them, the others are this kit's.
+    """
 
-    row_guid: Annotated[str, Field(min_length=1)]
-    task_guid: Annotated[str, Field(min_length=1)]
-    catalog_code: Annotated[str | None, Field(max_length=12)] = None
-    task_code: Annotated[str, Field(max_length=36)]
-    task_handle_item: Annotated[str | None, Field(max_length=50)] = None
-    task_name: Annotated[str, Field(max_length=1000)]
-    task_type: str | None = None
-    task_state: str | None = None
-    task_version: str | None = None
-    dept_name: str | None = None
-    dept_code: str | None = None
-    dept_type: str | None = None
-    use_level: str | None = None
-    power_source: str | None = None
-    by_law: str | None = None
-    entrust_name: str | None = None
-    handle_flow: str | None = None
-    anticipate_day: str | None = None
-    anticipate_type: str | None = None
-    anticipate_explain: str | None = None
-    promise_day: str | None = None
-    promise_type: str | None = None
-    promise_explain: str | None = None
-    project_type: str | None = None
-    server_type: str | None = None
-    special_procedure: str | None = None
-    supervise_way: str | None = None
-    link_way: str | None = None
-    transact_addr: str | None = None
-    transact_time: str | None = None
-    handle_area: str | None = None
-    other_dept: str | None = None
-    plan_effective_date: _Day = None
-    plan_cancel_date: _Day = None
-    is_entry_center: str | None = None
-    cd_batch: Annotated[str, Field(min_length=1)]
-    cd_operation: Operation
-    cd_time: _Time
-    data_source: Annotated[str, Field(min_length=1)]
+    kind = KIND
+    title = Label("国家交换记录", "national exchange record")
+    title_origin = "composed"
 
-    @field_validator("*")
+    row_guid: Annotated[_Filled, Column("记录标识")]
+    task_guid: Annotated[_Filled, Column("事项标识")]
+    catalog_code: Annotated[str | None, Column("基本编码", "an..12", origin="standard")] = None
+    task_code: Annotated[str, Column("实施编码", "an..36", origin="standard")]
+    task_handle_item: Annotated[str | None, Column("业务办理项编码", "an..50", origin="standard")] = None
+    task_name: Annotated[str, Column("事项名称", "an..1000")]
+    task_type: Annotated[str | None, Column("事项类型")] = None
+    task_state: Annotated[str | None, Column("事项状态")] = None
+    task_version: Annotated[str | None, Column("事项版本")] = None
+    dept_name: Annotated[str | None, Column("实施主体")] = None
+    dept_code: Annotated[str | None, Column("实施主体代码")] = None
+    dept_type: Annotated[str | None, Column("实施主体性质")] = None
+    use_level: Annotated[str | None, Column("行使层级")] = None
+    power_source: Annotated[str | None, Column("权力来源")] = None
+    by_law: Annotated[str | None, Column("设定依据")] = None
+    entrust_name: Annotated[str | None, Column("委托部门")] = None
+    handle_flow: Annotated[str | None, Column("办理流程")] = None
+    anticipate_day: Annotated[str | None, Column("法定办结时限")] = None
+    anticipate_type: Annotated[str | None, Column("法定办结时限单位")] = None
+    anticipate_explain: Annotated[str | None, Column("法定办结时限说明")] = None
+    promise_day: Annotated[str | None, Column("承诺办结时限")] = None
+    promise_type: Annotated[str | None, Column("承诺办结时限单位")] = None
+    promise_explain: Annotated[str | None, Column("承诺办结时限说明")] = None
+    project_type: Annotated[str | None, Column("办件类型", origin="standard")] = None
+    server_type: Annotated[str | None, Column("服务对象")] = None
+    special_procedure: Annotated[str | None, Column("特别程序")] = None
+    supervise_way: Annotated[str | None, Column("监督方式")] = None
+    link_way: Annotated[str | None, Column("咨询方式")] = None
+    transact_addr: Annotated[str | None, Column("办理地点")] = None
+    transact_time: Annotated[str | None, Column("办理时间")] = None
+    handle_area: Annotated[str | None, Column("通办范围", origin="standard")] = None
+    other_dept: Annotated[str | None, Column("联办机构", origin="standard")] = None
+    plan_effective_date: Annotated[_Day, Column("计划生效日期")] = None
+    plan_cancel_date: Annotated[_Day, Column("计划取消日期")] = None
+    is_entry_center: Annotated[str | None, Column("是否进驻大厅")] = None
+    cd_batch: Annotated[_Filled, Column("同步批次")]
+    cd_operation: Annotated[Operation, Column("同步操作")]
+    cd_time: Annotated[_Time, Column("同步时间")]
+    data_source: Annotated[_Filled, Column("数据来源")]
+
     @classmethod
-    def _writable(cls, value: Any) -> Any:
-        if isinstance(value, str) and not whole(value):
-            raise CodeError(KIND, Finding(Problem.VALUE, KIT, None, {"part": "", "expected": WHOLE, "found": value}))
-        return value
+    def source(cls) -> Source:
+        """Where the columns were seen."""
+        return SOURCE
 
     def row(self) -> dict[str, str]:
         """The record as texts by column; what is not there is empty."""
@@ -147,12 +166,7 @@ def record(item: Item, sync: Sync, *, row_guid: str, task_guid: str, **more: str
     for column in more:
         if column in filled:
             raise CodeError(KIND, Finding(Problem.OWN_FIELD, KIT, None, {"part": column}))
-        if column not in ExchangeRecord.model_fields:
-            raise CodeError(KIND, Finding(Problem.UNKNOWN_FIELD, SOURCE, None, {"part": column}))
-    try:
-        return ExchangeRecord.model_validate(filled | more)
-    except ValidationError as error:
-        raise CodeError(KIND, *map(_finding, error.errors(include_url=False))) from None
+    return ExchangeRecord.read({**filled, **more})
 
 
 def _limits(item: Item) -> dict[str, str | None]:
@@ -166,26 +180,6 @@ def _limits(item: Item) -> dict[str, str | None]:
         "promise_type": item.promised_limit_unit,
         "promise_explain": item.promised_limit_note,
     }
-
-
-def _finding(error: ErrorDetails) -> Finding:
-    """What is wrong with one column."""
-    column, found = str(error["loc"][0]), repr(error["input"])
-    context = error.get("ctx", {})
-    cause, longest = context.get("error"), context.get("max_length")
-    if column == "cd_operation":
-        values = {"part": column, "expected": ", ".join(each.code for each in Operation), "found": found}
-        return Finding(Problem.CODE_OF_TABLE, Operation.source, None, values)
-    if isinstance(cause, CodeError):
-        expected = cause.finding.values["expected"]
-        if column.startswith("plan_"):
-            expected = Label("YYYY-MM-DD 或 YYYYMMDD", "YYYY-MM-DD or YYYYMMDD")
-        return Finding(Problem.VALUE, KIT, None, {"part": column, "expected": expected, "found": found})
-    if longest:
-        return Finding(Problem.FORMAT, SOURCE, None, {"part": column, "expected": f"an..{longest}", "found": found})
-    needed = ExchangeRecord.model_fields[column].is_required()
-    expected = Label("非空文本", "a text that is not empty") if needed else Label("文本", "a text")
-    return Finding(Problem.VALUE, KIT, None, {"part": column, "expected": expected, "found": found})
 
 
 def file(records: Iterable[ExchangeRecord], encoding: Encoding = "utf-8") -> bytes:

@@ -25,6 +25,7 @@ CHINA = datetime.timezone(datetime.timedelta(hours=8))
 SOURCE = Source("GB/T 39046-2020")
 # The first form is the one that is written; tables 5 to 9 have the second too, table 8 the third (confidence high).
 _TIME = re.compile(r"([0-9]{4})([0-9]{2})([0-9]{2})(?:T?([0-9]{2})([0-9]{2})([0-9]{2})|([0-9]{2}):([0-9]{2}):([0-9]{2}))")
+_COLUMN_TIME = re.compile("([0-9]{4})-([0-9]{2})-([0-9]{2}) ([0-9]{2}):([0-9]{2}):([0-9]{2})")
 # How long codes of divisions are: down to the county, the township, the village.
 TOWNSHIP = 9
 _PLACES = (6, TOWNSHIP, 12)
@@ -56,7 +57,19 @@ def column_day(value: object) -> datetime.date | None:
     """The date that a column of the exchange record is given, written with or without dashes; None where there is none."""
     if isinstance(value, str) and (day := dates.dashed(value)):
         return day
-    return None if value is None else _day(value)
+    try:
+        return None if value is None else _day(value)
+    except CodeError:
+        raise _not(value, Label("YYYY-MM-DD 或 YYYYMMDD", "YYYY-MM-DD or YYYYMMDD"), KIT) from None
+
+
+def column_moment(value: object) -> datetime.datetime:
+    """The time that a column of the exchange record is given, as it is written there or as in the data sets."""
+    written = _COLUMN_TIME.fullmatch(value) if isinstance(value, str) else None
+    try:
+        return moment("".join(written.groups()) if written else value)
+    except CodeError:
+        raise _not(value, Label("YYYY-MM-DD hh:mm:ss 或 YYYYMMDDhhmmss", "YYYY-MM-DD hh:mm:ss or YYYYMMDDhhmmss"), KIT) from None
 
 
 def _not(value: object, expected: str | Label, source: Source = SOURCE) -> CodeError:
