@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 from standard.samples import ITEMS
 
 from yiwang.standard.datasets import Item
-from yiwang.standard.datasets.exchange import ExchangeRecord, Operation, Sync, file, record
+from yiwang.standard.datasets.exchange import ExchangeRecord, Sync, file, record
 from yiwang.standard.errors import CodeError, Problem
+from yiwang.standard.tables.exchange import Operation
 
 SYNC = Sync("20240601-1", Operation.INSERT, datetime.datetime(2024, 6, 1, 8, 0, tzinfo=datetime.UTC), "370000")
 ITEM = Item.read(

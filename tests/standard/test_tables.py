@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 
 from yiwang.standard.labels import Label
-from yiwang.standard.tables import TABLES, Table, bodies, cases, items, resources
+from yiwang.standard.tables import TABLES, Table, bodies, cases, exchange, items, resources
 
-# Codes and Chinese words, as the annex prints them.
+# Codes and Chinese words: of tables of the standard as its annex prints them.
 EXPECTED: dict[type[Table], str] = {
     items.ItemType: "00 行政权力事项(总) 01 行政许可 02 行政处罚 03 行政强制 04 行政征收 05 行政给付 06 行政检查 07 行政确认 08 行政奖励 "
     "09 行政裁决 10 其他类别事项 20 公共服务事项",
@@ -25,6 +28,10 @@ EXPECTED: dict[type[Table], str] = {
     items.YesNo: "1 是 0 否",
     cases.StepState: "1 待办 2 已办",
     cases.PushedState: "1 待受理 2 已受理 3 已办结",
+    cases.CaseNetwork: "1 互联网办件 2 政务外网办件",
+    cases.LicenceGrade: "A 由服务部门发放，可直接使用 B 经窗口人员核验，可复用 C 由用户上传，须在窗口核验原件 D 用户自有材料，由用户负责",
+    bodies.DocumentKind: "111 居民身份证",
+    exchange.Operation: "I 新增 U 修改 D 删除",
     resources.ResourceClass: "1 基础信息资源 2 主题信息资源 3 部门信息资源",
     resources.DepartmentItem: "301 党中央 302 全国人大常委会 303 国务院 304 全国政协 305 最高法 306 最高检 307 省及其下各级 308 计划单列市",
     resources.SharingKind: "1 无条件共享 2 有条件共享 3 不予共享",
@@ -33,6 +40,8 @@ WORDS: dict[type[Table], str] = {
     cases.StepAction: "通过 退回 其他",
     cases.EvaluationChannel: "PC端 移动服务端 二维码 政务大厅平板电脑 政务大厅其他终端 电话 短信",
     items.HandlingRange: "全国 跨省 跨市 跨县",
+    resources.ProvisionChannel: "政务外网 互联网 部门专网",
+    resources.ResourceForm: "库表 接口 文件",
     resources.UpdateCycle: "实时 每日 每周 每月 每季度 每年 按需 半年",
 }
 
@@ -64,7 +73,10 @@ def test_every_table_has_both_languages_and_a_source(table: type[Table]) -> None
 
 
 def test_every_table_of_the_library_is_listed() -> None:
-    assert set(TABLES.values()) >= set(Table.__subclasses__())
+    assert set(TABLES.values()) == set(Table.__subclasses__()) == EXPECTED.keys() | WORDS.keys()
+    program = "from yiwang.standard.tables import TABLES; print(*TABLES)"
+    alone = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.split()
+    assert alone == list(TABLES)
 
 
 def test_a_code_that_is_not_there() -> None:

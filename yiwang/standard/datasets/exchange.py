@@ -17,20 +17,11 @@ from yiwang.standard.datasets.items import Item
 from yiwang.standard.datasets.values import column_day, column_moment
 from yiwang.standard.errors import CodeError, Finding, Problem
 from yiwang.standard.labels import KIT, Label, Source
-from yiwang.standard.tables.base import Table, table
+from yiwang.standard.tables.exchange import Operation
 
 KIND = "exchange"
 SOURCE = Source("ZWFW C0109.2-2018", Label("据在用的库表结构", "as seen in a live schema"))
 Encoding = Literal["utf-8", "gb18030"]
-
-
-@table("同步操作", "operation of a synchronisation", Source("yiwang", None, "low"))
-class Operation(Table):
-    """What a record does to its copy. The column is national, its letters are the usual ones of such schemas and not confirmed."""
-
-    INSERT = "I", "新增", "insert"
-    UPDATE = "U", "修改", "update"
-    DELETE = "D", "删除", "delete"
 
 
 @dataclass(frozen=True, slots=True)
