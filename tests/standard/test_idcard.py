@@ -71,7 +71,9 @@ def test_residents_of_hong_kong_macao_and_taiwan(place: str) -> None:
     assert (number.form, number.warnings) == ("resident", ())
     assert number.parts()[0].meaning is not None
     other = identity(f"{place[:2]}0001", "22000102", "002")
-    assert [finding.problem for finding in other.warnings] == [Problem.RESIDENT_FORM]
+    (doubt,) = other.warnings
+    assert (doubt.problem, doubt.source.confidence) == (Problem.RESIDENT_FORM, "medium")
+    assert "GB 11643" not in doubt.text("zh")
 
 
 def test_a_foreign_permanent_resident_has_a_date_and_a_check_character_like_all() -> None:

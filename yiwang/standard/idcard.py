@@ -16,6 +16,7 @@ from yiwang.standard.labels import Label, Source
 
 KIND = "idcard"
 SOURCE = Source("GB 11643-1999")
+RESIDENT_SOURCE = Source(Label("港澳台居民居住证", "residence permit of Hong Kong, Macao or Taiwan"), None, "medium")
 FOREIGN_SOURCE = Source(Label("外国人永久居留身份证（2023）", "identity card of foreign permanent residents (2023)"), None, "medium")
 
 Form = Literal["citizen", "resident", "foreign"]
@@ -49,7 +50,7 @@ class IdCard(Code):
     """A number of 18 characters: 6 division, 8 birth date, 3 sequence (odd for men), 1 check character (ISO 7064 MOD 11-2).
 
     GB 11643-1999 (confidence high). Residents of Hong Kong, Macao and Taiwan have numbers of the same form that begin with 810000,
-    820000, 830000; those of foreign permanent residents since 2023 begin with 9 (confidence medium). Date and check character are
+    820000, 830000; those of foreign permanent residents since 2023 begin with 9 (both: confidence medium). Date and check character are
     required of all alike: so a first digit misread as 9 is an error like any. Numbers are issued by the police alone, so there is no
     ``generate``.
     """
@@ -138,5 +139,5 @@ def _doubts(code: str, known: Divisions) -> tuple[Finding, ...]:
     if code in RESIDENTS or known.lookup(code) is not None:
         return ()
     if code[:2] in {"81", "82", "83"}:
-        return (Finding(Problem.RESIDENT_FORM, SOURCE, 1, {"found": code}, Severity.WARNING),)
+        return (Finding(Problem.RESIDENT_FORM, RESIDENT_SOURCE, 1, {"found": code}, Severity.WARNING),)
     return (Finding(Problem.UNKNOWN_DIVISION, SOURCE, 1, {"found": code}, Severity.WARNING),)
