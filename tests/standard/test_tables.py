@@ -72,6 +72,15 @@ def test_every_table_has_both_languages_and_a_source(table: type[Table]) -> None
         assert table.label_of(member.code) == member.label
 
 
+def test_what_was_not_seen_of_a_table_is_less_sure_than_the_table() -> None:
+    assert cases.LicenceGrade.source.confidence == "high"
+    category = bodies.CreditCategory
+    unseen = {category.CIVIL_AFFAIRS_OTHER, category.MARKET_OTHER, category.OTHER}
+    assert {member for member in category if member.confidence == "medium"} == unseen
+    assert {member.confidence for member in category} == {"high", "medium"}
+    assert bodies.DocumentKind.IDENTITY_CARD.confidence == "medium"
+
+
 def test_every_table_of_the_library_is_listed() -> None:
     assert set(TABLES.values()) == set(Table.__subclasses__()) == EXPECTED.keys() | WORDS.keys()
     program = "from yiwang.standard.tables import TABLES; print(*TABLES)"

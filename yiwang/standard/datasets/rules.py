@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 # The comparison follows from what the two kinds of cases are; no text of it was read.
 PROMISE_SOURCE = Source("GB/T 39046-2020", Label("表 4、A.6", "Table 4, A.6"))
 SPECIAL_SOURCE = Source("GB/T 39046-2020", Label("表 7、A.7", "Table 7, A.7"))
-SAME_SOURCE = Source("国发〔2018〕27号", None, "medium")
 _SET = Source("GB/T 39046-2020")
 # 四级四同: what is alike at all levels, by field. The fourth, the code, is the basic code by which records are compared.
 SAME: Mapping[str, Label] = {

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from enum import Enum
 from typing import ClassVar, Self, TypeVar
 
-from yiwang.standard.labels import Label, Source
+from yiwang.standard.labels import Confidence, Label, Source
 
 
 class Table(Enum):
@@ -35,6 +35,11 @@ class Table(Enum):
     def means(self, name: str) -> bool:
         """Whether ``name`` says in Chinese what this member is: the source's wording or a synonym, brackets and slashes of any width."""
         return _alike(name) in map(_alike, (self.label.zh, *self.synonyms))
+
+    @property
+    def confidence(self) -> Confidence:
+        """How sure the words of this member are: as the table, where nothing else is known."""
+        return self.source.confidence
 
     @property
     def code(self) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from yiwang.standard.labels import Label, Source
+from yiwang.standard.labels import Confidence, Label, Source
 from yiwang.standard.tables.base import Table, table
 
 _CREDIT = Source("GB 32100-2015")
@@ -39,6 +39,11 @@ class CreditCategory(Table):
     COOPERATIVE = "93", "农民专业合作社", "farmers' cooperative"
     MARKET_OTHER = "99", "其他", "other (market regulation)"
     OTHER = "Y1", "其他", "other"
+
+    @property
+    def confidence(self) -> Confidence:
+        """How sure the words are."""
+        return "medium" if self.value in {"59", "99", "Y1"} else super().confidence
 
 
 @table("实施主体性质", "nature of the implementing body", Source("GB/T 39046-2020", "A.3"))

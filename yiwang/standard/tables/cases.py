@@ -71,7 +71,7 @@ class PushedState(Table):
     FINISHED = "3", "已办结", "finished"
 
 
-@table("电子证照信息分级", "grade of e-licence information", Source("国办函〔2016〕108号", None, "medium"))
+@table("电子证照信息分级", "grade of e-licence information", Source("国办函〔2016〕108号"))
 class LicenceGrade(Table):
     """How far an electronic material can be relied on. The grades and what they mean are the guide's, the words are this kit's."""
 

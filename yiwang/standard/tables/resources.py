@@ -32,16 +32,6 @@ class DepartmentItem(Table):
     SEPARATE_PLAN_CITY = "308", "计划单列市", "cities with separate plans"
 
 
-# The basic resources in the guide's order; it gives them no numbers that were seen.
-BASIC_RESOURCES = (
-    Label("人口", "population"),
-    Label("法人单位", "legal persons"),
-    Label("自然资源和空间地理", "natural resources and geography"),
-    Label("社会信用", "social credit"),
-    Label("电子证照", "e-licences"),
-)
-
-
 @table("共享类型", "kind of sharing", _PRACTICE)
 class SharingKind(Table):
     """Whether a resource is shared. The three kinds are the guide's, the codes those of catalogues in use."""
