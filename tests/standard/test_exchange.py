@@ -43,6 +43,22 @@ ITEM = Item.read(
 TIMES = "YYYY-MM-DD hh:mm:ss or YYYYMMDDhhmmss"
 
 
+# What the editions of 2005 (the first of them) and 2022 changed, as iconv of the GNU C library writes it.
+CHANGED = dict(
+    zip(
+        "\u1e3f\u9fb4\u9fb5\u9fb6\u9fb7\u9fb8\u9fb9\u9fba\u9fbb\ufe10\ufe11\ufe12\ufe13\ufe14\ufe15\ufe16\ufe17\ufe18\ufe19",
+        re.findall("....", "a8bcfe59fe61fe66fe67fe6dfe7efe90fea0a6d9a6dba6daa6dca6dda6dea6dfa6eca6eda6f3"),
+        strict=True,
+    )
+)
+OLD = {character: bytes.fromhex(code).decode("gb18030") for character, code in CHANGED.items()}
+
+
+def read_2022(raw: bytes) -> str:
+    """The text of a file in GB 18030-2022; Python reads the edition of 2000."""
+    return raw.decode("gb18030").translate(str.maketrans("".join([*OLD, *OLD.values()]), "".join([*OLD.values(), *OLD])))
+
+
 def made(item: Item = ITEM, /, **more: Any) -> ExchangeRecord:
     return record(item, SYNC, row_guid="r", task_guid="t", **more)
 
@@ -215,7 +231,8 @@ def test_files_hold_every_character_in_either_encoding(encoding: str) -> None:
     name = '㐂𠮷，"引号"\n第二行🈶'
     item = Item.read({"name": name, "implementing_code": ITEMS[1]})
     raw = file([made(item), made()], encoding)  # type: ignore[arg-type]
-    rows = list(csv.DictReader(io.StringIO(raw.decode(encoding), newline="")))
+    text = raw.decode() if encoding == "utf-8" else read_2022(raw)
+    rows = list(csv.DictReader(io.StringIO(text, newline="")))
     assert [row["task_name"] for row in rows] == [name, "建筑业企业资质认定"]
     assert list(rows[0]) == list(ExchangeRecord.model_fields)
 
@@ -225,8 +242,25 @@ def test_gb_18030_is_written_where_it_is_asked_for() -> None:
     assert "建筑业".encode() in file([made()])
 
 
-@given(st.text(min_size=1, max_size=200))
+@pytest.mark.parametrize(("character", "code"), CHANGED.items(), ids=CHANGED.values())
+def test_gb_18030_is_that_of_2022(character: str, code: str) -> None:
+    def written(name: str) -> bytes:
+        (row,) = file([made(Item.read({"name": name, "implementing_code": ITEMS[1]}))], "gb18030").splitlines()[1:]
+        return row.split(b",")[5]
+
+    assert written(character) == bytes.fromhex(code)
+    # What had these bytes before has those of the character.
+    assert written(OLD[character]) == character.encode("gb18030")
+    assert len(written(OLD[character])) == 4
+
+
+def test_no_character_but_those_is_changed() -> None:
+    assert len(CHANGED) == len(set(OLD.values())) == 19
+    assert all("\ue000" <= old <= "\uf8ff" for old in OLD.values())
+
+
+@given(st.text(st.one_of(st.characters(codec="utf-8"), st.sampled_from([*OLD, *OLD.values()])), min_size=1, max_size=200))
 def test_any_name_survives_a_file(name: str) -> None:
     raw = file([made(Item.read({"name": name, "implementing_code": ITEMS[1]}))], "gb18030")
-    (row,) = csv.DictReader(io.StringIO(raw.decode("gb18030"), newline=""))
+    (row,) = csv.DictReader(io.StringIO(read_2022(raw), newline=""))
     assert row["task_name"] == name
