@@ -8,6 +8,7 @@ import datetime
 import io
 import json
 import re
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -17,7 +18,7 @@ from standard.samples import ITEMS
 
 from yiwang.standard.datasets import Item
 from yiwang.standard.datasets.exchange import ExchangeRecord, Sync, file, record
-from yiwang.standard.errors import CodeError, Problem
+from yiwang.standard.errors import CodeError, Problem, Severity
 from yiwang.standard.tables.exchange import Operation
 
 SYNC = Sync("20240601-1", Operation.INSERT, datetime.datetime(2024, 6, 1, 8, 0, tzinfo=datetime.UTC), "370000")
@@ -106,6 +107,27 @@ def test_batch_operation_and_time_are_never_left_out() -> None:
 def test_an_implementing_code_alone_is_no_handling_item() -> None:
     row = made(Item.read({"name": "甲", "implementing_code": ITEMS[1]})).row()
     assert (row["task_code"], row["task_handle_item"], row["catalog_code"]) == (ITEMS[1], "", "370117002011")
+
+
+def test_an_item_that_breaks_a_rule_is_not_pushed_unless_that_is_meant() -> None:
+    wrong = ITEM.model_copy(update={"promised_limit": Decimal(30)})
+    with pytest.raises(CodeError) as refused:
+        made(wrong)
+    assert (refused.value.kind, [each.problem for each in refused.value.findings]) == ("exchange", [Problem.PROMISE_LONGER])
+    assert made(wrong, despite_errors=True).row()["promise_day"] == "30"
+    # A warning is none.
+    doubtful = ITEM.model_copy(update={"level_name": "县级"})
+    assert [finding.severity for finding in doubtful.findings()] == [Severity.WARNING]
+    assert made(doubtful).row()["use_level"] == "3"
+
+
+@pytest.mark.parametrize(
+    ("way", "telephone", "expected"),
+    [("窗口", "12345", "窗口；12345"), ("窗口", None, "窗口"), (None, "12345", "12345"), (None, None, ""), ("", "12345", "12345")],
+)
+def test_ways_to_ask_are_all_told(way: str | None, telephone: str | None, expected: str) -> None:
+    asked = ITEM.model_copy(update={"consultation_way": way, "consultation_telephone": telephone})
+    assert made(asked).row()["link_way"] == expected
 
 
 def test_an_older_item_has_no_catalogue_code() -> None:

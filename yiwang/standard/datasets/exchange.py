@@ -15,7 +15,7 @@ from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema
 from yiwang.standard.datasets.base import DataSet, Element, Origin
 from yiwang.standard.datasets.items import Item
 from yiwang.standard.datasets.values import column_day, column_moment
-from yiwang.standard.errors import CodeError, Finding, Problem
+from yiwang.standard.errors import CodeError, Finding, Problem, Severity
 from yiwang.standard.labels import KIT, Label, Source
 from yiwang.standard.tables.exchange import Operation
 
@@ -124,12 +124,17 @@ class ExchangeRecord(DataSet):
         return {name: "" if value is None else str(value) for name, value in self.model_dump(mode="json").items()}
 
 
-def record(item: Item, sync: Sync, *, row_guid: str, task_guid: str, **more: str | date | None) -> ExchangeRecord:
+def record(
+    item: Item, sync: Sync, *, row_guid: str, task_guid: str, despite_errors: bool = False, **more: str | date | None
+) -> ExchangeRecord:
     """The exchange record of ``item``; ``more``: columns that the item has nothing for (task_state, task_version, project_type …).
 
     A code of 33 goes to ``task_handle_item`` and its first 31 to ``task_code``. Raises CodeError for a column that is not there, is
-    filled by the item, or holds no value for it.
+    filled by the item, or holds no value for it; and for an item whose findings are errors, unless ``despite_errors``.
     """
+    wrong = [finding for finding in item.findings() if finding.severity is Severity.ERROR]
+    if wrong and not despite_errors:
+        raise CodeError(KIND, *wrong)
     code = item.implementing_code
     filled = {
         "row_guid": row_guid,
@@ -149,7 +154,7 @@ def record(item: Item, sync: Sync, *, row_guid: str, task_guid: str, **more: str
         "server_type": item.service_object_code and item.service_object_code.code,
         "special_procedure": item.special_procedure,
         "supervise_way": item.supervision_telephone,
-        "link_way": item.consultation_telephone,
+        "link_way": "；".join(filter(None, (item.consultation_way, item.consultation_telephone))) or None,
         "transact_addr": item.place,
         "transact_time": item.hours,
         "handle_area": item.handling_range,
