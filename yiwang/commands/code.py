@@ -19,7 +19,7 @@ from yiwang.errors import ExitCode, UserError
 from yiwang.messages import language, t
 from yiwang.output import Console, table
 from yiwang.paths import state
-from yiwang.standard import divisions
+from yiwang.standard import dates, divisions
 from yiwang.standard.code import Code
 from yiwang.standard.divisions import Divisions
 from yiwang.standard.errors import CodeError, Finding, Problem, Severity, shown
@@ -173,7 +173,7 @@ def _reading(kind: Kind, *, live: bool = False, profile: str | None = None, own:
         raise UserError(text, code=ExitCode.INPUT, fix=t("code.unused_option_drop"))
     mismatch = Severity.WARNING if live else Severity.ERROR
     table_of_divisions = _divisions(path) if path else None
-    return Reading(mismatch, known[chosen], table_of_divisions, datetime.datetime.now().astimezone().date())
+    return Reading(mismatch, known[chosen], table_of_divisions, dates.china_day(datetime.datetime.now(datetime.UTC)))
 
 
 def _divisions(own: Path) -> Divisions:

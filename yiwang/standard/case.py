@@ -58,15 +58,16 @@ class CaseNumber(Code):
 
     @classmethod
     def generate(cls, implementing: str, day: datetime.date, serials: SerialSource, *, table: Divisions | None = None) -> CaseNumber:
-        """A new number for a case of an item on a day. It is unique where all who make numbers share ``serials``. Raises CodeError.
+        """A new number for a case of an item on a day (of a time: the day in China). Raises CodeError.
 
-        ``table``: divisions whose provinces have items, the national ones else.
+        It is unique where all who make numbers share ``serials``. ``table``: divisions whose provinces have items, the national ones else.
         """
         code = ItemCode.parse(implementing, table=table)
         if code.form != "implementing":
             values = {"part": FORMS["implementing"], "expected": characters(31), "found": len(implementing)}
             raise CodeError(KIND, Finding(Problem.VALUE, LAYOUT_SOURCE, None, values))
-        key = f"{implementing}{day.year:04d}{day:%m%d}"
+        date = dates.china_day(day)
+        key = f"{implementing}{date.year:04d}{date:%m%d}"
         serial = serials(key)
         if not 1 <= serial <= LAST_SERIAL:
             raise CodeError(KIND, Finding(Problem.SERIAL, KIT, None, {"expected": LAST_SERIAL, "found": serial}))

@@ -47,8 +47,8 @@ class Calendar:
         self._notices = dict(notices or {})
 
     def is_workday(self, day: datetime.date) -> bool:
-        """Whether ``day`` is worked; of a time, its date counts. Raises CodeError for a day that no notice covers."""
-        day = _date(day)
+        """Whether ``day`` is worked; of a time, its date in China counts. Raises CodeError for a day that no notice covers."""
+        day = dates.china_day(day)
         if day.year not in self.years:
             raise CodeError(KIND, Finding(Problem.NO_NOTICE, SOURCE, None, {"found": day.year, "expected": _span(self.years)}))
         if (day.month, day.day) >= _LATE and day.year + 1 not in self.years:
@@ -65,7 +65,7 @@ class Calendar:
         if days < 0:
             values = {"part": Label("工作日数", "working days"), "expected": "0…", "found": days}
             raise CodeError(KIND, Finding(Problem.VALUE, SOURCE, None, values))
-        day, left = _date(start), days
+        day, left = dates.china_day(start), days
         while left:
             day = self._next(day)
             left -= self.is_workday(day)
@@ -75,7 +75,7 @@ class Calendar:
 
     def count(self, start: datetime.date, end: datetime.date) -> int:
         """How many working days lie after ``start`` up to and with ``end``: negative where ``end`` is earlier. Raises CodeError."""
-        day, end = _date(start), _date(end)
+        day, end = dates.china_day(start), dates.china_day(end)
         if end < day:
             return -self.count(end, day)
         found = 0
@@ -113,11 +113,6 @@ class Calendar:
         if day == datetime.date.max:
             raise CodeError(KIND, Finding(Problem.NO_NOTICE, SOURCE, None, {"found": day.year + 1, "expected": _span(self.years)}))
         return day + _DAY
-
-
-def _date(day: datetime.date) -> datetime.date:
-    # A time is a date to the type checker, and yet equal to none of those in the sets.
-    return day.date() if isinstance(day, datetime.datetime) else day
 
 
 @functools.cache

@@ -20,8 +20,6 @@ from yiwang.standard.item import FORMS, LEGACY_IMPLEMENTING, LENGTHS, ItemCode
 from yiwang.standard.labels import KIT, Label, Source
 from yiwang.standard.uscc import Uscc
 
-# The standard's times have no zone; they are those of China.
-CHINA = datetime.timezone(datetime.timedelta(hours=8))
 SOURCE = Source("GB/T 39046-2020")
 # The first form is the one that is written; tables 5 to 9 have the second too, table 8 the third (confidence high).
 _TIME = re.compile(r"([0-9]{4})([0-9]{2})([0-9]{2})(?:T?([0-9]{2})([0-9]{2})([0-9]{2})|([0-9]{2}):([0-9]{2}):([0-9]{2}))")
@@ -38,8 +36,8 @@ def moment(value: object) -> datetime.datetime:
     try:
         if isinstance(value, datetime.datetime):
             whole = value.replace(microsecond=0)
-            return whole.replace(tzinfo=CHINA) if whole.tzinfo is None else whole.astimezone(CHINA)
-        return datetime.datetime(*(int(number) for number in match.groups() if number), tzinfo=CHINA)  # type: ignore[union-attr, arg-type, misc]
+            return whole.replace(tzinfo=dates.CHINA) if whole.tzinfo is None else whole.astimezone(dates.CHINA)
+        return datetime.datetime(*(int(number) for number in match.groups() if number), tzinfo=dates.CHINA)  # type: ignore[union-attr, arg-type, misc]
     except (AttributeError, ValueError, OverflowError):
         raise _not(value, "YYYYMMDDhhmmss") from None
 
