@@ -373,19 +373,52 @@ def test_an_implementing_code_holds_the_basic_code() -> None:
     assert item(basic_code="370117002012", implementing_code="0" * 24).findings() == ()
 
 
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"level_code": "4"}, "level code: expected 3, which the implementing code holds, found 4"),
+        ({"body_code": CREDIT[0]}, f"body code: expected 11370800MB28559184, which the implementing code holds, found {CREDIT[0]}"),
+        ({"type_code": "07"}, "type code: expected 01, which the basic code holds, found 07"),
+        (
+            {"type_code": "07", "basic_code": "370101002011", "implementing_code": "0" * 24},
+            "type code: expected 01, which the basic code holds, found 07",
+        ),
+    ],
+)
+def test_what_a_code_holds_is_what_the_fields_beside_it_say(fields: dict[str, Any], said: str) -> None:
+    (finding,) = item(**fields).findings()
+    assert (finding.problem, finding.severity) == (Problem.NOT_AS_HELD, Severity.ERROR)
+    assert finding.text("en").startswith(said)
+    assert "所含" in finding.text("zh")
+
+
+def test_an_older_code_holds_nothing_that_is_known() -> None:
+    fields = {"level_code": "4", "body_code": CREDIT[0], "type_code": "01", "basic_code": "XK00101000"}
+    assert item(implementing_code="0" * 24, **fields).findings() == ()
+    assert item(level_code="3", body_code="11370800MB28559184", type_code="01").findings() == ()
+
+
 def test_a_type_is_one_of_the_table() -> None:
-    assert item(type_code="21").findings() == ()
-    assert problems(item(type_code="99").findings()) == [(Problem.NO_ITEM_TYPE, Severity.ERROR)]
+    older = "0" * 24
+    assert item(implementing_code=older, type_code="21").findings() == ()
+    assert problems(item(implementing_code=older, type_code="99").findings()) == [(Problem.NO_ITEM_TYPE, Severity.ERROR)]
+    assert [each.problem for each in item(type_code="99").findings()] == [Problem.NO_ITEM_TYPE, Problem.NOT_AS_HELD]
 
 
 def test_a_name_beside_a_code_says_the_same() -> None:
-    assert item(level_code="4", level_name="县级").findings() == ()
+    county = NEEDED["item"]["implementing_code"].replace("3370", "4370")
+    assert item(implementing_code=county, level_code="4", level_name="县级").findings() == ()
     for name in ("市级/隶属", "市级"):
         assert item(level_code="3", level_name=name).findings() == ()
     assert item(handling_way_code="1", handling_way_name="窗口").findings() == ()
-    (finding,) = item(level_code="4", level_name="市级").findings()
+    (finding,) = item(implementing_code=county, level_code="4", level_name="市级").findings()
     assert (finding.problem, finding.severity) == (Problem.NAME_AND_CODE, Severity.WARNING)
     assert finding.text("en").startswith("level name 市级 is not what its code 4 县级 means")
+    licence = {"implementing_code": ITEMS[2], "type_code": "01"}
+    assert item(**licence, type_name="行政许可").findings() == ()
+    assert problems(item(**licence, type_name="行政处罚").findings()) == [(Problem.NAME_AND_CODE, Severity.WARNING)]
+    # What further types are called was not read.
+    assert item(implementing_code="0" * 24, type_code="17", type_name="一").findings() == ()
     evaluation = Evaluation.read({"case_number": CASE, "satisfaction_code": "5", "satisfaction_name": "非常满意"})
     assert problems(evaluation.findings()) == [(Problem.NAME_AND_CODE, Severity.WARNING)]
     application = Application.read({"case_number": CASE, "case_kind_code": "1", "case_kind_name": "承诺件"})

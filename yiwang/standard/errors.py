@@ -129,6 +129,11 @@ class Problem(Enum):
     SPECIAL_INCOMPLETE = ("special_incomplete", "特别程序须记录{part}", "a special procedure needs its {part}")
     TIMES_REVERSED = ("times_reversed", "{part}早于 {expected}", "{part} is earlier than {expected}")
     NAME_AND_CODE = ("name_and_code", "{part}“{found}”与其代码 {expected} 不符", "{part} {found} is not what its code {expected} means")
+    NOT_AS_HELD = (
+        "not_as_held",
+        "{part}应为{holder}所含的 {expected}，实为 {found}",
+        "{part}: expected {expected}, which the {holder} holds, found {found}",
+    )
     NOT_IN_ITEM = ("not_in_item", "实施编码不含基本编码 {expected}", "the implementing code does not hold the basic code {expected}")
 
 

@@ -98,5 +98,5 @@ class Item(DataSet):
     materials: Annotated[tuple[ItemMaterial, ...], Element("申请材料", origin="kit")] = ()
 
     def findings(self) -> tuple[Finding, ...]:
-        """The promised limit against the statutory one, names against their codes, the implementing code against the basic code."""
+        """The promised limit against the statutory one, names against their codes, codes against what longer codes hold."""
         return rules.item(self)

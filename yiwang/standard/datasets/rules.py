@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import datetime
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from yiwang.standard.errors import Finding, Problem, Severity
+from yiwang.standard.item import FORMS, LENGTHS
+from yiwang.standard.item import SOURCE as CODE_SOURCE
 from yiwang.standard.labels import Label, Source
 from yiwang.standard.tables.base import Table
-from yiwang.standard.tables.items import type_label
+from yiwang.standard.tables.items import ItemType, type_label
 
 if TYPE_CHECKING:
     from yiwang.standard.datasets.cases import Acceptance, Application, Evaluation, Step
@@ -39,12 +41,32 @@ def item(record: Item) -> tuple[Finding, ...]:
         *_named(Label("服务对象", "service object name"), record.service_object_name, record.service_object_code),
         *_named(Label("办理形式", "handling way name"), record.handling_way_name, record.handling_way_code),
     ]
-    if record.type_code is not None and type_label(record.type_code) is None:
-        found.append(Finding(Problem.NO_ITEM_TYPE, _SET, None, {"found": record.type_code}))
-    # An older implementing code need not hold the basic code.
-    if record.basic_code and len(record.implementing_code) >= 31 and record.implementing_code[19:31] != record.basic_code:
-        found.append(Finding(Problem.NOT_IN_ITEM, _SET, None, {"expected": record.basic_code}))
-    return tuple(found)
+    kind = record.type_code
+    if kind is not None and type_label(kind) is None:
+        found.append(Finding(Problem.NO_ITEM_TYPE, _SET, None, {"found": kind}))
+    if kind is not None and ItemType.label_of(kind) is not None:
+        found += _named(Label("事项类型", "type name"), record.type_name, ItemType.of(kind))
+    return (*found, *_held(record))
+
+
+def _held(record: Item) -> Iterator[Finding]:
+    """What the codes of an item hold is what the fields beside them say; of older codes it is not known what they hold."""
+    whole = len(record.implementing_code) >= LENGTHS["implementing"]
+    held = record.implementing_code[19:31] if whole else None
+    basic = record.basic_code or held
+    if whole and record.basic_code and held != record.basic_code:
+        yield Finding(Problem.NOT_IN_ITEM, _SET, None, {"expected": record.basic_code})
+    compared: list[tuple[Label, str | None, Label, str | None]] = []
+    if whole:
+        level = record.level_code and record.level_code.code
+        compared.append((Label("行使层级代码", "level code"), level, FORMS["implementing"], record.implementing_code[18]))
+        compared.append((Label("实施主体代码", "body code"), record.body_code, FORMS["implementing"], record.implementing_code[:18]))
+    if basic and len(basic) == LENGTHS["basic"]:
+        compared.append((Label("事项类型代码", "type code"), record.type_code, FORMS["basic"], basic[2:4]))
+    for part, said, holder, expected in compared:
+        if said is not None and said != expected:
+            values = {"part": part, "expected": expected, "holder": holder, "found": said}
+            yield Finding(Problem.NOT_AS_HELD, CODE_SOURCE, None, values)
 
 
 def promise(
