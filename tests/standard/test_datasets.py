@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from standard.samples import CASE, CREDIT, ITEM_OF_A_DOUBTFUL_BODY, ITEMS
+from standard.samples import CASE, CREDIT, IDENTITY, ITEM_OF_A_DOUBTFUL_BODY, ITEMS
 
 from yiwang.standard.datasets import (
     SETS,
@@ -423,6 +423,20 @@ def test_a_name_beside_a_code_says_the_same() -> None:
     assert problems(evaluation.findings()) == [(Problem.NAME_AND_CODE, Severity.WARNING)]
     application = Application.read({"case_number": CASE, "case_kind_code": "1", "case_kind_name": "承诺件"})
     assert problems(application.findings()) == [(Problem.NAME_AND_CODE, Severity.WARNING)]
+
+
+@pytest.mark.parametrize("whose", ["applicant", "agent"])
+def test_a_wrong_identity_number_is_told_and_let_in(whose: str) -> None:
+    def told(kind: str, number: str) -> tuple[Finding, ...]:
+        fields = {f"{whose}_document_kind": kind, f"{whose}_document_number": number}
+        return Application.read({"case_number": CASE} | fields).findings()
+
+    assert told("111", IDENTITY[0]) == told("111", IDENTITY[1]) == told("414", "E12345678") == ()
+    (finding,) = told("111", IDENTITY[0][:-1] + "1")
+    assert (finding.problem, finding.severity, finding.position) == (Problem.FIELD, Severity.WARNING, 18)
+    assert finding.text("en") == f"{whose} document number: character 18: check character: expected X, found 1 (GB 11643-1999)"
+    assert not re.search("[a-z]", finding.text("zh"))
+    assert IDENTITY[0][:17] not in finding.text("zh")
 
 
 def test_a_special_procedure_needs_its_start_and_its_reason() -> None:

@@ -59,7 +59,7 @@ class Application(DataSet):
     materials: Annotated[tuple[ApplicationMaterial, ...], Element("申请材料", origin="kit")] = ()
 
     def findings(self) -> tuple[Finding, ...]:
-        """Names against their codes."""
+        """Names against their codes, identity numbers against their rules."""
         return rules.application(self)
 
 

@@ -9,11 +9,13 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from yiwang.standard.errors import Finding, Problem, Severity
+from yiwang.standard.errors import CodeError, Finding, Problem, Severity
+from yiwang.standard.idcard import IdCard
 from yiwang.standard.item import FORMS, LENGTHS
 from yiwang.standard.item import SOURCE as CODE_SOURCE
 from yiwang.standard.labels import Label, Source
 from yiwang.standard.tables.base import Table
+from yiwang.standard.tables.bodies import DocumentKind
 from yiwang.standard.tables.items import ItemType, type_label
 
 if TYPE_CHECKING:
@@ -85,7 +87,12 @@ def promise(
 
 def application(record: Application) -> tuple[Finding, ...]:
     """Findings on an application."""
-    return _named(Label("办件类型", "case kind name"), record.case_kind_name, record.case_kind_code)
+    applicant, agent = Label("申请者证件号码", "applicant document number"), Label("联系人/代理人证件号码", "agent document number")
+    return (
+        *_named(Label("办件类型", "case kind name"), record.case_kind_name, record.case_kind_code),
+        *_identity(applicant, record.applicant_document_kind, record.applicant_document_number),
+        *_identity(agent, record.agent_document_kind, record.agent_document_number),
+    )
 
 
 def acceptance(record: Acceptance) -> tuple[Finding, ...]:
@@ -129,6 +136,19 @@ def _ordered(first: Label, start: datetime.datetime | None, second: Label, end: 
     if start is None or end is None or start <= end:
         return ()
     return (Finding(Problem.TIMES_REVERSED, _SET, None, {"part": second, "expected": first}),)
+
+
+def _identity(part: Label, kind: str | None, number: str | None) -> Iterator[Finding]:
+    """What is wrong with the number of an identity card; warnings, as people are served who have a wrong one."""
+    card = DocumentKind.IDENTITY_CARD
+    if not kind or not number or (kind != card.code and not card.means(kind)):
+        return
+    try:
+        IdCard.parse(number)
+    except CodeError as error:
+        for each in error.findings:
+            reason = Label(each.words("zh"), each.words("en"))
+            yield Finding(Problem.FIELD, each.source, each.position, {"part": part, "reason": reason}, Severity.WARNING)
 
 
 def _named(part: Label, name: str | None, code: Table | None) -> tuple[Finding, ...]:
