@@ -122,6 +122,24 @@ def test_a_full_disk_below_the_result_exits_4() -> None:
     assert len(done.stderr.splitlines()) == 1
 
 
+@pytest.mark.parametrize(
+    ("arguments", "helpful"),
+    [
+        (["code", "check", "uscc", "--file"], "yiwang code check --help"),
+        (["code", "check", "--json=1"], "yiwang code check --help"),
+        (["code", "check", "--no-such"], "yiwang code check --help"),
+        (["version", "--json=1"], "yiwang version --help"),
+        (["code", "no-such"], "yiwang code --help"),
+        (["--help=1"], "yiwang --help"),
+    ],
+)
+def test_what_is_wrong_with_a_verb_sends_to_the_help_of_that_verb(
+    arguments: list[str], helpful: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.run(arguments) == ExitCode.INPUT
+    assert f"see `{helpful}`" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("arguments", [["version"], ["version", "--json"], ["--help"], ["up", "--help"]])
 def test_a_result_that_nobody_reads_is_no_error(arguments: list[str]) -> None:
     reader, writer = os.pipe()

@@ -138,7 +138,8 @@ def _refuse_usage(console: Console, error: exceptions.TyperException, given: lis
             say(sys.stderr, error.format_message())
         return ExitCode.INPUT
     context = getattr(error, "ctx", None)
-    text = t("core.usage", message=usage.message(error), command=context.command_path if context else "yiwang")
+    command = usage.command_path(error, typer.main.get_command(app), given)
+    text = t("core.usage", message=usage.message(error), command=command)
     before_the_verb = context is not None and context.parent is None and given[0].startswith("-")
     return _refuse(console, UserError(text, code=ExitCode.INPUT, fix=t("core.usage_order") if before_the_verb else ""))
 

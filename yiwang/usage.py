@@ -6,6 +6,7 @@ Typer keeps its kinds of errors to itself, so they are told apart by the names o
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Any
 
 from yiwang.messages import language, t
@@ -21,6 +22,20 @@ _VALUES = {
 def is_help(error: Exception) -> bool:
     """Whether the error is a group without a verb: its text is its help."""
     return type(error).__name__ == "NoArgsIsHelpError"
+
+
+def command_path(error: Any, root: Any, given: Iterable[str]) -> str:
+    """The command that an error is about. Where Typer does not say, it is as many words of ``given`` as name one below ``root``."""
+    context = getattr(error, "ctx", None)
+    if context is not None:
+        return str(context.command_path)
+    words, command = ["yiwang"], root
+    for word in given:
+        command = command.get_command(None, word) if hasattr(command, "get_command") else None
+        if command is None:
+            break
+        words.append(word)
+    return " ".join(words)
 
 
 def message(error: Any) -> str:
