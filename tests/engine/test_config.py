@@ -9,8 +9,9 @@ import pytest
 import yaml
 from engine.box_case import Box, errors
 
+from yiwang.engine.commandline import keys
 from yiwang.engine.passphrase import Manager
-from yiwang.engine.project import Config, load_config, load_project, stack_settings
+from yiwang.engine.project import Config, load_config, load_project, stack_settings, text_of
 from yiwang.errors import UserError
 
 pytestmark = pytest.mark.system
@@ -103,3 +104,8 @@ Box("a", found=found, secret=config.require_secret_object("deep"))
     assert inputs["found"] == [5, True, {"a": [1]}]
     assert inputs["secret"]["value"] == {"x": "pw"}
     assert '"pw"' not in box.store.path.read_text()
+
+
+def test_the_command_line_gives_the_same_text_of_an_object() -> None:
+    """Otherwise a stack would change when it is run by the other way in."""
+    assert keys.as_text({"z": 1, "a": "<x> & y"}, str) == text_of({"z": 1, "a": "<x> & y"}) == '{"a":"\\u003cx\\u003e \\u0026 y","z":1}'

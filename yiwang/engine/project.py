@@ -142,7 +142,7 @@ def load_config(
     for key, value in (settings.get("config") or {}).items():
         full = _full(project, key)
         opened, holds_secret = _opened(value, secrets, key)
-        values[full] = _text(opened)
+        values[full] = text_of(opened)
         secret_keys |= {full} if holds_secret else set()
     for key, value in extra.items():
         values[_full(project, key)] = value
@@ -170,7 +170,8 @@ def _opened(value: Any, secrets: Manager, key: str) -> tuple[Any, bool]:
     return value, False
 
 
-def _text(value: Any) -> str:
+def text_of(value: Any) -> str:
+    """A value as programs get it: text as it is, everything else as JSON in the way of the CLI."""
     return value if isinstance(value, str) else compact_json(value)
 
 
@@ -189,7 +190,7 @@ def complete(project: Project, stack: str, values: dict[str, str], secret_keys: 
         if full not in values:
             given = spec.get("value", spec.get("default"))
             if given is not None:
-                values[full] = _text(given)
+                values[full] = text_of(given)
             elif full.startswith(f"{project.name}:"):
                 missing.append(key)
                 continue
@@ -221,7 +222,7 @@ def _is_of_type(text: str, wanted: str, items: Any) -> bool:
         return isinstance(value, dict)
     inner = items if isinstance(items, dict) else {}
     return isinstance(value, list) and all(
-        _is_of_type(_text(item), inner.get("type", ""), inner.get("items")) and (inner.get("type") != "string" or isinstance(item, str))
+        _is_of_type(text_of(item), inner.get("type", ""), inner.get("items")) and (inner.get("type") != "string" or isinstance(item, str))
         for item in value
     )
 

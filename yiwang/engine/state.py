@@ -116,7 +116,8 @@ def backup(backend: Path, target: Path) -> Path:
     root = backend.absolute() / ".pulumi"
     if not (root / "stacks").is_dir():
         raise UserError(t("engine.nothing_to_back_up", path=backend), code=ExitCode.INPUT)
-    with _all_locked(backend, "backup"):
+    with held(backend.absolute(), "backup"):
+        _fold_all(backend.absolute())
         buffer = io.BytesIO()
         with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
             for part in _PARTS:
@@ -153,7 +154,7 @@ def restore(backend: Path, source: Path, passphrase: str) -> Restored:
     files = _members(source)
     _require_opened(files, passphrase)
     backend = backend.absolute()
-    with _all_locked(backend, "restore"):
+    with held(backend, "restore"):
         root = backend / ".pulumi"
         kept_copy = _set_aside(root)
         kept = {PurePosixPath(name) for name in files}
@@ -215,19 +216,15 @@ def _members(source: Path) -> dict[str, bytes]:
     return found
 
 
-@contextlib.contextmanager
-def _all_locked(backend: Path, verb: str) -> Iterator[None]:
+def _fold_all(backend: Path) -> None:
+    """Fold the journals of killed runs. Raises UserError when one has an operation that did not end."""
     from yiwang.engine import journal  # noqa: PLC0415
     from yiwang.engine.store import neighbours  # noqa: PLC0415
 
-    with contextlib.ExitStack() as held:
-        for store in neighbours(backend.absolute()):
-            held.enter_context(store.locked(verb))
-            if verb == "backup":
-                if journal.unfinished(store):
-                    raise UserError(t("engine.unfinished", stack=store.full_name), fix=t("engine.unfinished_fix"))
-                journal.recover(store)
-        yield
+    for store in neighbours(backend):
+        if journal.unfinished(store):
+            raise UserError(t("engine.unfinished", stack=store.full_name), fix=t("engine.unfinished_fix"))
+        journal.recover(store)
 
 
 @contextlib.contextmanager

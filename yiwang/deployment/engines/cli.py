@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import shutil
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
+from urllib.parse import unquote, urlsplit
 
 import yaml
 from pulumi import automation
@@ -29,6 +31,7 @@ from yiwang.rundir import RunDir
 _UNCOUNTED = frozenset({"same", "read", "refresh", "create-replacement", "delete-replaced", "discard-replaced"})
 
 Operation = Callable[..., Any]
+Make = Literal["", "here", "aside"]
 
 
 class CliEngine:
@@ -47,7 +50,7 @@ class CliEngine:
 
     async def preview(self, stack: engine.Stack, options: engine.Options, on_event: OnEvent) -> engine.Result:
         """See ``Engine``."""
-        return await self._operate(stack, options, on_event, lambda chosen, **common: chosen.preview(**_asked(options), **common))
+        return await self._operate(stack, options, on_event, lambda chosen, **common: chosen.preview(**_asked(options), **common), dry=True)
 
     async def up(self, stack: engine.Stack, options: engine.Options, on_event: OnEvent) -> engine.Result:
         """See ``Engine``."""
@@ -57,7 +60,9 @@ class CliEngine:
         """See ``Engine``."""
         return await self._operate(stack, options, on_event, lambda chosen, **common: chosen.destroy(**common))
 
-    async def _operate(self, stack: engine.Stack, options: engine.Options, on_event: OnEvent, operation: Operation) -> engine.Result:
+    async def _operate(
+        self, stack: engine.Stack, options: engine.Options, on_event: OnEvent, operation: Operation, *, dry: bool = False
+    ) -> engine.Result:
         loop = asyncio.get_running_loop()
 
         # The Automation API calls from threads of its own; observers expect to be called in the loop's.
@@ -65,16 +70,14 @@ class CliEngine:
             loop.call_soon_threadsafe(on_event, event)
 
         told = Told(later)
-        options.control.watch(self._command.stop)
-        try:
-            return await asyncio.to_thread(self._perform, stack, options, told, operation)
-        finally:
-            options.control.unwatch(self._command.stop)
+        # The thread inherits who it works for.
+        with self._command.stoppable(options.control):
+            return await asyncio.to_thread(self._perform, stack, options, told, operation, dry=dry)
 
-    def _perform(self, stack: engine.Stack, options: engine.Options, told: Told, operation: Operation) -> engine.Result:
-        with self._selected(stack, options, make=True) as chosen:
+    def _perform(self, stack: engine.Stack, options: engine.Options, told: Told, operation: Operation, *, dry: bool) -> engine.Result:
+        with self._selected(stack, options, make="aside" if dry else "here") as chosen:
             assert chosen is not None  # noqa: S101 - made where it is not there
-            in_flight = exported.in_flight(chosen.export_stack().deployment)
+            in_flight = exported.in_flight(self._exported(chosen)["deployment"])
             if in_flight:
                 told.tell(engine.InFlight(in_flight))
             ok = True
@@ -86,7 +89,7 @@ class CliEngine:
                 ok = False
                 if not any(entry.severity == "error" for entry in told.diagnostics):
                     told.error(_reason(error))
-            outputs = exported.outputs(chosen.export_stack().deployment, stack.passphrase)
+            outputs = exported.outputs(self._exported(chosen)["deployment"], stack.passphrase)
         return engine.Result(
             ok=ok,
             changes={op: number for op, number in sorted(told.counts.items()) if op not in _UNCOUNTED},
@@ -123,18 +126,20 @@ class CliEngine:
 
     @contextmanager
     def _selected(
-        self, stack: engine.Stack, options: engine.Options | None = None, *, make: bool = False
+        self, stack: engine.Stack, options: engine.Options | None = None, *, make: Make = ""
     ) -> Iterator[automation.Stack | None]:
-        """The stack in a workspace, None when there is none; with ``make`` it is made."""
+        """The stack in a workspace. One that is not there is made, here or in a copy of the backend; else it is None."""
         with self._workspace(stack, options) as workspace:
             try:
                 chosen = automation.Stack.select(stack.name, workspace)
             except StackNotFoundError:
+                if make == "aside":
+                    _set_aside(workspace)
                 yield automation.Stack.create(stack.name, workspace) if make else None
                 return
             except CommandError as error:
                 raise UserError(_reason(error), code=ExitCode.FAILED) from None
-            salt = exported.secrets_state(chosen.export_stack().deployment)
+            salt = exported.secrets_state(self._exported(chosen)["deployment"])
             if salt:
                 # The CLI looks for it beside the program, where nothing of this kit is kept.
                 settings = Path(workspace.work_dir) / f"Pulumi.{stack.name}.yaml"
@@ -157,7 +162,7 @@ class CliEngine:
     def _deployment(self, stack: engine.Stack) -> dict[str, Any]:
         """What is recorded, as exported; empty when there is nothing."""
         with self._selected(stack) as chosen:
-            return dict(chosen.export_stack().deployment or {}) if chosen is not None else {}
+            return dict(self._exported(chosen)["deployment"]) if chosen is not None else {}
 
     def outputs(self, stack: engine.Stack, *, show_secrets: bool = False) -> dict[str, Any]:
         """See ``Engine``."""
@@ -184,17 +189,43 @@ class CliEngine:
         with self._selected(stack) as chosen:
             if chosen is None:
                 raise UserError(t("engine.unknown_stack", name=stack.name), code=ExitCode.INPUT)
-            found = chosen.export_stack()
-            return {"version": found.version, "deployment": found.deployment}
+            return self._exported(chosen)
 
     def take(self, stack: engine.Stack, document: dict[str, Any], where: str) -> None:
         """See ``Engine``."""
-        with self._selected(stack, make=True) as chosen:
+        with self._selected(stack, make="here") as chosen:
             assert chosen is not None  # noqa: S101 - made where it is not there
+            file = Path(chosen.workspace.work_dir) / "import.json"
+            write_atomic(file, json.dumps(document))
             try:
-                chosen.import_stack(automation.Deployment(version=document["version"], deployment=document["deployment"]))
+                self._run(chosen, "stack", "import", "--file", str(file))
             except CommandError as error:
                 raise UserError(f"{where}: {_reason(error)}", code=ExitCode.INPUT) from None
+
+    def _exported(self, chosen: automation.Stack) -> dict[str, Any]:
+        """What is recorded, secrets encrypted: the Automation API's own export would show them."""
+        found: dict[str, Any] = json.loads(self._run(chosen, "stack", "export"))
+        return {"version": found["version"], "deployment": found.get("deployment") or {}}
+
+    def _run(self, chosen: automation.Stack, *args: str) -> str:
+        """One command line on a stack, in its workspace; what it printed. Raises CommandError."""
+        workspace = chosen.workspace
+        environment = {**(workspace.env_vars or {}), "PULUMI_HOME": str(workspace.pulumi_home)}
+        return self._command.run([*args, "--stack", chosen.name], str(workspace.work_dir), environment).stdout
+
+
+def _set_aside(workspace: automation.Workspace) -> None:
+    """Let a workspace work on a copy of its backend, where it is a directory, in memory: a preview leaves no trace."""
+    environment = dict(workspace.env_vars or {})
+    backend = environment["PULUMI_BACKEND_URL"]
+    if not backend.startswith("file://"):
+        return
+    copied = Path(workspace.work_dir).parent / "backend"
+    recorded = Path(unquote(urlsplit(backend).path)) / ".pulumi" / "stacks"
+    if recorded.is_dir():
+        shutil.copytree(recorded, copied / ".pulumi" / "stacks")
+    copied.mkdir(exist_ok=True)
+    workspace.env_vars = {**environment, "PULUMI_BACKEND_URL": copied.as_uri()}
 
 
 def _asked(options: engine.Options) -> dict[str, Any]:

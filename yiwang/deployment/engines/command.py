@@ -7,7 +7,9 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +64,9 @@ class Command(PulumiCommand):
     def __init__(self, path: Path) -> None:
         self.command = str(path)
         self.version = _version(path)
-        self._running: set[subprocess.Popen[str]] = set()
+        self._running: dict[subprocess.Popen[str], object] = {}
+        # Whose processes are being started: several operations, each in a thread of its own, share one command.
+        self._owner: ContextVar[object] = ContextVar("owner", default=None)
 
     def run(
         self,
@@ -86,11 +90,11 @@ class Command(PulumiCommand):
             errors="replace",
             start_new_session=True,
         ) as process:
-            self._running.add(process)
+            self._running[process] = self._owner.get()
             try:
                 out, err = process.communicate()
             finally:
-                self._running.discard(process)
+                del self._running[process]
         for callback, text in ((on_output, out), (on_error, err)):
             if callback is not None:
                 list(map(callback, text.splitlines()))
@@ -99,8 +103,20 @@ class Command(PulumiCommand):
             raise create_command_error(result)
         return result
 
-    def stop(self, control: engine.Control) -> None:
-        """Ask what runs to stop, once for each level of ``control``: the CLI counts how often it is asked."""
-        del control
-        for process in list(self._running):
-            process.send_signal(signal.SIGINT)
+    @contextmanager
+    def stoppable(self, control: engine.Control) -> Iterator[None]:
+        """What is started inside is asked to stop once for each level of ``control``: the CLI counts how often it is asked."""
+        owner = object()
+        token = self._owner.set(owner)
+
+        def stop(_control: engine.Control) -> None:
+            for process, whose in list(self._running.items()):
+                if whose is owner:
+                    process.send_signal(signal.SIGINT)
+
+        control.watch(stop)
+        try:
+            yield
+        finally:
+            control.unwatch(stop)
+            self._owner.reset(token)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from yiwang.engine.commandline.failure import CommandError
+from yiwang.engine.project import text_of
 from yiwang.engine.values import PathPart, parse_path
 
 Decrypt = Callable[[str], str]
@@ -72,8 +72,7 @@ def opened(value: Any, decrypt: Decrypt) -> Any:
 
 def as_text(value: Any, decrypt: Decrypt) -> str:
     """A value as programs get it: text as it is, everything else as JSON."""
-    found = opened(value, decrypt)
-    return found if isinstance(found, str) else json.dumps(found, ensure_ascii=False, separators=(",", ":"))
+    return text_of(opened(value, decrypt))
 
 
 def is_object(value: Any) -> bool:
