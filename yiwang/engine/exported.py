@@ -79,9 +79,15 @@ def parse(content: bytes, where: str) -> dict[str, Any]:
         found = None
     if not isinstance(found, dict) or not isinstance(found.get("deployment"), dict):
         raise UserError(t("engine.no_export", path=where), code=ExitCode.INPUT, fix=t("engine.no_export_fix"))
+    return {"version": found.get("version") or 3, "deployment": checked(found, where)}
+
+
+def checked(document: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """The deployment of an exported document. Raises UserError naming the file and the key of what is damaged."""
     # The same document as a checkpoint: what is damaged in it is found by the same rules.
-    wrapped = {"version": found.get("version") or 3, "features": found.get("features"), "checkpoint": {"latest": found["deployment"]}}
-    return {"version": wrapped["version"], "deployment": checkpoint.parse(json.dumps(wrapped).encode(), where)}
+    latest = {"latest": document["deployment"]}
+    wrapped = {"version": document.get("version") or 3, "features": document.get("features"), "checkpoint": latest}
+    return checkpoint.parse(json.dumps(wrapped).encode(), where)
 
 
 def take(stack: Stack, document: Mapping[str, Any], where: str) -> None:

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from yiwang.engine import checkpoint, journal
+from yiwang.engine import checkpoint, exported, journal
 from yiwang.engine.checkpoint import Deployment
 from yiwang.engine.commandline.arguments import Call
 from yiwang.engine.commandline.failure import Code, CommandError, writing
@@ -104,10 +104,8 @@ def _document(call: Call, workspace: Workspace) -> dict[str, Any]:
         raise CommandError(f"could not read the deployment: {error}") from None
     if not isinstance(found, dict) or not isinstance(found.get("deployment"), dict):
         raise CommandError("could not read the deployment: it has no deployment")
-    # The same document as a checkpoint: what is damaged in it is found by the same rules.
-    wrapped = {"version": found.get("version") or 3, "features": found.get("features"), "checkpoint": {"latest": found["deployment"]}}
     try:
-        return checkpoint.parse(json.dumps(wrapped).encode(), name or "stdin")
+        return exported.checked(found, name or "stdin")
     except UserError as error:
         raise CommandError(f"could not deserialize deployment: {error.text}") from None
 
