@@ -261,6 +261,27 @@ def test_ctrl_c_while_the_first_modules_load_leaves_no_traceback(tmp_path: Path)
     assert (done.returncode, done.stdout, done.stderr) == (ExitCode.INTERRUPTED, "", "interrupted / 已中断\n")
 
 
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [(KeyboardInterrupt(), ExitCode.INTERRUPTED), (UserError("late"), ExitCode.FAILED), (KeyError("late"), ExitCode.BUG)],
+)
+def test_no_document_follows_another(
+    error: BaseException, code: ExitCode, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    app = typer.Typer(rich_markup_mode=None)
+
+    @app.command()
+    def only(json_output: bool = typer.Option(False, "--json")) -> None:
+        Console(json_output=json_output).result({"ok": True})
+        raise error
+
+    monkeypatch.setattr(cli, "app", app)
+    assert cli.run(["--json"]) == code
+    said = capsys.readouterr()
+    assert json.loads(said.out) == {"ok": True}
+    assert len(said.err.splitlines()) == 1
+
+
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
 @pytest.mark.parametrize("language", ["zh", "en"])
 def test_an_encoding_that_lacks_characters_stops_nothing(encoding: str, language: str) -> None:

@@ -85,13 +85,13 @@ def _wants_json(arguments: list[str]) -> bool:
 
 
 def _refuse(console: Console, error: UserError) -> int:
-    """Say an error: its lines on stderr, and with ``--json`` the document of a verb that has no result."""
+    """Say an error: its lines on stderr, and with ``--json`` the document of a verb that has none on stdout."""
     # Where nothing can be written (a full disk), the exit code has to do.
     with contextlib.suppress(OSError):
         console.error(error.report())
     with contextlib.suppress(OSError):
         fix = {"fix": error.fix} if error.fix else {}
-        console.result({"ok": False, "code": error.code, "error": error.text, **fix, "more": error.lines})
+        console.refusal({"ok": False, "code": error.code, "error": error.text, **fix, "more": error.lines})
     return error.code
 
 
@@ -116,7 +116,7 @@ def _report_bug(console: Console, error: Exception) -> int:
     with contextlib.suppress(OSError):
         console.error(t("core.bug", error=what, path=path) if path else f"{t('core.bug_unwritten', error=what)}\n{trace}")
     with contextlib.suppress(OSError):
-        console.result({"ok": False, "code": ExitCode.BUG, "error": what, "log": path})
+        console.refusal({"ok": False, "code": ExitCode.BUG, "error": what, "log": path})
     return ExitCode.BUG
 
 
