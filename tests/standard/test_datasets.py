@@ -325,10 +325,28 @@ def test_amounts_and_limits_are_written_in_plain_digits_as_their_schema_says() -
     written = Payment.read({"case_number": CASE, "amount": Decimal("1E+5")}).plain()["amount"]
     assert written == "100000"
     schema = Payment.document()["properties"]["amount"]
-    (text,) = (branch for branch in schema["anyOf"] if branch["type"] == "string")
+    (text,) = (branch for branch in schema["anyOf"] if "string" in branch["type"])
     for amount in (written, "1.00", "12.50"):
         assert re.search(text["pattern"], amount)
     assert not re.search(text["pattern"], "1e5")
+
+
+@pytest.mark.parametrize(
+    "written", ["20", "20.5", '"20"', '"20.5"', "20.0", "0", "-0.0", "-1", "1e2", '"-1"', '"1e2"', "true", "null", "[]", '""']
+)
+def test_a_limit_is_read_where_the_schema_takes_it_and_nowhere_else(written: str) -> None:
+    value = json.loads(written)
+    (schema,) = (branch for branch in Item.document()["properties"]["statutory_limit"]["anyOf"] if branch["type"] != "null")
+    whole = isinstance(value, (int, float)) and not isinstance(value, bool) and value == int(value)
+    as_text = "string" in schema["type"] and isinstance(value, str) and re.search(schema["pattern"], value)
+    as_number = "integer" in schema["type"] and whole and value >= schema.get("minimum", 0)
+    taken = bool(as_text or as_number or value is None)
+    try:
+        item(statutory_limit=value)
+    except CodeError:
+        assert not taken
+    else:
+        assert taken
 
 
 @pytest.mark.parametrize("text", ["$$$", "QUJ$D", "QUI"])

@@ -77,7 +77,8 @@ def _not(value: object, expected: str | Label, source: Source = SOURCE) -> CodeE
 
 
 def _number(value: object) -> Decimal:
-    """A number in plain digits, as the standard's formats have it: no sign, no exponent."""
+    """A number in plain digits, as the standard's formats have it: no sign, no exponent. One of JSON is whole, also if written 20.0."""
+    value = int(value) if isinstance(value, float) and value.is_integer() else value
     text = f"{value:f}" if isinstance(value, Decimal) else str(value) if type(value) is int else value
     if not isinstance(text, str) or _NUMBER.fullmatch(text) is None:
         raise _not(value, Label("数字，如 20", "a number like 20"), KIT)
@@ -144,7 +145,7 @@ Number = Annotated[
     Decimal,
     BeforeValidator(_number),
     PlainSerializer(lambda value: f"{value:f}", return_type=str, when_used="json"),
-    WithJsonSchema({"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)?$"}),
+    WithJsonSchema({"type": ["string", "integer"], "pattern": r"^[0-9]+(\.[0-9]+)?$", "minimum": 0}),
 ]
 Content = Annotated[Base64Bytes, BeforeValidator(_base64)]
 # Codes of bodies in use: a wrong check character is let in, as some have one.
