@@ -314,6 +314,42 @@ def test_a_reader_that_goes_away_is_no_error(tmp_path: Path) -> None:
     assert run.returncode == ExitCode.OK
 
 
+def test_a_doubtful_body_is_told_of_case_numbers_by_every_verb(code: Callable[..., Said]) -> None:
+    exit_code, made, err = code("make", "case", f"implementing={ITEM_OF_A_DOUBTFUL_BODY}", "date=2022-06-23")
+    assert (exit_code, made) == (ExitCode.OK, f"{ITEM_OF_A_DOUBTFUL_BODY}202206230001\n")
+    assert len([line for line in err.splitlines() if line.startswith("warning: character 1")]) == 2
+    assert code("check", "case", made.strip())[1].startswith(f"{made.strip()}  valid, warning: character 17: ")
+    assert len(code("explain", "case", made.strip())[2].splitlines()) == 2
+    assert len(json.loads(code("check", "case", made.strip(), "--json")[1])["values"][0]["findings"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("length", "found"), [(65_535, "65535"), (65_536, "65536"), (65_537, "more than 65536"), (200_000, "more than 65536")]
+)
+@pytest.mark.parametrize("end", ["", "\n", "\r\n"])
+def test_of_a_line_that_is_cut_no_length_is_made_up(
+    length: int, found: str, end: str, code: Callable[..., Said], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "long"
+    path.write_text("9" * length + end, newline="")
+    for kind in ("uscc", "case", "division"):
+        assert f", found {found}" in code("check", kind, "--file", str(path))[1]
+    monkeypatch.setenv("YIWANG_LANG", "zh")
+    assert f"实为 {found.replace('more than', '超过')} 个" in code("check", "uscc", "--file", str(path))[1]
+
+
+def test_paths_that_do_not_print_are_told_in_one_line(code: Callable[..., Said], tmp_path: Path) -> None:
+    strange = tmp_path / "a\n\x1b[31mb"
+    for arguments in (
+        ("check", "uscc", "--file", str(strange)),
+        ("check", "uscc", "1", "--divisions", str(strange)),
+        ("make", "case", f"implementing={ITEMS[0]}", "--serials", str(strange)),
+    ):
+        _, _, err = code(*arguments)
+        assert r"a\n\x1b[31mb" in err
+        assert all(line.isprintable() for line in err.splitlines())
+
+
 def test_a_doubtful_body_is_told_when_a_code_is_made_for_it(code: Callable[..., Said]) -> None:
     parts = ("type=11100000000013338W011", "issuer=11430000006122244M", "serial=1")
     exit_code, out, said = code("make", "licence", *parts)

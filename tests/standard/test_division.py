@@ -161,7 +161,7 @@ def test_what_is_wrong_in_a_file_is_said_in_chinese_without_double_blanks(tmp_pa
         with pytest.raises(CodeError) as refused:
             divisions.national().extended(own(tmp_path, text))
         said = refused.value.text("zh")
-        assert said.startswith("第 ")
+        assert said.startswith(f"{tmp_path / 'own.csv'}：第 ")
         assert "  " not in said
 
 

@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-import contextlib
 import signal
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from yiwang.errors import ExitCode, UserError
+from yiwang.errors import ExitCode, TornError, UserError
 from yiwang.messages import language, t
 from yiwang.output import Console
+from yiwang.signals import Held, held
 from yiwang.standard import case, serials
-from yiwang.standard.errors import CodeError, Problem
+from yiwang.standard.errors import CodeError, Problem, shown_path
 from yiwang.standard.kinds import Kind, Reading
 
 # Numbers that are used up and printed in one step, which a kill can lose.
 BATCH = 1000
 # Seconds without a word before progress is told.
 SILENCE = 2.0
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class _StopError(Exception):
+    """Ctrl-C while others count: nothing is used up."""
 
 
 @dataclass
@@ -40,90 +42,105 @@ class Making:
         """Whether serials are used up."""
         return self.kind.name == case.KIND
 
-    def batches(self, size: int) -> Iterator[list[str]]:
-        """The codes, up to ``size`` of them in one step of the count. Raises UserError."""
-        source = serials.SerialFile(self.path)
-        while len(self.made) < self.count:
+    def batches(self, size: int, stopped: Held) -> Iterator[list[str]]:
+        """The codes, up to ``size`` of them in one step of the count, until it is ``stopped``. Raises UserError."""
+
+        def waiting() -> None:
+            if stopped:
+                raise _StopError
+
+        source = serials.SerialFile(self.path, waiting=waiting)
+        while len(self.made) < self.count and not stopped:
             length = min(size, self.count - len(self.made))
             ahead = source.ahead(length)
             try:
                 batch = [str(self.kind.generate(self.parts, self.reading, ahead)) for _ in range(length)]
+            except _StopError:
+                return
             except CodeError as error:
                 raise self._refusal(error) from None
             self.made += batch
             yield batch
 
     def _refusal(self, error: CodeError) -> UserError:
-        problem = error.finding.problem
+        problem, text = error.finding.problem, error.text(language())
+        if problem is Problem.SERIALS_LOCKED:
+            return UserError(text, code=ExitCode.LOCKED, fix=t("code.locked_fix"))
         if problem is Problem.SERIALS_UNUSABLE:
-            return UserError(error.text(language()), code=ExitCode.MACHINE, fix=t("code.serials_fix"))
+            return UserError(text, code=ExitCode.MACHINE, fix=t("code.serials_fix"))
         if problem is Problem.SERIALS_EXHAUSTED:
-            return UserError(error.text(language()), code=ExitCode.INPUT, fix=t("code.exhausted_fix"))
+            return UserError(text, code=ExitCode.INPUT, fix=t("code.exhausted_fix"))
         known = " ".join([*(f"{key}=…" for key in self.kind.needs), *(f"[{key}=…]" for key in self.kind.may)])
-        return UserError(error.text(language()), code=ExitCode.INPUT, fix=t("code.parts_fix", known=known))
+        return UserError(text, code=ExitCode.INPUT, fix=t("code.parts_fix", known=known))
+
+    def unread(self) -> UserError:
+        """The error where the reader went away before all that is used up was printed."""
+        values = {"made": len(self.made), "count": self.count, "lost": len(self.made) - self.printed, "last": self.made[-1]}
+        return UserError(t("code.unread", **values), code=ExitCode.FAILED)
+
+    def cut_short(self) -> UserError:
+        """The error where Ctrl-C came before all were made."""
+        values = {"printed": self.printed, "count": self.count}
+        text = t("code.stopped", **values, last=self.made[-1]) if self.made else t("code.stopped_before", count=self.count)
+        return UserError(text, code=ExitCode.INTERRUPTED)
+
+    def cut_off(self, step: int) -> UserError:
+        """The error where a second Ctrl-C came while codes were made or printed, ``step`` of them at a time."""
+        more = min(step, self.count - self.printed)
+        return UserError(t("code.stopped_at_once", printed=self.printed, count=self.count, more=more), code=ExitCode.INTERRUPTED)
 
 
 def run(making: Making, console: Console, doubts_of: Callable[[str], list[str]]) -> int:
     """Make the codes and print them, one a line as they are made, or as one document. Ctrl-C stops after what is used up is printed.
 
-    Raises UserError, for Ctrl-C one that says which numbers are used up.
+    Raises UserError, for Ctrl-C and for a reader that went away one that says which numbers are used up.
     """
-    with _held() as stopped:
+    with held(signal.SIGINT, signal.SIGTERM) as stopped:
         try:
-            doubts = _print(making, console, doubts_of, stopped)
+            whole = (_document if console.json_output else _lines)(making, console, doubts_of, stopped)
         except KeyboardInterrupt:
-            text = t("code.stopped_at_once", printed=making.printed, count=making.count, more=BATCH)
-            raise UserError(text, code=ExitCode.INTERRUPTED) from None
-    if making.printed < making.count:
-        text = t("code.stopped", printed=making.printed, count=making.count, last=making.made[-1])
-        raise UserError(text, code=ExitCode.INTERRUPTED)
-    if console.json_output:
-        console.result({"kind": making.kind.name, "codes": making.made, "warnings": doubts})
+            raise making.cut_off(making.count if console.json_output else BATCH) from None
+    if not whole and making.counted:
+        raise making.unread()
+    if making.printed < making.count and whole:
+        raise making.cut_short()
     return ExitCode.OK
 
 
-def _print(making: Making, console: Console, doubts_of: Callable[[str], list[str]], stopped: Callable[[], bool]) -> list[str]:
-    """Print the codes until all are or it is to be stopped. What is doubtful about them comes first: they have it alike."""
-    doubts: list[str] = []
+def _document(making: Making, console: Console, doubts_of: Callable[[str], list[str]], stopped: Held) -> bool:
+    """Print one document of all codes, which are used up in one step, all or none; False where its reader went away."""
+    try:
+        for batch in making.batches(making.count, stopped):
+            doubts = _tell(making, console, doubts_of, batch)
+            whole = console.result({"kind": making.kind.name, "codes": batch, "warnings": doubts})
+            making.printed = len(batch) if whole else 0
+            return whole
+    except TornError as error:
+        values = {"count": making.count, "first": making.made[0], "last": making.made[-1]}
+        raise TornError(t("code.torn", **values), code=error.code) from None
+    return True
+
+
+def _lines(making: Making, console: Console, doubts_of: Callable[[str], list[str]], stopped: Held) -> bool:
+    """Print the codes until all are or it is to be stopped; False where the reader went away."""
     told = console.elapsed()
-    # A document comes at the end: so its numbers are used up in one step, all or none.
-    for batch in making.batches(making.count if console.json_output else BATCH):
+    for batch in making.batches(BATCH, stopped):
         if not making.printed:
-            if making.counted:
-                console.info(t("code.counted", path=making.path))
-            doubts = doubts_of(batch[0])
-            for doubt in doubts:
-                console.warn(doubt)
-        if not console.json_output:
-            console.result(None, "\n".join(batch))
+            _tell(making, console, doubts_of, batch)
+        if not console.result(None, "\n".join(batch)):
+            return False
         making.printed += len(batch)
-        if stopped():
-            break
-        if making.printed < making.count and console.elapsed() - told > SILENCE:
+        if making.printed < making.count and not stopped and console.elapsed() - told > SILENCE:
             told = console.elapsed()
             console.progress(t("code.making", made=making.printed, count=making.count))
+    return True
+
+
+def _tell(making: Making, console: Console, doubts_of: Callable[[str], list[str]], batch: list[str]) -> list[str]:
+    """Say where codes are counted and what is doubtful about them, which they have alike."""
+    if making.counted:
+        console.info(t("code.counted", path=shown_path(making.path)))
+    doubts = doubts_of(batch[0])
+    for doubt in doubts:
+        console.warn(doubt)
     return doubts
-
-
-@contextlib.contextmanager
-def _held() -> Iterator[Callable[[], bool]]:
-    """Note the first Ctrl-C instead of raising it: numbers that are used up are printed first. The second one is raised."""
-    noted: list[int] = []
-
-    def note(number: int, _: object) -> None:
-        noted.append(number)
-        if len(noted) > 1:
-            raise KeyboardInterrupt
-
-    if threading.current_thread() is not threading.main_thread():
-        yield lambda: False
-        return
-    before = {number: signal.getsignal(number) for number in _SIGNALS}
-    held = [number for number, handler in before.items() if handler is not signal.SIG_IGN]
-    for number in held:
-        signal.signal(number, note)
-    try:
-        yield lambda: bool(noted)
-    finally:
-        for number in held:
-            signal.signal(number, before[number])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import difflib
 import re
@@ -14,7 +15,7 @@ import typer
 
 from yiwang.commands import _code_make
 from yiwang.commands._options import JsonOption, QuietOption, example
-from yiwang.commands._values import given, path_option
+from yiwang.commands._values import Cut, given, path_option
 from yiwang.errors import ExitCode, UserError
 from yiwang.messages import language, t
 from yiwang.output import Console, table
@@ -22,10 +23,10 @@ from yiwang.paths import state
 from yiwang.standard import dates, divisions
 from yiwang.standard.code import Code
 from yiwang.standard.divisions import Divisions
-from yiwang.standard.errors import CodeError, Finding, Problem, Severity, shown
+from yiwang.standard.errors import CodeError, Finding, Problem, Severity, shown, shown_path
 from yiwang.standard.item import Profile
 from yiwang.standard.kinds import KINDS, Kind, Reading
-from yiwang.standard.labels import said
+from yiwang.standard.labels import Label, said
 
 # Lines printed at once: a file of a million values is neither held back nor flushed a million times.
 _BATCH = 1000
@@ -121,7 +122,7 @@ def _register_explain(group: typer.Typer) -> None:
 def _register_make(group: typer.Typer) -> None:
     command = "yiwang code make licence type=11100000000013338W011 issuer=11430000006122244L serial=20230000403"
 
-    @group.command(help=t("code.make"), epilog=example(command, 0, 3, 4))
+    @group.command(help=t("code.make"), epilog=example(command, 0, 1, 3, 4, 5, failed=t("code.unread_help")))
     def make(
         kind: KindArgument,
         parts: Annotated[list[str] | None, typer.Argument(metavar="[PART=TEXT]…", help=t("code.parts"), show_default=False)] = None,
@@ -131,7 +132,7 @@ def _register_make(group: typer.Typer) -> None:
         json_output: JsonOption = False,
         quiet: QuietOption = False,
     ) -> int:
-        """Exit 0: the codes are printed, one a line; 3: the parts are wrong; 4: the serials cannot be counted."""
+        """Exit 0: the codes are printed, one a line; 1: not all could be; 3: the parts are wrong; 4, 5: the serials cannot be counted."""
         console = Console(json_output=json_output, quiet=quiet)
         chosen = _kind(kind)
         if chosen.make is None:
@@ -181,12 +182,12 @@ def _divisions(own: Path) -> Divisions:
     try:
         return divisions.national().extended(own)
     except CodeError as error:
-        text = t("code.bad_divisions", path=own, reason=error.text(language()))
+        text = t("code.bad_divisions", reason=error.text(language()))
         other = error.finding.problem in {Problem.NOT_PLAIN_FILE, Problem.FILE_TOO_LARGE, Problem.NOT_TEXT_FILE}
         raise UserError(text, code=ExitCode.INPUT, fix=t("code.unreadable_fix" if other else "code.bad_divisions_fix")) from None
     except (OSError, ValueError) as error:
         reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
-        text = t("code.unreadable", name=own, reason=reason)
+        text = t("code.unreadable", name=shown_path(own), reason=reason)
         raise UserError(text, code=ExitCode.INPUT, fix=t("code.unreadable_fix")) from None
 
 
@@ -195,8 +196,16 @@ def _check(kind: Kind, text: str, reading: Reading) -> tuple[Code | None, tuple[
     try:
         code = kind.parse(text, reading)
     except CodeError as error:
-        return None, error.findings
+        return None, tuple(_of_cut(finding, text) for finding in error.findings) if isinstance(text, Cut) else error.findings
     return code, code.warnings
+
+
+def _of_cut(finding: Finding, text: Cut) -> Finding:
+    """What is said of the length of a line that was not read whole."""
+    if finding.problem not in {Problem.LENGTH, Problem.TOO_LONG} or finding.values.get("found") != len(text):
+        return finding
+    more = Label(f"超过 {len(text)}", f"more than {len(text)}")
+    return dataclasses.replace(finding, values={**finding.values, "found": more})
 
 
 def _verdict(code: Code | None, findings: Iterable[Finding]) -> dict[str, Any]:

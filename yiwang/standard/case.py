@@ -45,15 +45,19 @@ class CaseNumber(Code):
 
     @classmethod
     def parse(cls, text: str, *, table: Divisions | None = None) -> CaseNumber:
-        """The number in ``text``. Raises CodeError. One that only looks like the layout comes with a warning.
+        """The number in ``text``. Raises CodeError.
 
+        One that only looks like the layout comes with a warning, and so does one whose implementing body has a wrong check character.
         ``table``: divisions whose provinces have items, the national ones else; a number of another province has no parts.
         """
         if _shape(text) is None:
             _refuse(text)
         match = _layout(text)
-        if match is None or not _is_item(match[1], table) or dates.compact(match[2]) is not None:
+        item = _item(match[1], table) if match else None
+        if match is None or item is None:
             return cls(text, table=table)
+        if dates.compact(match[2]) is not None:
+            return cls(text, item.warnings, table=table)
         return cls(text, (Finding(Problem.LAYOUT, LAYOUT_SOURCE, 32, {"found": match[2]}, Severity.WARNING),), table=table)
 
     @classmethod
@@ -71,11 +75,11 @@ class CaseNumber(Code):
         serial = serials(key)
         if not 1 <= serial <= LAST_SERIAL:
             raise CodeError(KIND, Finding(Problem.SERIAL, KIT, None, {"expected": LAST_SERIAL, "found": serial}))
-        return cls(f"{key}{serial:04d}", table=table)
+        return cls(f"{key}{serial:04d}", code.warnings, table=table)
 
     def _split(self) -> tuple[str, str, str] | None:
         match = _layout(self.text)
-        if match is None or not _is_item(match[1], self.table) or dates.compact(match[2]) is None:
+        if match is None or _item(match[1], self.table) is None or dates.compact(match[2]) is None:
             return None
         return match[1], match[2], match[3]
 
@@ -111,12 +115,11 @@ class CaseNumber(Code):
         )
 
 
-def _is_item(text: str, table: Divisions | None) -> bool:
+def _item(text: str, table: Divisions | None) -> ItemCode | None:
     try:
-        ItemCode.parse(text, table=table)
+        return ItemCode.parse(text, table=table)
     except CodeError:
-        return False
-    return True
+        return None
 
 
 def _refuse(text: str) -> NoReturn:

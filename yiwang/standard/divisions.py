@@ -101,10 +101,11 @@ class Divisions:
         CodeError with line, column and what was expected, also for a row that does not fit the others (its parent is not there, no higher,
         or of another province); OSError where the file cannot be read.
         """
-        own = _read(path)
-        merged = Divisions({**self._by_code, **{division.code: division for _, division in own}}.values())
-        for line, division in own:
-            _fit(merged, line, division)
+        with rows.named(path):
+            own = _read(path)
+            merged = Divisions({**self._by_code, **{division.code: division for _, division in own}}.values())
+            for line, division in own:
+                _fit(merged, line, division)
         return merged
 
 

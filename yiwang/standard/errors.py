@@ -14,6 +14,7 @@ from typing import Self
 from yiwang.standard.labels import KIT, Label, Language, Source
 
 _SHOWN = 40
+_LONGEST_PATH = 4096
 
 
 class Severity(Enum):
@@ -106,6 +107,11 @@ class Problem(Enum):
         "顺序号文件 {found} 无法使用（{reason}）",
         "the file of serials {found} cannot be used ({reason})",
     )
+    SERIALS_LOCKED = (
+        "serials_locked",
+        "顺序号文件 {found} 正被其他进程使用（已等待 {expected} 秒）",
+        "others are using the file of serials {found} (after a wait of {expected} seconds)",
+    )
     SERIALS_EXHAUSTED = (
         "serials_exhausted",
         "顺序号到 {expected} 为止，剩余 {found} 个",
@@ -176,6 +182,7 @@ class CodeError(ValueError):
     """A value that is not what its kind asks for: the one error that parsers, tables and data sets raise.
 
     ``kind`` is the noun (``uscc``, ``item`` …); ``finding`` says what is wrong. ``findings`` holds all of them where several are known.
+    ``file``: the file that is wrong, where it is one.
     """
 
     def __init__(self, kind: str, finding: Finding, *others: Finding) -> None:
@@ -183,10 +190,12 @@ class CodeError(ValueError):
         self.kind = kind
         self.finding = finding
         self.findings = (finding, *others)
+        self.file: str | None = None
 
     def text(self, language: Language = "en") -> str:
         """What is wrong, in one line."""
-        return ("；" if language == "zh" else "; ").join(finding.text(language) for finding in self.findings)
+        file = "" if self.file is None else shown_path(self.file) + ("：" if language == "zh" else ": ")
+        return file + ("；" if language == "zh" else "; ").join(finding.text(language) for finding in self.findings)
 
     def __str__(self) -> str:
         """Kind and findings in English."""
@@ -200,6 +209,11 @@ def shown(text: str, longest: int = _SHOWN) -> str:
     """
     cut = text if len(text) <= longest else f"{text[:longest]}…"
     return "".join(character if character.isprintable() else _escaped(character) for character in cut)
+
+
+def shown_path(path: object) -> str:
+    """A path as a line can show it, whole: a person is to find the file."""
+    return shown(str(path), _LONGEST_PATH)
 
 
 def quoted(character: str) -> str:

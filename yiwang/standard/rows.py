@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 
 from yiwang.standard.errors import CodeError, Finding, Problem
@@ -30,6 +32,16 @@ def read(path: Path, columns: tuple[str, ...], kind: str) -> list[tuple[int, lis
         if len(cells) != len(columns):
             raise wrong(kind, number, Label("列数", "number of columns"), len(columns), len(cells))
     return kept[1:]
+
+
+@contextlib.contextmanager
+def named(path: Path) -> Iterator[None]:
+    """Name the file at ``path`` in the CodeError for what is wrong with it."""
+    try:
+        yield
+    except CodeError as error:
+        error.file = str(path)
+        raise
 
 
 def wrong(kind: str, line: int, column: str | Label, expected: object, found: object) -> CodeError:

@@ -10,15 +10,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from yiwang.standard.case import LAST_SERIAL
-from yiwang.standard.errors import CodeError, Finding, Problem, shown
+from yiwang.standard.errors import CodeError, Finding, Problem, shown, shown_path
 from yiwang.standard.labels import KIT, Label
 
 KIND = "serials"
-# How many seconds one process waits for another that is just counting, and after how many milliseconds of that it looks for signals: less
-# than there are between two of a person, which would count as one.
+# How many seconds one process waits for another that is just counting, and after how many milliseconds of that it looks for signals.
 _PATIENCE = 30
 _NAP = 100
-_LONGEST_PATH = 4096
 
 
 class SerialFile:
@@ -26,12 +24,14 @@ class SerialFile:
 
     The count is an SQLite database on a local disk (its locks do not hold on network file systems). A number is given only after it is
     on the disk as given: a crash loses numbers, and never gives one twice. Made on first use, readable by its owner alone. ``last``: the
-    greatest serial that there is; those who ask for more than are left get an error and use up none.
+    greatest serial that there is; those who ask for more than are left get an error and use up none. ``waiting`` is called again and again
+    while others count; what it raises ends the wait, and nothing is used up.
     """
 
-    def __init__(self, path: Path, last: int = LAST_SERIAL) -> None:
+    def __init__(self, path: Path, last: int = LAST_SERIAL, waiting: Callable[[], object] = lambda: None) -> None:
         self.path = path
         self.last = last
+        self._waiting = waiting
 
     def __call__(self, key: str) -> int:
         """The next serial of ``key``. Raises CodeError where there is none left, or the file cannot be used."""
@@ -48,7 +48,11 @@ class SerialFile:
                 raise _unusable(self.path, Label("不是普通文件", "not a regular file"))
             # Absolute: SQLite has names of its own for databases that are no files.
             with contextlib.closing(sqlite3.connect(self.path.absolute(), timeout=_PATIENCE, isolation_level=None)) as database:
-                following = _take(database, self.path, key, count, self.last)
+                following = self._take(database, key, count)
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+                raise _unusable(self.path, str(error)) from None
+            raise CodeError(KIND, Finding(Problem.SERIALS_LOCKED, KIT, None, {"found": _name(self.path), "expected": _PATIENCE})) from None
         except (sqlite3.Error, OSError, ValueError) as error:
             if isinstance(error, CodeError):
                 raise
@@ -72,51 +76,58 @@ class SerialFile:
 
         return serials
 
+    def _take(self, database: sqlite3.Connection, key: str, count: int) -> int:
+        """The first of ``count`` serials that are given from now on."""
+        # SQLite itself hears no Ctrl-C while it waits: so it waits for a short time only.
+        database.execute(f"PRAGMA busy_timeout = {_NAP}")
+        # A commit is that the journal is gone, which without EXTRA a power cut undoes: then what was given is given again.
+        self._patiently(database, "PRAGMA synchronous = EXTRA")
+        # The lock is taken at once: two that read first and wrote later would both have read the old count. And it is one that readers
+        # have not either, so that the commit waits for nobody.
+        self._patiently(database, "BEGIN EXCLUSIVE")
+        try:
+            if _is_new(database, self.path):
+                # Whoever counts first sees to it that the file is found again; that may be another than who made it.
+                _sync_above(self.path)
+            following = _count(database, self.path, key, count, self.last)
+            database.execute("COMMIT")
+        except BaseException:
+            with contextlib.suppress(sqlite3.Error):
+                database.execute("ROLLBACK")
+            raise
+        return following
+
+    def _patiently(self, database: sqlite3.Connection, statement: str) -> None:
+        """Execute a statement that others can keep waiting."""
+        until = time.monotonic() + _PATIENCE
+        while True:
+            try:
+                database.execute(statement)
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                    raise
+                self._waiting()
+            else:
+                return
+
+
+def _name(path: Path) -> Label:
+    # As a label it is not cut.
+    name = shown_path(path)
+    return Label(name, name)
+
 
 def _unusable(path: Path, reason: str | Label) -> CodeError:
-    # As a label the path is shown whole: a person is to find the file.
-    name = shown(str(path), _LONGEST_PATH)
-    return CodeError(KIND, Finding(Problem.SERIALS_UNUSABLE, KIT, None, {"found": Label(name, name), "reason": reason}))
+    return CodeError(KIND, Finding(Problem.SERIALS_UNUSABLE, KIT, None, {"found": _name(path), "reason": reason}))
 
 
-def _take(database: sqlite3.Connection, path: Path, key: str, count: int, last: int) -> int:
-    """The first of ``count`` serials that are given from now on."""
-    _begin(database)
-    try:
-        if not database.execute("SELECT name FROM sqlite_schema").fetchone():
-            # Whoever counts first sees to it that the file is found again; that may be another than who made it.
-            _sync_above(path)
-        following = _count(database, key, count, last)
-        database.execute("COMMIT")
-    except BaseException:
-        with contextlib.suppress(sqlite3.Error):
-            database.execute("ROLLBACK")
-        raise
-    return following
-
-
-def _begin(database: sqlite3.Connection) -> None:
-    """Take the write lock, for which others are waited for."""
-    # SQLite itself hears no Ctrl-C while it waits: so it waits for a short time only, and as long as it takes once it has the lock.
-    database.execute(f"PRAGMA busy_timeout = {_NAP}")
-    # A commit is that the journal is gone, which without EXTRA a power cut undoes: then what was given is given again.
-    _patiently(database, "PRAGMA synchronous = EXTRA")
-    # IMMEDIATE takes the lock at once: two that read first and wrote later would both have read the old count.
-    _patiently(database, "BEGIN IMMEDIATE")
-    database.execute(f"PRAGMA busy_timeout = {_PATIENCE * 1000}")
-
-
-def _patiently(database: sqlite3.Connection, statement: str) -> None:
-    """Execute a statement that others can keep waiting."""
-    until = time.monotonic() + _PATIENCE
-    while True:
-        try:
-            database.execute(statement)
-        except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > until:
-                raise
-        else:
-            return
+def _is_new(database: sqlite3.Connection, path: Path) -> bool:
+    """Whether nothing was counted yet. Raises CodeError for a database of somebody else, to which nothing is added."""
+    names = [name for (name,) in database.execute("SELECT name FROM sqlite_schema WHERE name NOT LIKE 'sqlite~_%' ESCAPE '~'")]
+    columns = [column for _, column, *_ in database.execute("PRAGMA table_info(serial)")]
+    if names and (names != ["serial"] or columns != ["key", "last"]):
+        raise _unusable(path, Label("是其他用途的数据库", "it is a database of something else"))
+    return not names
 
 
 def _sync_above(path: Path) -> None:
@@ -131,11 +142,15 @@ def _sync_above(path: Path) -> None:
                 os.close(handle)
 
 
-def _count(database: sqlite3.Connection, key: str, count: int, last: int) -> int:
+def _count(database: sqlite3.Connection, path: Path, key: str, count: int, last: int) -> int:
     database.execute("CREATE TABLE IF NOT EXISTS serial (key TEXT PRIMARY KEY, last INTEGER NOT NULL) WITHOUT ROWID")
     (given,) = database.execute("SELECT last FROM serial WHERE key = ?", (key,)).fetchone() or (0,)
+    if type(given) is not int or given < 0:
+        # SQLite keeps any text where a number belongs.
+        reason = f"{key}: {shown(repr(given))}"
+        raise _unusable(path, Label(f"计数不是数字，{reason}", f"a count is no number, {reason}"))
     if given + count > last:
         raise CodeError(KIND, Finding(Problem.SERIALS_EXHAUSTED, KIT, None, {"expected": last, "found": max(last - given, 0)}))
     query = "INSERT INTO serial VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET last = excluded.last"
     database.execute(query, (key, given + count))
-    return int(given) + 1
+    return given + 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import functools
+import operator
 import re
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
@@ -17,6 +18,9 @@ SOURCE = Source(Label("国务院节假日安排通知", "State Council notices o
 COLUMNS = ("notice", "date", "kind")
 _DAY = datetime.timedelta(days=1)
 _SATURDAY = 5
+_WEEKDAYS = (("一", "Monday"), ("二", "Tuesday"), ("三", "Wednesday"), ("四", "Thursday"), ("五", "Friday"))
+# A holiday by every notice.
+_NATIONAL_DAY = (10, 1)
 # Working days for one body to decide on a licence and to extend that once; for several bodies together; for saying, once, what an
 # application lacks (confidence high).
 LICENCE_SOURCE = Source("行政许可法", Label("第 32、42 条", "arts. 32, 42"))
@@ -62,6 +66,7 @@ class Calendar:
         That the day of the start does not count is the general rule of limits (confidence medium: no text of it was read). With 0 days:
         ``start``, or the next day that is worked. Raises CodeError beyond the notices.
         """
+        days = operator.index(days)
         if days < 0:
             values = {"part": Label("工作日数", "working days"), "expected": "0…", "found": days}
             raise CodeError(KIND, Finding(Problem.VALUE, SOURCE, None, values))
@@ -88,8 +93,8 @@ class Calendar:
         """This calendar and the file at ``path``, whose notices replace those of this one.
 
         The file is UTF-8, with the columns notice (the year that the notice is for), date (YYYY-MM-DD) and kind (holiday or workday) in
-        its first line; lines that begin with # are left out. A notice may change days of December before its year. Raises CodeError
-        with line and column (and where it is no plain file, or too large); OSError where the file cannot be read.
+        its first line; lines that begin with # are left out. A notice may change days of December before its year, and holds National
+        Day. Raises CodeError with line and column (and where it is no plain file, or too large); OSError where the file cannot be read.
         """
         own = {day: (year, kind) for year, day, kind in _read(path)}
         replaced = {year for year, _ in own.values()}
@@ -121,7 +126,7 @@ def national() -> Calendar:
     from chinese_calendar import constants  # noqa: PLC0415 - most who import the standard ask for no deadline
 
     # A day of a year may come from the notice for the next one; National Day is in every year's own.
-    years = {day.year for day in constants.holidays if (day.month, day.day) == (10, 1)}
+    years = {day.year for day in constants.holidays if (day.month, day.day) == _NATIONAL_DAY}
     return Calendar(years, constants.holidays, constants.workdays)
 
 
@@ -144,12 +149,25 @@ def _span(years: Collection[int]) -> str:
 def _read(path: Path) -> list[tuple[int, datetime.date, str]]:
     """The rows of a file: year of the notice, day, kind."""
     found: dict[datetime.date, tuple[int, datetime.date, str]] = {}
-    for number, cells in rows.read(path, COLUMNS, KIND):
-        row = _row(number, cells)
-        if row[1] in found:
-            raise rows.twice(KIND, number, cells[1])
-        found[row[1]] = row
+    lines: dict[int, int] = {}
+    with rows.named(path):
+        for number, cells in rows.read(path, COLUMNS, KIND):
+            row = _row(number, cells)
+            if row[1] in found:
+                raise rows.twice(KIND, number, cells[1])
+            found[row[1]] = row
+            lines.setdefault(row[0], number)
+        for year, line in lines.items():
+            _expect_whole(year, line, found.values())
     return list(found.values())
+
+
+def _expect_whole(year: int, line: int, days: Iterable[tuple[int, datetime.date, str]]) -> None:
+    """Raise the CodeError for a notice that lacks National Day: a fragment, by which all the other holidays would be worked."""
+    if (year, datetime.date(year, *_NATIONAL_DAY), "holiday") not in days:
+        day = datetime.date(year, *_NATIONAL_DAY).isoformat()
+        expected = Label(f"完整的通知（{day} 放假）", f"a whole notice, with {day},holiday")
+        raise rows.wrong(KIND, line, "notice", expected, year)
 
 
 def _row(line: int, cells: list[str]) -> tuple[int, datetime.date, str]:
@@ -164,4 +182,8 @@ def _row(line: int, cells: list[str]) -> tuple[int, datetime.date, str]:
         raise rows.wrong(KIND, line, "date", f"{year - 1}-12-01…{year}-12-31", date)
     if kind not in {"holiday", "workday"}:
         raise rows.wrong(KIND, line, "kind", "holiday, workday", repr(kind))
+    if kind == "workday" and day.weekday() < _SATURDAY:
+        zh, en = _WEEKDAYS[day.weekday()]
+        found = Label(f"{date}（星期{zh}）", f"{date}, a {en}")
+        raise rows.wrong(KIND, line, "date", Label("星期六或星期日", "a Saturday or Sunday"), found)
     return year, day, kind
