@@ -15,34 +15,18 @@ from yiwang.engine.commandline.failure import Code, CommandError, writing
 from yiwang.engine.commandline.place import Place, held, key_of, out, warn
 from yiwang.engine.commandline.show import one_line, outputs_text
 from yiwang.engine.commandline.workspace import Workspace
-from yiwang.engine.passphrase import Manager, compact_json
+from yiwang.engine.passphrase import Manager, Sealed, compact_json
 from yiwang.engine.state import show
 from yiwang.engine.urn import STACK_TYPE
-from yiwang.engine.values import SECRET, SIGNATURE, Value, is_secret, reveal
+from yiwang.engine.values import SECRET, SIGNATURE, Value, reveal
 from yiwang.errors import UserError
 from yiwang.files import write_atomic
+from yiwang.messages import english
 
 
-class _Clear:
-    """Stands in for a ``Manager`` where secrets are to be shown."""
-
-    def __init__(self, state: str) -> None:
-        self.state = state
-
-    def seal(self, value: Value, owner: str) -> Value:
-        """Secrets with their plaintext, as ``--show-secrets`` has them."""
-        if isinstance(value, list):
-            return [self.seal(item, owner) for item in value]
-        if not isinstance(value, dict):
-            return value
-        if is_secret(value):
-            return {SIGNATURE: SECRET, "plaintext": compact_json(reveal(value["value"]))}
-        return {key: self.seal(value[key], owner) for key in sorted(value)}
-
-    def open(self, value: Value, owner: str) -> Value:
-        """As it is: nothing is read with it."""
-        del owner
-        return value
+def _shown(value: Value) -> Value:
+    """A secret with its plaintext, as ``--show-secrets`` has it."""
+    return {SIGNATURE: SECRET, "plaintext": compact_json(reveal(value))}
 
 
 def export(call: Call, workspace: Workspace) -> int:
@@ -50,7 +34,7 @@ def export(call: Call, workspace: Workspace) -> int:
     place = Place.of(call, workspace)
     if call.given("show-secrets") or place.store.journal_path.is_file():
         loaded = place.loaded()
-        secrets = _Clear(loaded.secrets.state) if call.given("show-secrets") else loaded.secrets
+        secrets = Sealed(loaded.secrets.state, _shown) if call.given("show-secrets") else loaded.secrets
         document = json.loads(checkpoint.dump(loaded.deployment, secrets, place.store.full_name))
         latest = document["checkpoint"]["latest"]
         # Who wrote the state and when is not changed by looking at it.
@@ -77,7 +61,8 @@ def import_(call: Call, workspace: Workspace) -> int:
         for resource in deployment.resources
         if _stack_of(resource.urn) != place.name
     ]
-    wrong += [f"state file contains errors: {problem}" for problem in checkpoint.problems(deployment)]
+    with english():
+        wrong += [f"state file contains errors: {problem}" for problem in checkpoint.problems(deployment)]
     if wrong and not call.given("force"):
         raise CommandError("\n".join([*wrong, "importing this file could be dangerous; rerun with --force to proceed anyway"]))
     for problem in wrong:
