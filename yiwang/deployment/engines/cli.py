@@ -38,7 +38,8 @@ class CliEngine:
     """Drives the CLI. Its state lies where the inventory's ``state_backend`` says, else where the embedded engine's does.
 
     Each operation has a private directory in memory: a copy of the program (the CLI writes beside it), the passphrase, and a home
-    of its own for the CLI. Previews cannot see what previews of other stacks would export.
+    of its own for the CLI. Previews cannot see what previews of other stacks would export. A stack that is not there yet is
+    previewed on a copy of the backend in memory; where that is no directory, it is made and removed again.
     """
 
     foresees = False
