@@ -438,6 +438,16 @@ def test_what_is_wrong_with_a_deployment_is_told_in_the_words_of_the_cli(
     assert "is there twice" in err
 
 
+def test_what_had_begun_is_left_out_of_an_import_and_named(run: Run, filled: Project) -> None:
+    document = json.loads(run("stack", "export")[1])
+    begun = {"urn": "urn:pulumi:dev::sample::t:i:T::begun", "type": "t:i:T", "custom": True}
+    document["deployment"]["pending_operations"] = [{"type": "creating", "resource": begun}]
+    (filled.directory / "in.json").write_text(json.dumps(document))
+    code, _, err = run("stack", "import", "--file", "in.json")
+    assert (code, err) == (Code.OK, f"warning: removing pending operation 'creating' on '{begun['urn']}' from snapshot\n")
+    assert "pending_operations" not in json.loads(run("stack", "export")[1])["deployment"]
+
+
 def test_cancel_lets_go_of_every_lock(run: Run, filled: Project) -> None:
     store = Store(filled.backend, "sample", "dev")
     with lock.held(store.lock_directory, "up"):

@@ -8,8 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from yiwang.engine import checkpoint, exported, journal
-from yiwang.engine.checkpoint import Deployment
+from yiwang.engine import checkpoint, exported
 from yiwang.engine.commandline.arguments import Call
 from yiwang.engine.commandline.failure import Code, CommandError, writing
 from yiwang.engine.commandline.place import Place, held, key_of, out, warn
@@ -55,24 +54,21 @@ def import_(call: Call, workspace: Workspace) -> int:
     """``stack import``: the document takes the place of the recorded deployment; all is checked before."""
     place = Place.of(call, workspace)
     latest = _document(call, workspace)
-    deployment, secrets = _read(place, latest)
+    found, secrets = _read(place, latest)
     wrong = [
         f"resource '{resource.urn}' is from a different stack ({_stack_of(resource.urn)} != {place.name})"
-        for resource in deployment.resources
+        for resource in found.deployment.resources
         if _stack_of(resource.urn) != place.name
     ]
-    with english():
-        wrong += [f"state file contains errors: {problem}" for problem in checkpoint.problems(deployment)]
+    wrong += [f"state file contains errors: {problem}" for problem in found.problems]
     if wrong and not call.given("force"):
         raise CommandError("\n".join([*wrong, "importing this file could be dangerous; rerun with --force to proceed anyway"]))
     for problem in wrong:
         warn(problem)
-    for entry in deployment.pending:
+    for entry in found.dropped:
         warn(f"removing pending operation '{entry.type}' on '{entry.resource.urn}' from snapshot")
-    deployment.pending.clear()
     with held(place.store, workspace, "stack import"):
-        journal.recover(place.store)
-        place.store.write(checkpoint.dump(deployment, secrets, place.store.full_name))
+        exported.record(place.store, found, secrets)
     out("Import complete.")
     return Code.OK
 
@@ -90,19 +86,21 @@ def _document(call: Call, workspace: Workspace) -> dict[str, Any]:
     if not isinstance(found, dict) or not isinstance(found.get("deployment"), dict):
         raise CommandError("could not read the deployment: it has no deployment")
     try:
-        return exported.checked(found, name or "stdin")
+        with english():
+            return exported.checked(found, name or "stdin")
     except UserError as error:
         raise CommandError(f"could not deserialize deployment: {error.text}") from None
 
 
-def _read(place: Place, latest: dict[str, Any]) -> tuple[Deployment, Manager]:
+def _read(place: Place, latest: dict[str, Any]) -> tuple[exported.Read, Manager]:
     """The deployment in clear, and the key it will be written with: its own, else that of the stack."""
-    try:
-        state = checkpoint.secrets_state(latest) or place.recorded_salt
-        secrets = key_of(place.workspace.passphrase, state or place.settings.salt)
-        return checkpoint.load(latest, secrets, "stdin"), secrets
-    except UserError as error:
-        raise CommandError(f"could not deserialize deployment: {error.text}") from None
+    with english():
+        try:
+            state = checkpoint.secrets_state(latest) or place.recorded_salt
+            secrets = key_of(place.workspace.passphrase, state or place.settings.salt)
+            return exported.read(latest, secrets, "stdin", keep_pending=False), secrets
+        except UserError as error:
+            raise CommandError(f"could not deserialize deployment: {error.text}") from None
 
 
 def _stack_of(urn: str) -> str:
