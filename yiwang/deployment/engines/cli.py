@@ -6,7 +6,7 @@ import asyncio
 import json
 import shutil
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import unquote, urlsplit
@@ -38,7 +38,8 @@ class CliEngine:
     """Drives the CLI. Its state lies where the inventory's ``state_backend`` says, else where the embedded engine's does.
 
     Each operation has a private directory in memory: a copy of the program (the CLI writes beside it), the passphrase, and a home
-    of its own for the CLI. Previews cannot see what previews of other stacks would export.
+    of its own for the CLI. Previews cannot see what previews of other stacks would export. A stack that is not there yet is
+    previewed on a copy of the backend in memory; where that is no directory, it is made and removed again.
     """
 
     foresees = False
@@ -69,27 +70,26 @@ class CliEngine:
         def later(event: engine.Event) -> None:
             loop.call_soon_threadsafe(on_event, event)
 
-        told = Told(later)
-        # The thread inherits who it works for.
-        with self._command.stoppable(options.control):
-            return await asyncio.to_thread(self._perform, stack, options, told, operation, dry=dry)
+        return await asyncio.to_thread(self._perform, stack, options, Told(later), operation, make="aside" if dry else "here")
 
-    def _perform(self, stack: engine.Stack, options: engine.Options, told: Told, operation: Operation, *, dry: bool) -> engine.Result:
-        with self._selected(stack, options, make="aside" if dry else "here") as chosen:
-            assert chosen is not None  # noqa: S101 - made where it is not there
-            in_flight = exported.in_flight(self._exported(chosen)["deployment"])
-            if in_flight:
-                told.tell(engine.InFlight(in_flight))
-            ok = True
-            try:
-                operation(chosen, on_event=told.event, color="never", parallel=options.parallel, diff=False)
-            except ConcurrentUpdateError:
-                raise UserError(t("deployment.cli_locked"), code=ExitCode.LOCKED, fix=t("engine.locked_fix")) from None
-            except CommandError as error:
-                ok = False
-                if not any(entry.severity == "error" for entry in told.diagnostics):
-                    told.error(_reason(error))
-            outputs = exported.outputs(self._exported(chosen)["deployment"], stack.passphrase)
+    def _perform(self, stack: engine.Stack, options: engine.Options, told: Told, operation: Operation, *, make: Make) -> engine.Result:
+        ok = False
+        in_flight: tuple[str, ...] = ()
+        outputs: dict[str, Any] = {}
+        try:
+            with ExitStack() as kept:
+                with self._command.stoppable(options.control):
+                    chosen = kept.enter_context(self._selected(stack, options, make=make))
+                    assert chosen is not None  # noqa: S101 - made where it was not there
+                    in_flight = exported.in_flight(self._exported(chosen)["deployment"])
+                    if in_flight:
+                        told.tell(engine.InFlight(in_flight))
+                    ok = _done(chosen, options, told, operation)
+                outputs = exported.outputs(self._exported(chosen)["deployment"], stack.passphrase)
+        except (CommandError, UserError):
+            # What was under way was asked to stop, whatever it was.
+            if not options.control.cancelled:
+                raise
         return engine.Result(
             ok=ok,
             changes={op: number for op, number in sorted(told.counts.items()) if op not in _UNCOUNTED},
@@ -102,11 +102,20 @@ class CliEngine:
         )
 
     @contextmanager
-    def _workspace(self, stack: engine.Stack | None, options: engine.Options | None = None) -> Iterator[automation.LocalWorkspace]:
+    def _workspace(
+        self, stack: engine.Stack | None, options: engine.Options | None = None, *, writes: bool = False
+    ) -> Iterator[automation.LocalWorkspace]:
         """A workspace in a directory of its own, with the program of ``stack`` where there is one."""
         with RunDir() as run_dir:
             work = run_dir.path / "program"
-            environment = {"PATH": search_path(), "PULUMI_BACKEND_URL": self._backend, "PULUMI_SKIP_UPDATE_CHECK": "true"}
+            backend = self._backend
+            directory = _directory(backend)
+            if directory is not None and not writes and not (directory / ".pulumi").is_dir():
+                # The CLI makes itself at home in an empty directory as soon as it looks at it.
+                backend = _empty(run_dir.path).as_uri()
+            elif writes and self._province.state_backend is None:
+                Path(self._province.state_dir).mkdir(parents=True, exist_ok=True, mode=0o700)
+            environment = {"PATH": search_path(), "PULUMI_BACKEND_URL": backend, "PULUMI_SKIP_UPDATE_CHECK": "true"}
             if stack is not None:
                 shutil.copytree(stack.project_dir, work, ignore=shutil.ignore_patterns("__pycache__", "Pulumi.*.yaml"))
                 secret = run_dir.path / "passphrase"
@@ -114,8 +123,6 @@ class CliEngine:
                 environment["PULUMI_CONFIG_PASSPHRASE_FILE"] = str(secret)
             else:
                 work.mkdir()
-            if self._backend.startswith("file://"):
-                Path(self._province.state_dir).mkdir(parents=True, exist_ok=True, mode=0o700)
             yield automation.LocalWorkspace(
                 work_dir=str(work),
                 pulumi_home=str(run_dir.path / "home"),
@@ -128,14 +135,19 @@ class CliEngine:
     def _selected(
         self, stack: engine.Stack, options: engine.Options | None = None, *, make: Make = ""
     ) -> Iterator[automation.Stack | None]:
-        """The stack in a workspace. One that is not there is made, here or in a copy of the backend; else it is None."""
-        with self._workspace(stack, options) as workspace:
+        """The stack in a workspace. One that is not there is made, ``aside`` for the time being; else it is None."""
+        with self._workspace(stack, options, writes=make == "here") as workspace, ExitStack() as afterwards:
             try:
                 chosen = automation.Stack.select(stack.name, workspace)
             except StackNotFoundError:
-                if make == "aside":
-                    _set_aside(workspace)
-                yield automation.Stack.create(stack.name, workspace) if make else None
+                if not make:
+                    yield None
+                    return
+                stays = make == "here" or _set_aside(workspace)
+                chosen = automation.Stack.create(stack.name, workspace)
+                if not stays:
+                    afterwards.callback(self._run, chosen, "stack", "rm", "--yes")
+                yield chosen
                 return
             except CommandError as error:
                 raise UserError(_reason(error), code=ExitCode.FAILED) from None
@@ -199,8 +211,8 @@ class CliEngine:
             write_atomic(file, json.dumps(document))
             try:
                 self._run(chosen, "stack", "import", "--file", str(file))
-            except CommandError as error:
-                raise UserError(f"{where}: {_reason(error)}", code=ExitCode.INPUT) from None
+            except UserError as error:
+                raise UserError(f"{where}: {error.text}", code=ExitCode.INPUT) from None
 
     def _exported(self, chosen: automation.Stack) -> dict[str, Any]:
         """What is recorded, secrets encrypted: the Automation API's own export would show them."""
@@ -208,24 +220,51 @@ class CliEngine:
         return {"version": found["version"], "deployment": found.get("deployment") or {}}
 
     def _run(self, chosen: automation.Stack, *args: str) -> str:
-        """One command line on a stack, in its workspace; what it printed. Raises CommandError."""
+        """One command line on a stack, in its workspace; what it printed. Raises UserError when it fails."""
         workspace = chosen.workspace
         environment = {**(workspace.env_vars or {}), "PULUMI_HOME": str(workspace.pulumi_home)}
-        return self._command.run([*args, "--stack", chosen.name], str(workspace.work_dir), environment).stdout
+        try:
+            return self._command.run([*args, "--stack", chosen.name], str(workspace.work_dir), environment).stdout
+        except CommandError as error:
+            raise UserError(_reason(error), code=ExitCode.FAILED) from None
 
 
-def _set_aside(workspace: automation.Workspace) -> None:
-    """Let a workspace work on a copy of its backend, where it is a directory, in memory: a preview leaves no trace."""
+def _done(chosen: automation.Stack, options: engine.Options, told: Told, operation: Operation) -> bool:
+    """Perform the operation; whether it succeeded. Raises UserError when somebody else holds the stack."""
+    try:
+        operation(chosen, on_event=told.event, color="never", parallel=options.parallel, diff=False)
+    except ConcurrentUpdateError:
+        raise UserError(t("deployment.cli_locked"), code=ExitCode.LOCKED, fix=t("engine.locked_fix")) from None
+    except CommandError as error:
+        if not options.control.cancelled and not any(entry.severity == "error" for entry in told.diagnostics):
+            told.error(_reason(error))
+        return False
+    return True
+
+
+def _directory(backend: str) -> Path | None:
+    """The directory of a ``file://`` backend, None for others."""
+    return Path(unquote(urlsplit(backend).path)) if backend.startswith("file://") else None
+
+
+def _empty(run_dir: Path) -> Path:
+    """A backend in memory, for what is not to be seen afterwards."""
+    found = run_dir / "backend"
+    found.mkdir(mode=0o700, exist_ok=True)
+    return found
+
+
+def _set_aside(workspace: automation.Workspace) -> bool:
+    """Let a workspace work on a copy of its backend in memory; False where that is no directory, and stays what it was."""
     environment = dict(workspace.env_vars or {})
-    backend = environment["PULUMI_BACKEND_URL"]
-    if not backend.startswith("file://"):
-        return
-    copied = Path(workspace.work_dir).parent / "backend"
-    recorded = Path(unquote(urlsplit(backend).path)) / ".pulumi" / "stacks"
-    if recorded.is_dir():
-        shutil.copytree(recorded, copied / ".pulumi" / "stacks")
-    copied.mkdir(exist_ok=True)
+    recorded = _directory(environment["PULUMI_BACKEND_URL"])
+    if recorded is None:
+        return False
+    copied = _empty(Path(workspace.work_dir).parent)
+    if recorded != copied and (recorded / ".pulumi" / "stacks").is_dir():
+        shutil.copytree(recorded / ".pulumi" / "stacks", copied / ".pulumi" / "stacks")
     workspace.env_vars = {**environment, "PULUMI_BACKEND_URL": copied.as_uri()}
+    return True
 
 
 def _asked(options: engine.Options) -> dict[str, Any]:
