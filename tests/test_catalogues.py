@@ -49,6 +49,7 @@ FILLED: dict[str, typing.Collection[str | tuple[str, str]]] = {
     "cli.exit_{}": [code.name.lower() for code in ExitCode],
     "code.{}": ("valid", "doubtful", "invalid"),
     "code.column_{}": columns("commands/code.py"),
+    "core.usage_missing_{}": ("argument", "option"),
     "core.machine_{}_fix": ("full", "forbidden", "other"),
     "deployment.column_{}": columns("commands/status.py"),
     "deployment.desired_{}": ("applied", "changes", "absent"),

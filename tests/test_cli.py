@@ -122,6 +122,24 @@ def test_a_full_disk_below_the_result_exits_4() -> None:
     assert len(done.stderr.splitlines()) == 1
 
 
+@pytest.mark.parametrize(
+    ("arguments", "helpful"),
+    [
+        (["code", "check", "uscc", "--file"], "yiwang code check --help"),
+        (["code", "check", "--json=1"], "yiwang code check --help"),
+        (["code", "check", "--no-such"], "yiwang code check --help"),
+        (["version", "--json=1"], "yiwang version --help"),
+        (["code", "no-such"], "yiwang code --help"),
+        (["--help=1"], "yiwang --help"),
+    ],
+)
+def test_what_is_wrong_with_a_verb_sends_to_the_help_of_that_verb(
+    arguments: list[str], helpful: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.run(arguments) == ExitCode.INPUT
+    assert f"see `{helpful}`" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("arguments", [["version"], ["version", "--json"], ["--help"], ["up", "--help"]])
 def test_a_result_that_nobody_reads_is_no_error(arguments: list[str]) -> None:
     reader, writer = os.pipe()
@@ -157,6 +175,48 @@ def test_help_has_an_example_and_the_exit_codes(words: list[str], capsys: pytest
     assert f"Example: yiwang {' '.join(words)}" in text
     codes = " ".join(text.partition("Exit codes: ")[2].split())
     assert codes.endswith("70 an error of ours; 130 stopped by Ctrl-C")
+
+
+@pytest.mark.parametrize("group", ["state", "lab", "inventory", "host", "code"])
+def test_a_group_without_a_verb_is_its_help_and_exit_3(group: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.run([group]) == ExitCode.INPUT
+    said = capsys.readouterr()
+    assert (said.out, said.err.splitlines()[0]) == ("", f"Usage: yiwang {group} [OPTIONS] COMMAND [ARGS]...")
+    assert "error:" not in said.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["code", "check", "uscc", "--zzz"], "没有选项 --zzz"),
+        (["code", "check", "uscc", "--fil", "x"], "没有选项 --fil（可用的相近选项：--file, --profile）"),
+        (["code", "check"], "缺少参数 KIND"),
+        (["code", "check", "uscc", "--file"], "选项 --file 需要一个值"),
+        (["code", "check", "uscc", "--json=1"], "选项 --json 不带值"),
+        (["code", "make", "case", "--count", "x"], "--count 的值无效：应为整数"),
+        (["code", "make", "case", "--count", "0"], "--count 的值无效：不应小于 1"),
+        (["code", "make", "case", "--count", "10001"], "--count 的值无效：不应大于 10000"),
+        (["code", "explain", "uscc", "1", "2"], "多余的参数：2"),
+        (["code", "nope"], "没有命令 nope"),
+    ],
+)
+def test_what_is_wrong_with_a_command_line_is_said_in_chinese_too(
+    arguments: list[str], said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("YIWANG_LANG", "zh")
+    assert cli.run(arguments) == ExitCode.INPUT
+    err = capsys.readouterr().err
+    assert err.startswith(f"错误: {said}；用 `yiwang")
+    assert len(err.splitlines()) == 1
+
+
+def test_an_error_without_a_fix_has_none_in_its_document(verb: Callable[[BaseException], None], capsys: pytest.CaptureFixture[str]) -> None:
+    verb(UserError("no key"))
+    cli.run(["--json"])
+    assert "fix" not in json.loads(capsys.readouterr().out)
+    verb(UserError("no key", fix="make one"))
+    cli.run(["--json"])
+    assert json.loads(capsys.readouterr().out)["fix"] == "make one"
 
 
 def test_options_before_the_verb_are_told_where_they_belong(capsys: pytest.CaptureFixture[str]) -> None:
@@ -199,6 +259,27 @@ def test_ctrl_c_while_the_first_modules_load_leaves_no_traceback(tmp_path: Path)
         check=False,
     )
     assert (done.returncode, done.stdout, done.stderr) == (ExitCode.INTERRUPTED, "", "interrupted / 已中断\n")
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [(KeyboardInterrupt(), ExitCode.INTERRUPTED), (UserError("late"), ExitCode.FAILED), (KeyError("late"), ExitCode.BUG)],
+)
+def test_no_document_follows_another(
+    error: BaseException, code: ExitCode, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    app = typer.Typer(rich_markup_mode=None)
+
+    @app.command()
+    def only(json_output: bool = typer.Option(False, "--json")) -> None:
+        Console(json_output=json_output).result({"ok": True})
+        raise error
+
+    monkeypatch.setattr(cli, "app", app)
+    assert cli.run(["--json"]) == code
+    said = capsys.readouterr()
+    assert json.loads(said.out) == {"ok": True}
+    assert len(said.err.splitlines()) == 1
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1"])

@@ -16,10 +16,11 @@ import typer
 from typer import exceptions
 from typer.core import TyperGroup
 
+from yiwang import usage
 from yiwang.errors import ExitCode, UserError, machine_error
 from yiwang.files import make_private, write_atomic
 from yiwang.messages import t
-from yiwang.output import Console
+from yiwang.output import Console, say
 from yiwang.paths import cache
 
 # Each verb is a module yiwang/commands/<verb>.py with a `register(app)`, imported only when it is asked for.
@@ -84,12 +85,13 @@ def _wants_json(arguments: list[str]) -> bool:
 
 
 def _refuse(console: Console, error: UserError) -> int:
-    """Say an error: its lines on stderr, and with ``--json`` the document of a verb that has no result."""
+    """Say an error: its lines on stderr, and with ``--json`` the document of a verb that has none on stdout."""
     # Where nothing can be written (a full disk), the exit code has to do.
     with contextlib.suppress(OSError):
         console.error(error.report())
     with contextlib.suppress(OSError):
-        console.result({"ok": False, "code": error.code, "error": error.text, "fix": error.fix, "more": error.lines})
+        fix = {"fix": error.fix} if error.fix else {}
+        console.refusal({"ok": False, "code": error.code, "error": error.text, **fix, "more": error.lines})
     return error.code
 
 
@@ -114,7 +116,7 @@ def _report_bug(console: Console, error: Exception) -> int:
     with contextlib.suppress(OSError):
         console.error(t("core.bug", error=what, path=path) if path else f"{t('core.bug_unwritten', error=what)}\n{trace}")
     with contextlib.suppress(OSError):
-        console.result({"ok": False, "code": ExitCode.BUG, "error": what, "log": path})
+        console.refusal({"ok": False, "code": ExitCode.BUG, "error": what, "log": path})
     return ExitCode.BUG
 
 
@@ -129,6 +131,19 @@ def _no_directory(error: OSError) -> UserError | None:
     return None
 
 
+def _refuse_usage(console: Console, error: exceptions.TyperException, given: list[str]) -> int:
+    """Say what is wrong with the command line; of a group without a verb its help, as of ``yiwang`` alone."""
+    if usage.is_help(error):
+        with contextlib.suppress(OSError):
+            say(sys.stderr, error.format_message())
+        return ExitCode.INPUT
+    context = getattr(error, "ctx", None)
+    command = usage.command_path(error, typer.main.get_command(app), given)
+    text = t("core.usage", message=usage.message(error), command=command)
+    before_the_verb = context is not None and context.parent is None and given[0].startswith("-")
+    return _refuse(console, UserError(text, code=ExitCode.INPUT, fix=t("core.usage_order") if before_the_verb else ""))
+
+
 def run(arguments: list[str] | None = None) -> int:
     """Run one command line and return its exit code; no exception leaves it."""
     given = sys.argv[1:] if arguments is None else arguments
@@ -140,11 +155,7 @@ def run(arguments: list[str] | None = None) -> int:
     try:
         code = typer.main.get_command(app).main(args=given, prog_name="yiwang", standalone_mode=False)
     except exceptions.TyperException as error:
-        context = getattr(error, "ctx", None)
-        command = context.command_path if context else "yiwang"
-        text = t("core.usage", message=error.format_message().rstrip("."), command=command)
-        before_the_verb = context is not None and context.parent is None and given[0].startswith("-")
-        return _refuse(console, UserError(text, code=ExitCode.INPUT, fix=t("core.usage_order") if before_the_verb else ""))
+        return _refuse_usage(console, error, given)
     except (exceptions.Abort, KeyboardInterrupt):
         code = int(ExitCode.INTERRUPTED)
     except UserError as error:

@@ -53,6 +53,10 @@ class UserError(Exception):
         return "\n".join((with_fix(self.text, self.fix), *self.lines))
 
 
+class TornError(UserError):
+    """The same where only a part of a document is on stdout."""
+
+
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 _FORBIDDEN = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 _OF_THE_MACHINE = _FULL | _FORBIDDEN | {errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM}

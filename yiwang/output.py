@@ -6,12 +6,16 @@ import contextlib
 import dataclasses
 import json
 import os
+import select
+import signal
 import sys
 import time
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, ClassVar, TextIO
 
+from yiwang.errors import ExitCode, TornError
 from yiwang.messages import t
+from yiwang.signals import held
 
 
 def plain(value: Any) -> Any:
@@ -31,19 +35,43 @@ def plain(value: Any) -> Any:
     return str(value)
 
 
-def say(stream: TextIO, text: str, end: str = "\n") -> None:
-    """Print ``text`` on ``stream``. A reader that went away (``| head``) is no reason to stop what is under way.
+def say(stream: TextIO, text: str, end: str = "\n") -> bool:
+    """Print ``text`` on ``stream``, all of it, however slow its reader is; False where the reader went away.
 
-    Raises OSError where the text cannot be kept for another reason (a full disk).
+    One that went away (``| head``) is no reason to stop what is under way. Raises OSError where the text cannot be kept for another reason
+    (a full disk).
     """
     try:
-        print(text, file=stream, end=end, flush=True)
+        _write(stream, text + end)
     except BrokenPipeError:
         _discard(stream)
+        return False
     except OSError as error:
         _discard(stream)
         error.filename = error.filename or getattr(stream, "name", None)
         raise
+    return True
+
+
+def _write(stream: TextIO, text: str) -> None:
+    """Write all of ``text``: left to itself, an unbuffered stream (``PYTHONUNBUFFERED``) loses what a signal cuts off."""
+    try:
+        descriptor = stream.fileno()
+    except (AttributeError, OSError, ValueError):
+        # In memory, where nothing is cut off.
+        stream.write(text)
+        stream.flush()
+        return
+    stream.flush()
+    left = memoryview(text.encode(stream.encoding, stream.errors or "strict"))
+    while left:
+        try:
+            left = left[os.write(descriptor, left) :]
+        except BlockingIOError:
+            # Others that share the pipe can have made it one that does not wait.
+            waiting = select.poll()
+            waiting.register(descriptor, select.POLLOUT)
+            waiting.poll()
 
 
 def _discard(stream: TextIO) -> None:
@@ -61,12 +89,16 @@ class Console:
     warnings and the result stay.
     """
 
+    # Documents that were begun, by whichever console.
+    _documents: ClassVar[int] = 0
+
     def __init__(self, *, json_output: bool = False, quiet: bool = False, out: TextIO | None = None, err: TextIO | None = None) -> None:
         self.json_output = json_output
         self.quiet = quiet
         self._out = out or sys.stdout
         self._err = err or sys.stderr
         self._started = time.monotonic()
+        self._before = Console._documents
 
     def elapsed(self) -> float:
         """Seconds since the verb began."""
@@ -91,14 +123,27 @@ class Console:
         for line in text.splitlines():
             say(self._err, f"{t('core.error')}: {line}")
 
-    def result(self, value: Any, text: str = "") -> None:
-        """The verb's result: ``value`` as JSON with ``--json``, else ``text``."""
-        if self.json_output:
-            # Where the stream cannot hold every character, JSON has its own way to write them.
-            every = (getattr(self._out, "encoding", None) or "utf-8").lower().replace("-", "").startswith("utf")
-            say(self._out, json.dumps(plain(value), ensure_ascii=not every, indent=2))
-        elif text:
-            say(self._out, text)
+    def result(self, value: Any, text: str = "") -> bool:
+        """The verb's result: ``value`` as JSON with ``--json``, else ``text``; False where its reader went away.
+
+        A document is printed whole before Ctrl-C counts. Raises TornError for a second Ctrl-C, which stops at once.
+        """
+        if not self.json_output:
+            return say(self._out, text) if text else True
+        # Where the stream cannot hold every character, JSON has its own way to write them.
+        every = (getattr(self._out, "encoding", None) or "utf-8").lower().replace("-", "").startswith("utf")
+        document = json.dumps(plain(value), ensure_ascii=not every, indent=2)
+        try:
+            with held(signal.SIGINT):
+                Console._documents += 1
+                return say(self._out, document)
+        except KeyboardInterrupt:
+            raise TornError(t("core.torn"), code=ExitCode.INTERRUPTED) from None
+
+    def refusal(self, value: Any) -> None:
+        """The document of a verb that has no result; none where one was begun since this console was made: no other may follow."""
+        if self.json_output and Console._documents == self._before:
+            self.result(value)
 
 
 def table(rows: list[list[str]], header: list[str]) -> str:

@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -90,6 +91,10 @@ def test_the_role_sees_the_running_ssh_server_and_not_its_file(lab: Any) -> None
     assert before["session"]["peer"] == "10.77.30.2"
     lab.ssh("p-data", f"sudo sed -i '{WRONG}' /etc/ssh/sshd_config && sudo systemctl reload ssh")
     try:
+        # A reload returns before the server has read its file.
+        deadline = time.monotonic() + 60
+        while seen(lab, "p-data")["sshd_offers"] != "publickey,password":
+            assert time.monotonic() < deadline, lab.ssh("p-data", "sudo journalctl -u ssh -n 20")
         lab.ssh("p-data", f"sudo sed -i '{RIGHT}' /etc/ssh/sshd_config && sudo touch -d 2020-01-01 /etc/ssh/sshd_config")
         after = seen(lab, "p-data")
         assert after["sshd"]["passwordauthentication"] == "no"

@@ -95,6 +95,7 @@ def test_a_first_plan_says_which_sites_have_to_wait(driven: Driven) -> None:
     assert sites["jinan"]["counts"] == {}
     assert "can be planned once province is up" in sites["jinan"]["notes"][0]
     assert not driven.checkpoint("city", "jinan").exists()
+    assert not driven.checkpoint("province", "province").exists(), "a plan leaves no trace"
 
 
 def test_status_list_rotate_and_down(driven: Driven) -> None:
@@ -140,6 +141,15 @@ def test_export_and_import_move_a_site_between_the_two(driven: Driven, tmp_path:
     driven("state", "import", str(file), "--site", "national", "--engine", "pulumi", "--yes")
     assert driven.json("outputs", "--show-secrets", "--site", "national", "--engine", "pulumi") == before
     driven("state", "export", str(back), "--site", "national", "--engine", "pulumi")
+    assert "PRIVATE KEY" not in back.read_text()
+    assert '"ciphertext"' in back.read_text()
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    other = file.read_text().replace("urn:pulumi:national::", "urn:pulumi:other::")
+    (tmp_path / "other.json").write_text(other)
+    wrong = ("state", "import", str(tmp_path / "other.json"), "--site", "national", "--engine", "pulumi", "--yes")
+    assert driven(*wrong, check=False, TMPDIR=str(temporary)).returncode == ExitCode.INPUT
+    assert list(temporary.iterdir()) == [], "a failed import leaves nothing"
     facts.write_text(text)
     driven.checkpoint("national", "national").unlink()
     driven("state", "import", str(back), "--site", "national", "--yes")

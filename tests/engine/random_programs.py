@@ -71,7 +71,9 @@ class Draft:
         # What is left in the world on purpose is there only if it was made.
         leaves = any(spec["retain"] or spec["deleted_with"] for version in versions for spec in version["resources"])
         for version in versions:
-            version["abandon"] = version["abandon"] and not leaves and version is not versions[-1]
+            # The version after may know no more what a resource was called before this one.
+            renamed = any(spec["aliases"] for spec in version["resources"])
+            version["abandon"] = version["abandon"] and not leaves and not renamed and version is not versions[-1]
         for spec in versions[-1]["resources"]:
             # All of it is destroyed in the end.
             spec["protect"] = False
@@ -179,8 +181,8 @@ class Draft:
 
     @staticmethod
     def _may_protect(spec: Spec) -> bool:
-        """Whether nothing else can force a replacement on it."""
-        return isinstance(spec["props"]["key"], str) and not spec["deleted_with"] and not spec["replace_on"]
+        """Whether nothing else can force a replacement on it. A parent may hand down what it is deleted with."""
+        return isinstance(spec["props"]["key"], str) and not spec["deleted_with"] and not spec["replace_on"] and not spec["parent"]
 
     def _remove(self) -> None:
         spec = self._one(tuple(KINDS))
@@ -213,7 +215,8 @@ class Draft:
         spec = self._one(("box", "dyn", "component"))
         if spec is not None:
             position = self.resources.index(spec)
-            spec["parent"] = self.pick(self.some(("component", "box"), before=position), 0.7)
+            parent = self.pick(self.some(("component", "box"), before=position), 0.7)
+            spec["parent"] = "" if spec["protect"] or "unprotected" in spec else parent
 
     def _flag(self) -> None:
         spec = self._one()

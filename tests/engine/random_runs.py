@@ -147,7 +147,7 @@ def aimed(disturbance: dict[str, Any], undisturbed: dict[str, Any], version: dic
         if disturbance["how"] == "error" or (verb in {"create", "update"} and kinds.get(name) == "box")
     ]
     changes = [call for call in calls if call[0] != "check"] or calls
-    return {**disturbance, "call": changes[int(at * len(changes))] if changes else None}
+    return {**disturbance, "call": changes[min(int(at * len(changes)), len(changes) - 1)] if changes else None}
 
 
 def _preview(place: Place, job: dict[str, Any]) -> None:

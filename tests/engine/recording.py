@@ -45,6 +45,7 @@ class Comparison:
         self._same(number, "calls", _calls(wanted["calls"]["set"], ok=ok), _calls(found["calls"]["set"], ok=ok))
         self._same(number, "world", wanted["world"], found["world"])
         self._same(number, "export", by_key(_resources(wanted)), by_key(_resources(found)))
+        self._same(number, "rest of the export", _rest(wanted), _rest(found))
         if "preview" in wanted and "preview" in found:
             self._preview(number, wanted["preview"], found["preview"])
 
@@ -88,6 +89,19 @@ def _files(directory: Path) -> dict[str, Any]:
 
 def _resources(files: dict[str, Any]) -> list[dict[str, Any]]:
     return ((files.get("export") or {}).get("deployment") or {}).get("resources") or []
+
+
+def _rest(files: dict[str, Any]) -> dict[str, Any]:
+    """What an export has besides its resources, by kind where it is never the same twice."""
+    found = files.get("export") or {}
+    deployment = {key: value for key, value in (found.get("deployment") or {}).items() if key != "resources"}
+    return {
+        "version": found.get("version"),
+        "manifest": sorted(deployment.pop("manifest", None) or {}),
+        "secrets": (deployment.pop("secrets_providers", None) or {}).get("type"),
+        "pending": sorted((entry["type"], entry["resource"]["urn"]) for entry in deployment.pop("pending_operations", None) or ()),
+        "others": deployment,
+    }
 
 
 def _short(value: Any) -> str:

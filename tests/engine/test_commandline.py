@@ -18,10 +18,12 @@ from engine.box_case import SOURCE, wait_for
 from engine.commandline_case import PASSPHRASE, Project
 
 from yiwang import cli
+from yiwang.engine import lock
 from yiwang.engine.commandline import arguments, keys, main
 from yiwang.engine.commandline.failure import Code, CommandError
 from yiwang.engine.commandline.settings import Settings
 from yiwang.engine.passphrase import Manager
+from yiwang.engine.store import Store
 
 pytestmark = pytest.mark.system
 
@@ -337,7 +339,10 @@ pulumi.export("other", pulumi.Config("other").get("key"))
     ):
         assert run("config", "set", "--stack", "dev", *words, *([] if "--secret" in words else ["--plaintext"]))[0] == Code.OK
     assert "hush" not in (project.directory / "Pulumi.dev.yaml").read_text()
+    log = project.directory / "log"
+    log.touch(mode=0o644)
     code, out, err = run("up", "--yes", "--skip-preview", "--suppress-outputs", "--show-secrets", "-c", "late=yes", "--event-log", "log")
+    assert log.stat().st_mode & 0o777 == 0o600, "also where it was there with another mode"
     assert (code, err) == (Code.OK, ""), out
     assert "hush" not in out
     found = json.loads(run("stack", "output", "--json", "--show-secrets")[1])
@@ -419,6 +424,35 @@ def test_the_deployment_of_another_stack_is_not_imported(run: Run, filled: Proje
     assert "is from a different stack (dev != other)" in err
     assert json.loads(run("stack", "export")[1])["deployment"].get("resources", []) == []
     assert filled.directory.is_dir()
+
+
+def test_what_is_wrong_with_a_deployment_is_told_in_the_words_of_the_cli(
+    run: Run, filled: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("YIWANG_LANG", "zh")
+    document = json.loads(run("stack", "export")[1])
+    document["deployment"]["resources"] *= 2
+    (filled.directory / "in.json").write_text(json.dumps(document))
+    code, _, err = run("stack", "import", "--file", "in.json")
+    assert code == Code.ERROR
+    assert "is there twice" in err
+
+
+def test_what_had_begun_is_left_out_of_an_import_and_named(run: Run, filled: Project) -> None:
+    document = json.loads(run("stack", "export")[1])
+    begun = {"urn": "urn:pulumi:dev::sample::t:i:T::begun", "type": "t:i:T", "custom": True}
+    document["deployment"]["pending_operations"] = [{"type": "creating", "resource": begun}]
+    (filled.directory / "in.json").write_text(json.dumps(document))
+    code, _, err = run("stack", "import", "--file", "in.json")
+    assert (code, err) == (Code.OK, f"warning: removing pending operation 'creating' on '{begun['urn']}' from snapshot\n")
+    assert "pending_operations" not in json.loads(run("stack", "export")[1])["deployment"]
+
+
+def test_cancel_lets_go_of_every_lock(run: Run, filled: Project) -> None:
+    store = Store(filled.backend, "sample", "dev")
+    with lock.held(store.lock_directory, "up"):
+        assert run("cancel", "--yes")[0] == Code.OK
+        assert store.locks() == []
 
 
 def test_a_stack_with_resources_is_not_removed(run: Run, filled: Project) -> None:
@@ -513,10 +547,11 @@ def test_killed_in_the_middle(boxes: Project) -> None:
     assert "hidden-in-a-box" not in (boxes.directory / "log").read_text()
 
 
-def test_interrupted_once_finishes_what_runs_and_saves(boxes: Project) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
+def test_interrupted_once_finishes_what_runs_and_saves(number: signal.Signals, boxes: Project) -> None:
     process = boxes.start("up", "--yes", "--skip-preview", **_world(boxes), BOX_DELAY="1")
     assert wait_for(lambda: any(call.startswith("create ") for call in _calls(boxes)))
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     out, err = process.communicate(timeout=60)
     assert (process.returncode, err) == (Code.ERROR, ""), out
     exported = json.loads(boxes.ok("stack", "export"))["deployment"]

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 from engine.box_case import Box, errors
+from engine.commandline_case import PASSPHRASE, Project
 
+from yiwang import engine
 from yiwang.engine.passphrase import Manager
 from yiwang.engine.project import Config, load_config, load_project, stack_settings
 from yiwang.errors import UserError
@@ -103,3 +106,24 @@ Box("a", found=found, secret=config.require_secret_object("deep"))
     assert inputs["found"] == [5, True, {"a": [1]}]
     assert inputs["secret"]["value"] == {"x": "pw"}
     assert '"pw"' not in box.store.path.read_text()
+
+
+def test_keys_that_are_none_are_named(tmp_path: Path, secrets: Manager) -> None:
+    with pytest.raises(UserError, match="could not parse a:b:c as a configuration key"):
+        config(tmp_path, secrets, "config: {'a:b:c': 1}\n")
+
+
+def test_the_command_line_reads_a_stack_as_the_engine_does(tmp_path: Path) -> None:
+    """Otherwise a stack would change when it is run by the other way in."""
+    program = "import pulumi\nc = pulumi.Config()\npulumi.export('found', [c.get('obj'), c.get('word'), c.get('list')])\n"
+    box = Project(tmp_path, program, "config: {list: {type: array, default: [z, <a>]}}\n")
+    box.ok("stack", "init", "dev")
+    with (box.directory / "Pulumi.dev.yaml").open("a") as file:
+        file.write("config: {sample:obj: {z: 1, a: '<x> & y'}, 'sample:config:word': '<x>'}\n")
+    box.ok("up", "--yes", "--skip-preview")
+    found = ['{"a":"\\u003cx\\u003e \\u0026 y","z":1}', "<x>", '["z","\\u003ca\\u003e"]']
+    assert box.json("stack", "output") == {"found": found}
+    assert [box.ok("config", "get", key).rstrip() for key in ("obj", "word", "list")] == found
+    stack = engine.Stack(box.directory, "dev", box.backend, PASSPHRASE)
+    result = asyncio.run(engine.preview(stack))
+    assert (result.outputs, result.changes) == ({"found": found}, {})

@@ -13,7 +13,7 @@ from yiwang.engine import journal, plandiff
 from yiwang.engine.passphrase import Manager
 from yiwang.engine.plandiff import PlanDiff
 from yiwang.engine.planner import PlanError
-from yiwang.engine.plans import Constraint
+from yiwang.engine.plans import _EMPTY, Constraint
 from yiwang.engine.resource import Goal, Resource
 from yiwang.engine.values import UNKNOWN, secret
 from yiwang.errors import ExitCode, UserError
@@ -211,3 +211,19 @@ def test_options_and_their_plan(more: dict[str, Any], problem: str, secrets: Man
         refused = str(error)
     assert problem in refused
     assert bool(problem) is bool(refused)
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({"ignoreChanges": ["x"]}, "ignoreChanges 不同：多出 x"),
+        ({"dependencies": ["y"]}, "dependencies 不同：多出 y; 缺少 x"),
+        ({"structuredAliases": [{"Name": "b"}]}, "别名不同：多出 { b     }"),
+        ({"deleteBeforeReplace": True}, "deleteBeforeReplace 不同（计划为 无值）"),
+    ],
+)
+def test_what_is_not_as_planned_is_told_in_chinese(asked: dict[str, Any], said: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("YIWANG_LANG", "zh")
+    wanted = {**_EMPTY, "custom": True, "dependencies": ["x"]}
+    assert plandiff.options_differ(wanted, {**wanted, **asked}) == said
+    assert plandiff.sources_differ({"k": ["a"]}, {"k": ["b"]}) == "k 的依赖不同：多出 b; 缺少 a"

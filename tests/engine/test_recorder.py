@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from engine.commandline_case import put_in_front
@@ -42,6 +44,26 @@ def record(name: str, work: Path, path: str) -> list[str]:
 def test_scenario(name: str, tmp_path: Path) -> None:
     """In a Chinese locale, where programs that know the CLI's words have to find them too."""
     assert record(name, tmp_path, put_in_front(tmp_path / "bin")) == []
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("secrets_providers", {"type": "cloud"}),
+        ("pending_operations", [{"type": "creating", "resource": {"urn": "urn:pulumi:case::p::t:i:T::a"}}]),
+        ("metadata", {"more": {}}),
+        ("manifest", {"time": ""}),
+    ],
+)
+def test_the_comparison_sees_all_of_an_export(key: str, value: Any, tmp_path: Path) -> None:
+    expected = ROOT / "01-lifecycle" / "expected"
+    assert Comparison(expected, expected).compare() == []
+    shutil.copytree(expected, tmp_path / "found")
+    path = tmp_path / "found" / "1" / "export.json"
+    document = json.loads(path.read_text())
+    document["deployment"][key] = value
+    path.write_text(json.dumps(document))
+    assert [problem.partition(":")[0] for problem in Comparison(expected, tmp_path / "found").compare()] == ["step 1, rest of the export"]
 
 
 @pytest.mark.skipif(not CLI, reason="YIWANG_TEST_PULUMI names no Pulumi CLI to compare with")

@@ -144,6 +144,17 @@ def test_a_damaged_checkpoint_in_a_backup_changes_nothing(yiwang: Yiwang, tmp_pa
     assert store.path.read_text() == kept
 
 
+@pytest.mark.parametrize("verb", ["backup", "restore"])
+def test_a_first_run_that_has_recorded_nothing_yet_is_respected(verb: str, yiwang: Yiwang, tmp_path: Path) -> None:
+    archive = tmp_path / "state.tar.gz"
+    yiwang("state", "backup", str(archive))
+    first = Store(store_of(yiwang).root, "city", "jinan")
+    arguments = (str(archive), "--yes") if verb == "restore" else (str(tmp_path / "another.tar.gz"),)
+    with lock.held(first.lock_directory, "up"):
+        done = yiwang("state", verb, *arguments, check=False)
+    assert done.returncode == ExitCode.LOCKED, done.stderr
+
+
 @pytest.mark.parametrize("ended", [True, False])
 def test_a_backup_after_a_kill(ended: bool, yiwang: Yiwang, tmp_path: Path) -> None:
     """What a killed run had finished is folded, and is in the backup; what it had under way needs an `up` first."""

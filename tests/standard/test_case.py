@@ -12,12 +12,14 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from standard.samples import CASE, ITEMS
+from standard.samples import CASE, ITEM_OF_A_DOUBTFUL_BODY, ITEMS
 
+from yiwang.standard import serials
 from yiwang.standard.case import LAST_SERIAL, CaseNumber
 from yiwang.standard.errors import CodeError, Problem, Severity
 from yiwang.standard.serials import SerialFile
@@ -44,6 +46,15 @@ def test_a_number_that_only_looks_like_the_layout_is_a_warning() -> None:
     code = CaseNumber.parse(f"{ITEM}202213320001")
     assert [(each.problem, each.position, each.severity) for each in code.warnings] == [(Problem.LAYOUT, 32, Severity.WARNING)]
     assert code.serial is None
+
+
+def test_what_is_doubtful_about_the_body_is_told_of_its_case_numbers() -> None:
+    made = CaseNumber.generate(ITEM_OF_A_DOUBTFUL_BODY, DAY, lambda _: 1)
+    for code in (made, CaseNumber.parse(str(made))):
+        assert [(each.problem, each.position, each.severity) for each in code.warnings] == [
+            (Problem.CHECK, 17, Severity.WARNING),
+            (Problem.CHECK, 18, Severity.WARNING),
+        ]
 
 
 @pytest.mark.parametrize(
@@ -168,6 +179,88 @@ def test_a_file_that_is_no_count_of_serials_is_refused(tmp_path: Path) -> None:
         with pytest.raises(CodeError, match="cannot be used") as refused:
             SerialFile(tmp_path / name)("a")
         assert refused.value.kind == "serials"
+
+
+def test_a_database_of_something_else_is_left_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "other.db"
+    with sqlite3.connect(path) as database:
+        database.execute("CREATE TABLE person (name)")
+    before = path.read_bytes()
+    with pytest.raises(CodeError, match=r"cannot be used \(it is a database of something else\)") as refused:
+        SerialFile(path)("a")
+    assert refused.value.finding.problem is Problem.SERIALS_UNUSABLE
+    with sqlite3.connect(path) as database:
+        database.execute("CREATE TABLE serial (key TEXT PRIMARY KEY, last INTEGER NOT NULL)")
+    with pytest.raises(CodeError, match="something else"):
+        SerialFile(path)("a")
+    database.close()
+    assert before[:16] == path.read_bytes()[:16]
+
+
+@pytest.mark.parametrize("last", ["many", -5, 1.5, b"\0"])
+def test_a_count_that_is_no_number_is_refused(tmp_path: Path, last: object) -> None:
+    serials = SerialFile(tmp_path / "serials.db")
+    assert serials("a") == 1
+    with sqlite3.connect(serials.path) as database:
+        database.execute("UPDATE serial SET last = ?", (last,))
+    database.close()
+    with pytest.raises(CodeError, match=r"cannot be used \(a count is no number, a: ") as refused:
+        serials("a")
+    assert refused.value.finding.problem is Problem.SERIALS_UNUSABLE
+    assert serials("b") == 1
+
+
+def test_a_path_that_does_not_print_is_told_in_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "a\n\x1b[31mb"
+    path.mkdir()
+    with pytest.raises(CodeError) as refused:
+        SerialFile(path)("a")
+    assert r"a\n\x1b[31mb" in refused.value.text("en")
+    assert refused.value.text("en").isprintable()
+
+
+def test_others_that_count_for_too_long_are_named_as_what_they_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(serials, "_PATIENCE", 0.2)
+    file = SerialFile(tmp_path / "serials.db")
+    assert file("a") == 1
+    busy = sqlite3.connect(file.path, isolation_level=None)
+    for lock in ("BEGIN IMMEDIATE", "BEGIN EXCLUSIVE"):
+        busy.execute(lock)
+        with pytest.raises(CodeError) as refused:
+            file("a")
+        busy.execute("ROLLBACK")
+        assert refused.value.finding.problem is Problem.SERIALS_LOCKED
+    busy.execute("BEGIN")
+    busy.execute("SELECT * FROM serial").fetchall()
+    with pytest.raises(CodeError, match="others are using the file of serials"):
+        file("a")
+    busy.close()
+    assert file("a") == 2
+
+
+def test_a_power_cut_brings_no_count_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A commit is that the journal is gone: so its directory is to be on the disk (EXTRA), and all that leads there when it is new."""
+    levels: list[int] = []
+    synced: list[Path] = []
+    count, sync = serials._count, os.fsync
+
+    def counted(database: sqlite3.Connection, *rest: Any) -> int:
+        levels.append(database.execute("PRAGMA synchronous").fetchone()[0])
+        return count(database, *rest)
+
+    def noted(handle: int) -> None:
+        synced.append(Path(f"/proc/self/fd/{handle}").readlink())
+        sync(handle)
+
+    monkeypatch.setattr(serials, "_count", counted)
+    monkeypatch.setattr(os, "fsync", noted)
+    path = tmp_path / "new" / "below" / "serials.db"
+    assert SerialFile(path)("a") == 1
+    assert synced[:3] == [path.parent, path.parent.parent, tmp_path]
+    synced.clear()
+    assert SerialFile(path)("a") == 2
+    assert synced == []
+    assert levels == [3, 3]
 
 
 def test_a_name_that_means_something_to_the_database_is_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

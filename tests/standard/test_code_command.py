@@ -180,7 +180,7 @@ def test_an_argument_that_is_no_utf_8_is_an_invalid_value(arguments: tuple[str, 
     for more in ([], ["--json"]):
         done = subprocess.run([*map(os.fsencode, command), b"\xff\xfe", *map(os.fsencode, more)], capture_output=True, check=False)
         assert (done.returncode, done.stderr) == (ExitCode.FAILED, b"")
-        assert rb"\udcff" in done.stdout
+        assert rb"\xff" in done.stdout
 
 
 def test_an_empty_value_is_invalid(code: Callable[..., Said]) -> None:
@@ -225,7 +225,11 @@ def test_a_provinces_own_divisions(code: Callable[..., Said], tmp_path: Path) ->
     own.write_text("code,name,level,parent\n37017,x,county,370100\n")
     exit_code, _, err = code("check", "division", "370171", "--divisions", str(own))
     assert (exit_code, len(err.splitlines())) == (ExitCode.INPUT, 1)
-    assert "line 2, code: expected six digits, found '37017'" in err
+    assert f"{own}: line 2, code: expected six digits, neither the first nor the last two 00, found '37017'; correct the file" in err
+    for strange in ("/dev/zero", str(tmp_path)):
+        exit_code, _, err = code("check", "division", "370171", "--divisions", strange)
+        assert (exit_code, len(err.splitlines())) == (ExitCode.INPUT, 1)
+        assert f"{strange}: this is not a plain file" in err
     assert code("check", "division", "370171", "--divisions", str(tmp_path / "no"))[0] == ExitCode.INPUT
 
 
@@ -261,7 +265,8 @@ def test_make_and_check_agree(code: Callable[..., Said], kind: str, parts: tuple
         (("resource", "classification=3", "serial=1"), "expected at least 6 characters, found 1"),
         (("resource", "classification=307001", "serial=x"), "serial: expected 0-9, found 'x'"),
         (("case", "implementing=370117002011"), "implementing code: expected 31 characters, found 12"),
-        (("case", f"implementing={ITEMS[0]}", "date=2022-02-30"), "date: expected YYYY-MM-DD, found 2022-02-30"),
+        (("case", f"implementing={ITEMS[0]}", "date=2022-02-30"), "date: expected YYYY-MM-DD or YYYYMMDD, found 2022-02-30"),
+        (("case", f"implementing={ITEMS[0]}", "date=2022-W25-4"), "date: expected YYYY-MM-DD or YYYYMMDD, found 2022-W25-4"),
         (("case", f"implementing={ITEMS[0]}", "--count", "0"), "Invalid value for '--count'"),
     ],
 )
@@ -278,6 +283,7 @@ def test_case_numbers_go_on_where_they_stopped(code: Callable[..., Said], tmp_pa
     assert str(tmp_path / "state" / "yiwang" / "serials.db") in err
     assert code(*make, "--count", "2", "--quiet") == (ExitCode.OK, f"{ITEMS[0]}202206230002\n{ITEMS[0]}202206230003\n", "")
     assert code(*make, "--serials", str(tmp_path / "other.db"))[1] == f"{ITEMS[0]}202206230001\n"
+    assert code(*make[:-1], "date=20220623", "--quiet")[1] == f"{ITEMS[0]}202206230004\n"
 
 
 def test_serials_that_cannot_be_counted_are_exit_4(code: Callable[..., Said], tmp_path: Path) -> None:
@@ -306,6 +312,42 @@ def test_a_reader_that_goes_away_is_no_error(tmp_path: Path) -> None:
         run.stdout.close()
         assert run.stderr.read() == b""
     assert run.returncode == ExitCode.OK
+
+
+def test_a_doubtful_body_is_told_of_case_numbers_by_every_verb(code: Callable[..., Said]) -> None:
+    exit_code, made, err = code("make", "case", f"implementing={ITEM_OF_A_DOUBTFUL_BODY}", "date=2022-06-23")
+    assert (exit_code, made) == (ExitCode.OK, f"{ITEM_OF_A_DOUBTFUL_BODY}202206230001\n")
+    assert len([line for line in err.splitlines() if line.startswith("warning: character 1")]) == 2
+    assert code("check", "case", made.strip())[1].startswith(f"{made.strip()}  valid, warning: character 17: ")
+    assert len(code("explain", "case", made.strip())[2].splitlines()) == 2
+    assert len(json.loads(code("check", "case", made.strip(), "--json")[1])["values"][0]["findings"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("length", "found"), [(65_535, "65535"), (65_536, "65536"), (65_537, "more than 65536"), (200_000, "more than 65536")]
+)
+@pytest.mark.parametrize("end", ["", "\n", "\r\n"])
+def test_of_a_line_that_is_cut_no_length_is_made_up(
+    length: int, found: str, end: str, code: Callable[..., Said], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "long"
+    path.write_text("9" * length + end, newline="")
+    for kind in ("uscc", "case", "division"):
+        assert f", found {found}" in code("check", kind, "--file", str(path))[1]
+    monkeypatch.setenv("YIWANG_LANG", "zh")
+    assert f"实为 {found.replace('more than', '超过')} 个" in code("check", "uscc", "--file", str(path))[1]
+
+
+def test_paths_that_do_not_print_are_told_in_one_line(code: Callable[..., Said], tmp_path: Path) -> None:
+    strange = tmp_path / "a\n\x1b[31mb"
+    for arguments in (
+        ("check", "uscc", "--file", str(strange)),
+        ("check", "uscc", "1", "--divisions", str(strange)),
+        ("make", "case", f"implementing={ITEMS[0]}", "--serials", str(strange)),
+    ):
+        _, _, err = code(*arguments)
+        assert r"a\n\x1b[31mb" in err
+        assert all(line.isprintable() for line in err.splitlines())
 
 
 def test_a_doubtful_body_is_told_when_a_code_is_made_for_it(code: Callable[..., Said]) -> None:

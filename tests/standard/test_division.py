@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -108,7 +109,28 @@ def test_a_province_adds_rows_of_its_own(tmp_path: Path) -> None:
         (f"{OWN}370172,x,county,\n", Problem.TABLE_ROW, "line 6, parent"),
         (f"{OWN}370172,x,county,370172\n", Problem.TABLE_ROW, "line 6, parent"),
         (f"{OWN}670000,x,province,370000\n", Problem.TABLE_ROW, "line 6, parent"),
-        (f"{OWN}370172,x,county,370999\n", Problem.TABLE_PARENT, "line 6: there is no code 370999"),
+        (f"{OWN}370172,x,county,370999\n", Problem.TABLE_ROW, "line 6, parent: expected the code of a province or prefecture .*'370999'"),
+        (f"{OWN}370172,x,county,320100\n", Problem.TABLE_ROW, "line 6, parent: expected six digits that begin with 37, found '320100'"),
+        (f"{OWN}370172,x,county,370102\n", Problem.TABLE_ROW, r"line 6, parent: .*, found 370102 \(county\)"),
+        (f"{OWN}371800,x,prefecture,370100\n", Problem.TABLE_ROW, r"line 6, parent: .* of a province .*, found 370100 \(prefecture\)"),
+        (f"{OWN}371801,x,county,371802\n371802,x,county,371801\n", Problem.TABLE_ROW, r"line 6, parent: .*, found 371802 \(county\)"),
+        (f"{OWN}371800,x,prefecture,371800\n", Problem.TABLE_ROW, r"line 6, parent: .*, found 371800 \(prefecture\)"),
+        (f"{OWN}370100,x,county,370000\n", Problem.TABLE_ROW, "line 6, code: .*'370100'"),
+        (f"{OWN}001234,x,county,370000\n", Problem.TABLE_ROW, "line 6, code: expected six digits, neither the first .*, found '001234'"),
+        (f"{OWN}001234,x,province,\n", Problem.TABLE_ROW, "line 6, code: .*, found '001234'"),
+        (f"{OWN}000000,x,province,\n", Problem.TABLE_ROW, "line 6, code: .*, found '000000'"),
+        (f"{OWN}371234,x,province,\n", Problem.TABLE_ROW, "line 6, code: .*, found '371234'"),
+        ("code,name,level,parent\n660000,a,province,\n660100,a,county,660000\n", Problem.TABLE_ROW, "line 3, code"),
+        (
+            "code,name,level,parent\n440300,a,prefecture,440000\n440301,a,county,440300\n440303,a,county,440301\n",
+            Problem.TABLE_ROW,
+            "line 4",
+        ),
+        (f"{OWN}371200,x,county,370000\n", Problem.TABLE_ROW, "line 6, code"),
+        (f"{OWN}371201,x,prefecture,370000\n", Problem.TABLE_ROW, "line 6, code"),
+        (f"{OWN}370172,a\x1b[31mb,county,370100\n", Problem.TABLE_ROW, "line 6, name: expected a name that prints"),
+        (f"{OWN}370172,a\u202eb,county,370100\n", Problem.TABLE_ROW, "line 6, name"),
+        (f"{OWN}370172, x,county,370100\n", Problem.TABLE_ROW, "line 6, name"),
         (f"{OWN}370171,x,county,370100\n", Problem.TABLE_DUPLICATE, "line 6: 370171"),
     ],
 )
@@ -116,6 +138,31 @@ def test_what_is_wrong_in_a_file_is_named_with_its_line(tmp_path: Path, text: st
     with pytest.raises(CodeError, match=said) as refused:
         divisions.national().extended(own(tmp_path, text))
     assert refused.value.finding.problem is problem
+
+
+def test_a_file_with_line_ends_of_windows_is_read(tmp_path: Path) -> None:
+    extended = divisions.national().extended(own(tmp_path, OWN.replace("\n", "\r\n")))
+    assert extended.lookup("370171") is not None
+
+
+def test_what_is_no_plain_file_or_has_no_end_is_not_read(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for path in (Path("/dev/zero"), tmp_path / "pipe", tmp_path):
+        with pytest.raises(CodeError, match="not a plain file"):
+            divisions.national().extended(path)
+    with (tmp_path / "large").open("wb") as large:
+        large.truncate(1 << 40)
+    with pytest.raises(CodeError, match="larger than 8 MiB"):
+        divisions.national().extended(tmp_path / "large")
+
+
+def test_what_is_wrong_in_a_file_is_said_in_chinese_without_double_blanks(tmp_path: Path) -> None:
+    for text in ("a,b\n", f"{OWN}37017,x,county,370100\n", f"{OWN}370172,x\n", f"{OWN}370172,x,county,370999\n"):
+        with pytest.raises(CodeError) as refused:
+            divisions.national().extended(own(tmp_path, text))
+        said = refused.value.text("zh")
+        assert said.startswith(f"{tmp_path / 'own.csv'}：第 ")
+        assert "  " not in said
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)

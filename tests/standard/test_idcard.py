@@ -71,25 +71,34 @@ def test_residents_of_hong_kong_macao_and_taiwan(place: str) -> None:
     assert (number.form, number.warnings) == ("resident", ())
     assert number.parts()[0].meaning is not None
     other = identity(f"{place[:2]}0001", "22000102", "002")
-    assert [finding.problem for finding in other.warnings] == [Problem.RESIDENT_FORM]
+    (doubt,) = other.warnings
+    assert (doubt.problem, doubt.source.confidence) == (Problem.RESIDENT_FORM, "medium")
+    assert "GB 11643" not in doubt.text("zh")
 
 
-def test_what_is_odd_about_a_foreign_permanent_resident_is_a_warning() -> None:
+def test_a_foreign_permanent_resident_has_a_date_and_a_check_character_like_all() -> None:
     number = IdCard.parse(with_check("91115622000102001"))
-    assert (number.form, number.warnings) == ("foreign", ())
-    odd = IdCard.parse("911156220099990010")
-    assert [finding.problem for finding in odd.warnings] == [Problem.FORM_UNSURE, Problem.FORM_UNSURE]
-    assert odd.birth is None
-    assert odd.parts()[1].meaning is None
+    assert (number.form, number.warnings, number.birth) == ("foreign", (), datetime.date(2200, 1, 2))
+    assert problems("911156220099990010") == [(Problem.DATE, 7), (Problem.CHECK, 18)]
+    with pytest.raises(CodeError) as refused:
+        IdCard.parse("911156220001020010", today=datetime.date(2200, 1, 1))
+    assert {finding.source.confidence for finding in refused.value.findings} == {"medium"}
+
+
+@pytest.mark.parametrize("text", IDENTITY)
+def test_a_first_digit_misread_as_9_is_an_error(text: str) -> None:
+    assert problems(f"9{text[1:]}") == [(Problem.CHECK, 18)]
+
+
+def test_how_no_division_begins_is_a_warning_only() -> None:
+    for place in ("000000", "790000", "840000", "890101"):
+        assert [finding.problem for finding in identity(place, "22000102", "002").warnings] == [Problem.UNKNOWN_DIVISION]
 
 
 @given(st.sampled_from(IDENTITY), st.integers(0, 17), st.sampled_from(f"{DIGITS}X"))
 def test_every_change_of_one_character_is_detected(text: str, place: int, other: str) -> None:
     changed = text[:place] + other + text[place + 1 :]
-    if changed.startswith("9") and changed != text:
-        # Of a foreign resident's number, whose rule is not confirmed, it is a warning.
-        assert Problem.FORM_UNSURE in {finding.problem for finding in IdCard.parse(changed).warnings}
-    elif changed != text:
+    if changed != text:
         assert problems(changed)
 
 
@@ -97,7 +106,6 @@ def test_every_change_of_one_character_is_detected(text: str, place: int, other:
 def test_the_parts_make_the_number_again(number: IdCard) -> None:
     assert IdCard.parse(number.text) == number
     assert "".join(part.text for part in number.parts()) == number.text
-    assert number.birth is not None
     assert f"{number.birth.year:04d}{number.birth:%m%d}" == number.text[6:14]
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
 import subprocess
 import sys
 
-CODES = "case code division divisions errors idcard item kinds labels licence names resource serials tables uscc workdays"
+from yiwang.standard.kinds import KINDS
+
+CODES = "case code dates division divisions errors idcard item kinds labels licence names resource serials tables uscc workdays"
 
 
 def modules(program: str) -> set[str]:
@@ -27,6 +30,15 @@ def test_codes_and_tables_need_python_alone_and_no_table_is_read() -> None:
     assert foreign(found) == set()
     assert {name for name in found if name.startswith("yiwang") and not name.startswith("yiwang.standard")} == {"yiwang"}
     assert {f"yiwang.standard.{name}" for name in CODES.split()} <= found
+
+
+def test_a_kind_is_loaded_when_it_is_used() -> None:
+    codes = {f"yiwang.standard.{kind}" for kind in KINDS}
+    assert not modules("import yiwang.standard.kinds") & codes
+    used = modules("from yiwang.standard.kinds import KINDS, Reading; KINDS['resource'].parse('307001', Reading())")
+    assert used & codes == {"yiwang.standard.resource"}
+    for name, kind in KINDS.items():
+        assert importlib.import_module(f"yiwang.standard.{name}").KIND == name == kind.name
 
 
 def test_data_sets_bring_pydantic_and_nothing_of_the_servers_or_the_kit() -> None:

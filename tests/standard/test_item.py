@@ -45,7 +45,7 @@ def test_parts() -> None:
     meanings = {part.key: part.meaning for part in code.parts()}
     assert meanings["province"] == Label("国家目录", "national catalogue")
     assert meanings["type"] == Label("行政许可", "administrative licence")
-    assert meanings["level"] == Label("市级（隶属）", "city")
+    assert meanings["level"] == Label("市级/隶属", "city")
     assert {part.key: part.position for part in code.parts()} == {
         "body": 1,
         "level": 19,

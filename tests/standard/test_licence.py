@@ -124,7 +124,7 @@ def test_the_faulty_routine_gives_a_character_or_nothing(text: str) -> None:
 
 
 @given(st.text("0123456789", min_size=1, max_size=40))
-def test_without_letters_the_faulty_routine_is_right_but_for_zero(text: str) -> None:
-    """It only values letters wrongly, and shifts the character by one: digits alone show that its sum is the standard's."""
+def test_of_digits_alone_the_faulty_routine_gives_the_character_before_the_right_one(text: str) -> None:
+    """Its sum is the standard's where there are no letters: only its step from the sum to the character is another."""
     found, right = checks.licence_by_faulty_routine(text), checks.licence(text)
     assert found is None or ALPHANUMERIC.index(found) == (ALPHANUMERIC.index(right) - 1) % 36

@@ -31,7 +31,7 @@ def test_parts() -> None:
     )
     meanings = {part.key: part.meaning for part in code.parts()}
     assert meanings["class"] == Label("部门信息资源", "department resources")
-    assert meanings["item"] == Label("省（自治区、直辖市）及其下各级", "provinces and the levels below")
+    assert meanings["item"] == Label("省及其下各级", "provinces and the levels below")
     bare = ResourceCode.parse("101001")
     assert (bare.detail, bare.serial, [part.key for part in bare.parts()]) == ("", None, ["class", "item", "subject"])
 

@@ -35,7 +35,7 @@ def test_parts() -> None:
     parts = {part.key: part for part in code.parts()}
     assert "".join(part.text for part in code.parts()) == code.text
     assert [part.position for part in code.parts()] == [1, 2, 3, 9, 18]
-    assert parts["authority"].meaning == Label("市场监管（工商）", "market regulation (industry and commerce)")
+    assert parts["authority"].meaning == Label("工商(市场监管)", "market regulation (industry and commerce)")
     assert parts["category"].meaning == Label("企业", "enterprise")
     assert parts["division"].meaning == Label("深圳市", "深圳市")
     assert uscc.words(code.text) == Label("企业，深圳市", "enterprise, 深圳市")

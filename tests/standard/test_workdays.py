@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 from pathlib import Path
 
 import pytest
 from chinese_calendar import is_workday as peer
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from yiwang.standard import workdays
@@ -24,7 +25,16 @@ notice,date,kind
 2031,2030-12-31,holiday
 2031,2031-01-01,holiday
 2031,2031-01-04,workday
+2031,2031-10-01,holiday
 """
+
+
+HEAD = "notice,date,kind\n"
+
+
+def notice(year: int, *rows: str) -> str:
+    """A file with a notice that is whole: National Day, and what is given."""
+    return HEAD + "".join(f"{year},{row}\n" for row in (*rows, f"{year}-10-01,holiday"))
 
 
 def own(tmp_path: Path, text: str | bytes = OWN) -> Path:
@@ -121,6 +131,21 @@ def test_a_deadline_beyond_the_notices_is_refused() -> None:
         NATIONAL.deadline(D(2024, 1, 2), -1)
 
 
+@pytest.mark.parametrize("days", [1.5, 1.0, "5", None])
+def test_working_days_are_whole_and_a_notice_is_not_blamed(days: object) -> None:
+    with pytest.raises(TypeError):
+        NATIONAL.deadline(D(2024, 9, 30), days)  # type: ignore[arg-type]
+
+
+@given(st.one_of(st.dates(), st.datetimes()), st.one_of(st.dates(), st.datetimes()), st.integers(0, 3))
+@example(datetime.datetime.max.replace(tzinfo=datetime.UTC), datetime.datetime.min.replace(tzinfo=datetime.UTC), 1)
+@example(D.min, D.max, 1)
+def test_any_day_has_an_answer_or_the_one_error(first: datetime.date, second: datetime.date, days: int) -> None:
+    for ask in (lambda: NATIONAL.is_workday(first), lambda: NATIONAL.deadline(first, days), lambda: NATIONAL.count(first, second)):
+        with contextlib.suppress(CodeError):
+            ask()
+
+
 @given(st.dates(D(2010, 1, 1), D(LAST - 1, 1, 1)), st.integers(1, 60))
 def test_a_deadline_is_worked_and_counts_back(start: datetime.date, days: int) -> None:
     end = NATIONAL.deadline(start, days)
@@ -143,20 +168,37 @@ def test_a_file_of_ones_own_adds_a_year_and_replaces_one(tmp_path: Path) -> None
     assert calendar.is_workday(D(2031, 7, 1))
     # 2030 has no notice of its own by that.
     assert refusal(D(2030, 12, 30), calendar) is Problem.NO_NOTICE
-    replaced = NATIONAL.extended(own(tmp_path, "notice,date,kind\n2024,2024-01-01,workday\n"))
+    replaced = NATIONAL.extended(own(tmp_path, notice(2024, "2024-05-01,holiday")))
     assert replaced.is_workday(D(2024, 1, 1))
-    assert replaced.is_workday(D(2024, 10, 1))
+    assert replaced.is_workday(D(2024, 10, 2))
     assert not replaced.is_workday(D(2023, 10, 2))
     assert not NATIONAL.is_workday(D(2024, 1, 1))
 
 
 def test_a_notice_for_the_next_year_settles_december(tmp_path: Path) -> None:
     following = LAST + 1
-    calendar = NATIONAL.extended(
-        own(tmp_path, f"notice,date,kind\n{following},{LAST}-12-31,holiday\n{following},{following}-01-01,holiday\n")
-    )
+    calendar = NATIONAL.extended(own(tmp_path, notice(following, f"{LAST}-12-31,holiday", f"{following}-01-01,holiday")))
     assert not calendar.is_workday(D(LAST, 12, 31))
     assert calendar.is_workday(D(LAST, 10, 10)) is NATIONAL.is_workday(D(LAST, 10, 10))
+
+
+def test_a_replaced_notice_takes_its_own_days_along_and_no_others(tmp_path: Path) -> None:
+    # The notice for 2019 set the last days of December 2018.
+    replaced = NATIONAL.extended(own(tmp_path, notice(2018, "2018-01-01,holiday")))
+    assert replaced.is_workday(D(2018, 12, 29))
+    assert not replaced.is_workday(D(2018, 12, 31))
+    assert replaced.is_workday(D(2018, 10, 2))
+    next_year = NATIONAL.extended(own(tmp_path, notice(2019, "2019-01-01,holiday")))
+    assert not next_year.is_workday(D(2018, 12, 29))
+    assert next_year.is_workday(D(2018, 12, 31))
+    assert not next_year.is_workday(D(2018, 10, 1))
+    # What a file said of a notice is known to the next file.
+    again = replaced.extended(own(tmp_path, notice(2018, "2018-12-30,workday")))
+    assert again.is_workday(D(2018, 12, 30))
+    assert not again.extended(own(tmp_path, notice(2018, "2018-05-01,holiday"))).is_workday(D(2018, 12, 30))
+    early = NATIONAL.extended(own(tmp_path, notice(2031, "2030-12-02,holiday") + notice(2030)[len(HEAD) :]))
+    assert not early.extended(own(tmp_path, notice(2030))).is_workday(D(2030, 12, 2))
+    assert early.extended(own(tmp_path, notice(2031))).is_workday(D(2030, 12, 2))
 
 
 def test_a_file_alone(tmp_path: Path) -> None:
@@ -169,14 +211,20 @@ def test_a_file_alone(tmp_path: Path) -> None:
         (b"\xff", "not UTF-8"),
         ("", "line 1, columns: expected notice,date,kind"),
         ("date,kind\n", "line 1, columns"),
-        (f"{OWN}2031,2031-01-05\n", "line 7, number of columns: expected 3, found 2"),
-        (f"{OWN}31,2031-01-05,holiday\n", "line 7, notice: expected YYYY"),
-        (f"{OWN}0000,2031-01-05,holiday\n", "line 7, notice: expected YYYY"),
-        (f"{OWN}2031,2031-02-29,holiday\n", "line 7, date: expected YYYY-MM-DD"),
-        (f"{OWN}2031,2030-11-30,holiday\n", "line 7, date: expected 2030-12-01…2031-12-31"),
-        (f"{OWN}2031,2032-01-01,holiday\n", "line 7, date: expected 2030-12-01…2031-12-31"),
-        (f"{OWN}2031,2031-01-05,off\n", "line 7, kind: expected holiday, workday"),
-        (f"{OWN}2031,2031-01-01,workday\n", "line 7: 2031-01-01 is there twice"),
+        (f"{OWN}2031,2031-01-05\n", "line 8, number of columns: expected 3, found 2"),
+        (f"{OWN}31,2031-01-05,holiday\n", "line 8, notice: expected YYYY"),
+        (f"{OWN}0000,2031-01-05,holiday\n", "line 8, notice: expected YYYY"),
+        (f"{OWN}2031,2031-02-29,holiday\n", "line 8, date: expected YYYY-MM-DD"),
+        (f"{OWN}2031,20310105,holiday\n", "line 8, date: expected YYYY-MM-DD"),
+        (f"{OWN}2031,2031-W01-7,holiday\n", "line 8, date: expected YYYY-MM-DD"),
+        (f"{OWN}2031,2031-01-0５,holiday\n", "line 8, date: expected YYYY-MM-DD"),
+        (f"{OWN}2031,2030-11-30,holiday\n", "line 8, date: expected 2030-12-01…2031-12-31"),
+        (f"{OWN}2031,2032-01-01,holiday\n", "line 8, date: expected 2030-12-01…2031-12-31"),
+        (f"{OWN}2031,2031-01-05,off\n", "line 8, kind: expected holiday, workday"),
+        (f"{OWN}2031,2031-01-01,holiday\n", "line 8: 2031-01-01 is there twice"),
+        (f"{OWN}2031,2031-01-03,workday\n", r"days\.csv: line 8, date: expected a Saturday or Sunday, found 2031-01-03, a Friday"),
+        (f"{OWN}2032,2032-01-01,holiday\n", "line 8, notice: expected a whole notice, with 2032-10-01,holiday, found 2032"),
+        (f"{OWN}2032,2031-12-31,holiday\n", "line 8, notice: expected a whole notice, with 2032-10-01,holiday, found 2032"),
     ],
 )
 def test_what_is_wrong_in_a_file_is_named_with_its_line(tmp_path: Path, text: str | bytes, said: str) -> None:

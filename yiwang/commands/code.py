@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import difflib
+import re
 from collections.abc import Iterable
 from itertools import islice
 from pathlib import Path
@@ -11,27 +13,31 @@ from typing import Annotated, Any, get_args
 
 import typer
 
+from yiwang.commands import _code_make
 from yiwang.commands._options import JsonOption, QuietOption, example
-from yiwang.commands._values import given
+from yiwang.commands._values import Cut, given, path_option
 from yiwang.errors import ExitCode, UserError
 from yiwang.messages import language, t
 from yiwang.output import Console, table
 from yiwang.paths import state
-from yiwang.standard import divisions, serials
+from yiwang.standard import dates, divisions
 from yiwang.standard.code import Code
-from yiwang.standard.errors import CodeError, Finding, Severity, shown
+from yiwang.standard.divisions import Divisions
+from yiwang.standard.errors import CodeError, Finding, Problem, Severity, shown, shown_path
 from yiwang.standard.item import Profile
 from yiwang.standard.kinds import KINDS, Kind, Reading
+from yiwang.standard.labels import Label, said
 
 # Lines printed at once: a file of a million values is neither held back nor flushed a million times.
 _BATCH = 1000
 MOST = 10_000
+DEFAULT_PROFILE: Profile = "zwfw-2018"
 _SHOWN = 200
 
 KindArgument = Annotated[str, typer.Argument(metavar="KIND", help=t("code.kind"), show_default=False)]
 LiveOption = Annotated[bool, typer.Option("--live", help=t("code.live"))]
-ProfileOption = Annotated[str, typer.Option("--profile", metavar="PROFILE", help=t("code.profile"))]
-DivisionsOption = Annotated[Path | None, typer.Option("--divisions", metavar="FILE", help=t("code.divisions"), show_default=False)]
+ProfileOption = Annotated[str | None, typer.Option("--profile", metavar="PROFILE", help=t("code.profile"), show_default=False)]
+DivisionsOption = Annotated[str | None, typer.Option("--divisions", metavar="FILE", help=t("code.divisions"), show_default=False)]
 
 
 def register(app: typer.Typer) -> None:
@@ -49,19 +55,20 @@ def _register_check(group: typer.Typer) -> None:
     def check(
         kind: KindArgument,
         values: Annotated[list[str] | None, typer.Argument(metavar="[VALUE]…", help=t("code.values"), show_default=False)] = None,
-        file: Annotated[Path | None, typer.Option("--file", metavar="FILE", help=t("code.file"), show_default=False)] = None,
+        file: Annotated[str | None, typer.Option("--file", metavar="FILE", help=t("code.file"), show_default=False)] = None,
         live: LiveOption = False,
-        profile: ProfileOption = "zwfw-2018",
+        profile: ProfileOption = None,
         own: DivisionsOption = None,
         json_output: JsonOption = False,
         quiet: QuietOption = False,
     ) -> int:
         """Exit 0: every value is valid; 1: one is not."""
         console = Console(json_output=json_output, quiet=quiet)
-        chosen, reading = _kind(kind), _reading(live=live, profile=profile, own=own)
+        chosen = _kind(kind)
+        reading = _reading(chosen, live=live, profile=profile, own=own)
         total = invalid = 0
         rows: list[dict[str, Any]] = []
-        texts = given(values, file)
+        texts = given(values, path_option("--file", file))
         while batch := list(islice(texts, _BATCH)):
             checked = [(text, *_check(chosen, text, reading)) for text in batch]
             total += len(checked)
@@ -85,7 +92,7 @@ def _register_explain(group: typer.Typer) -> None:
         kind: KindArgument,
         value: Annotated[str, typer.Argument(metavar="VALUE", help=t("code.value"), show_default=False)],
         live: LiveOption = False,
-        profile: ProfileOption = "zwfw-2018",
+        profile: ProfileOption = None,
         own: DivisionsOption = None,
         json_output: JsonOption = False,
         quiet: QuietOption = False,
@@ -93,7 +100,7 @@ def _register_explain(group: typer.Typer) -> None:
         """Exit 0: the value is valid; 1: it is not."""
         console = Console(json_output=json_output, quiet=quiet)
         chosen = _kind(kind)
-        code, findings = _check(chosen, value, _reading(live=live, profile=profile, own=own))
+        code, findings = _check(chosen, value, _reading(chosen, live=live, profile=profile, own=own))
         found = {"kind": kind, "value": _clean(value), **_verdict(code, findings)}
         if code is not None:
             found["parts"] = [
@@ -115,43 +122,30 @@ def _register_explain(group: typer.Typer) -> None:
 def _register_make(group: typer.Typer) -> None:
     command = "yiwang code make licence type=11100000000013338W011 issuer=11430000006122244L serial=20230000403"
 
-    @group.command(help=t("code.make"), epilog=example(command, 0, 3, 4))
+    @group.command(help=t("code.make"), epilog=example(command, 0, 1, 3, 4, 5, failed=t("code.unread_help")))
     def make(
         kind: KindArgument,
         parts: Annotated[list[str] | None, typer.Argument(metavar="[PART=TEXT]…", help=t("code.parts"), show_default=False)] = None,
         count: Annotated[int, typer.Option("--count", metavar="N", min=1, max=MOST, help=t("code.count"))] = 1,
-        file: Annotated[Path | None, typer.Option("--serials", metavar="FILE", help=t("code.serials"), show_default=False)] = None,
+        file: Annotated[str | None, typer.Option("--serials", metavar="FILE", help=t("code.serials"), show_default=False)] = None,
         own: DivisionsOption = None,
         json_output: JsonOption = False,
         quiet: QuietOption = False,
     ) -> int:
-        """Exit 0: the codes are printed, one a line; 3: the parts are wrong; 4: the serials cannot be counted."""
+        """Exit 0: the codes are printed, one a line; 1: not all could be; 3: the parts are wrong; 4, 5: the serials cannot be counted."""
         console = Console(json_output=json_output, quiet=quiet)
-        chosen, reading = _kind(kind), _reading(own=own)
+        chosen = _kind(kind)
         if chosen.make is None:
             makeable = ", ".join(each.name for each in KINDS.values() if each.make)
             text = t("code.not_issued", name=chosen.label.text(language()))
             raise UserError(text, code=ExitCode.INPUT, fix=t("code.not_issued_fix", names=makeable))
+        reading = _reading(chosen, own=own)
         texts = _parts(parts or ())
-        counted = kind == "case"
-        if not counted and (count > 1 or file is not None):
+        path = path_option("--serials", file)
+        if kind != "case" and (count > 1 or path is not None):
             raise UserError(t("code.counts_cases"), code=ExitCode.INPUT, fix=t("code.counts_cases_fix"))
-        path = file or state() / "serials.db"
-        source = serials.SerialFile(path)
-        try:
-            codes = [str(chosen.generate(texts, reading, source)) for _ in range(count)]
-        except CodeError as error:
-            unusable = error.kind == serials.KIND
-            fix = t("code.serials_fix") if unusable else t("code.parts_fix", known=_known(chosen))
-            raise UserError(error.text(language()), code=ExitCode.MACHINE if unusable else ExitCode.INPUT, fix=fix) from None
-        if counted:
-            console.info(t("code.counted", path=path))
-        # A body whose check character is wrong is told before its codes go out; they have it alike.
-        doubts = [finding.text(language()) for finding in _check(chosen, codes[0], reading)[1]]
-        for doubt in doubts:
-            console.warn(doubt)
-        console.result({"kind": kind, "codes": codes, "warnings": doubts}, "\n".join(codes))
-        return ExitCode.OK
+        making = _code_make.Making(chosen, texts, reading, count, path or state() / "serials.db")
+        return _code_make.run(making, console, lambda code: [finding.text(language()) for finding in _check(chosen, code, reading)[1]])
 
 
 def _kind(name: str) -> Kind:
@@ -163,22 +157,38 @@ def _kind(name: str) -> Kind:
     raise UserError(t("code.no_kind", name=shown(name)), code=ExitCode.INPUT, fix=fix)
 
 
-def _reading(*, live: bool = False, profile: str = "zwfw-2018", own: Path | None = None) -> Reading:
-    """Raises UserError for a profile that there is not, or a file of divisions that is wrong."""
+def _reading(kind: Kind, *, live: bool = False, profile: str | None = None, own: str | None = None) -> Reading:
+    """Raises UserError for an option that means nothing for the kind, a profile that there is not, or a file of divisions that is wrong."""
     known = dict(zip(get_args(Profile), get_args(Profile), strict=True))
-    if profile not in known:
-        raise UserError(t("code.no_profile", name=shown(profile)), code=ExitCode.INPUT, fix=t("code.known", names=", ".join(known)))
+    path = path_option("--divisions", own)
+    for option, given_one, read in (("--live", live, "mismatch"), ("--profile", profile, "profile"), ("--divisions", path, "table")):
+        if given_one and read not in kind.reads:
+            readers = ", ".join(each.name for each in KINDS.values() if read in each.reads)
+            text = t("code.unused_option", option=option, kind=kind.name)
+            raise UserError(text, code=ExitCode.INPUT, fix=t("code.unused_option_fix", names=readers))
+    chosen = DEFAULT_PROFILE if profile is None else profile
+    if chosen not in known:
+        raise UserError(t("code.no_profile", name=shown(chosen)), code=ExitCode.INPUT, fix=t("code.known", names=", ".join(known)))
+    if path and known[chosen] == "108-2016":
+        text = t("code.unused_option", option="--divisions", kind="--profile 108-2016")
+        raise UserError(text, code=ExitCode.INPUT, fix=t("code.unused_option_drop"))
+    mismatch = Severity.WARNING if live else Severity.ERROR
+    table_of_divisions = _divisions(path) if path else None
+    return Reading(mismatch, known[chosen], table_of_divisions, dates.china_day(datetime.datetime.now(datetime.UTC)))
+
+
+def _divisions(own: Path) -> Divisions:
+    """The national divisions and those of a file. Raises UserError."""
     try:
-        places = divisions.national().extended(own) if own is not None else None
+        return divisions.national().extended(own)
     except CodeError as error:
-        text = t("code.bad_divisions", path=own, reason=error.text(language()))
-        raise UserError(text, code=ExitCode.INPUT, fix=t("code.bad_divisions_fix")) from None
+        text = t("code.bad_divisions", reason=error.text(language()))
+        other = error.finding.problem in {Problem.NOT_PLAIN_FILE, Problem.FILE_TOO_LARGE, Problem.NOT_TEXT_FILE}
+        raise UserError(text, code=ExitCode.INPUT, fix=t("code.unreadable_fix" if other else "code.bad_divisions_fix")) from None
     except (OSError, ValueError) as error:
         reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
-        text = t("code.unreadable", name=own, reason=reason)
+        text = t("code.unreadable", name=shown_path(own), reason=reason)
         raise UserError(text, code=ExitCode.INPUT, fix=t("code.unreadable_fix")) from None
-    mismatch = Severity.WARNING if live else Severity.ERROR
-    return Reading(mismatch, known[profile], places, datetime.datetime.now().astimezone().date())
 
 
 def _check(kind: Kind, text: str, reading: Reading) -> tuple[Code | None, tuple[Finding, ...]]:
@@ -186,8 +196,16 @@ def _check(kind: Kind, text: str, reading: Reading) -> tuple[Code | None, tuple[
     try:
         code = kind.parse(text, reading)
     except CodeError as error:
-        return None, error.findings
+        return None, tuple(_of_cut(finding, text) for finding in error.findings) if isinstance(text, Cut) else error.findings
     return code, code.warnings
+
+
+def _of_cut(finding: Finding, text: Cut) -> Finding:
+    """What is said of the length of a line that was not read whole."""
+    if finding.problem not in {Problem.LENGTH, Problem.TOO_LONG} or finding.values.get("found") != len(text):
+        return finding
+    more = Label(f"超过 {len(text)}", f"more than {len(text)}")
+    return dataclasses.replace(finding, values={**finding.values, "found": more})
 
 
 def _verdict(code: Code | None, findings: Iterable[Finding]) -> dict[str, Any]:
@@ -199,8 +217,8 @@ def _verdict(code: Code | None, findings: Iterable[Finding]) -> dict[str, Any]:
                 "severity": finding.severity.value,
                 "position": finding.position,
                 "text": finding.text(language()),
-                "document": finding.source.document,
-                "clause": finding.source.clause,
+                "document": said(finding.source.document, language()),
+                "clause": finding.source.clause and said(finding.source.clause, language()),
                 "confidence": finding.source.confidence,
             }
             for finding in findings
@@ -231,10 +249,7 @@ def _parts(given_parts: Iterable[str]) -> dict[str, str]:
     return found
 
 
-def _known(kind: Kind) -> str:
-    return " ".join([*(f"{key}=…" for key in kind.needs), *(f"[{key}=…]" for key in kind.may)])
-
-
 def _clean(text: str) -> str:
-    """``text`` as JSON can hold it: bytes of the command line that are no UTF-8 as escapes."""
-    return text.encode("utf-8", "backslashreplace").decode()
+    """``text`` as JSON can hold it: bytes that are no UTF-8 as escapes."""
+    bytes_shown = re.sub("[\udc80-\udcff]", lambda found: shown(found[0]), text)
+    return bytes_shown.encode("utf-8", "backslashreplace").decode()

@@ -232,11 +232,11 @@ def problems(deployment: Deployment) -> list[str]:
     references: set[str] = set()
     for resource in deployment.resources:
         missing = sorted(need for need in resource.needs() if need not in seen)
-        found += [f"{resource.urn} comes before {need}" for need in missing]
+        found += [t("engine.problem_order", urn=resource.urn, need=need) for need in missing]
         if resource.provider and resource.provider not in references:
-            found.append(f"{resource.urn} refers to the provider {resource.provider}, which is not there")
+            found.append(t("engine.problem_provider", urn=resource.urn, provider=resource.provider))
         if not resource.delete and resource.urn in live:
-            found.append(f"{resource.urn} is there twice")
+            found.append(t("engine.problem_twice", urn=resource.urn))
         if not resource.delete:
             live.add(resource.urn)
         seen.add(resource.urn)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from yiwang.engine.api import Options, Stack
 from yiwang.engine.gate import Gate
@@ -25,6 +26,13 @@ class HaltedError(Exception):
 
 class StepError(Exception):
     """A step failed and was reported."""
+
+
+async def all_ended(tasks: Iterable[asyncio.Task[Any]]) -> None:
+    """Wait until all have ended, whatever becomes of them: none goes on after its run. Then raise the first error of them."""
+    for outcome in await asyncio.gather(*tasks, return_exceptions=True):
+        if isinstance(outcome, BaseException):
+            raise outcome
 
 
 @dataclass
@@ -64,6 +72,11 @@ class Context:
             planned = self.constraint.seed(urn) if self.constraint is not None else None
             self._seeds[urn] = planned or os.urandom(32)
         return self._seeds[urn]
+
+    @property
+    def limited(self) -> bool:
+        """Whether the run is about a part of the stack."""
+        return bool(self.options.targets or self.options.target_replace or self.options.excludes)
 
     @property
     def refreshes(self) -> bool:

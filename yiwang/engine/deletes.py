@@ -10,7 +10,7 @@ from yiwang.engine import planner
 from yiwang.engine import urn as urns
 from yiwang.engine.checkpoint import Pending, in_order
 from yiwang.engine.client import Provider, ProviderError
-from yiwang.engine.context import Context, HaltedError, StepError
+from yiwang.engine.context import Context, HaltedError, StepError, all_ended
 from yiwang.engine.planner import PlanError
 from yiwang.engine.project import DYNAMIC
 from yiwang.engine.registry import Registry
@@ -73,7 +73,11 @@ async def _delete(context: Context, registry: Registry, resources: Sequence[Reso
         gone = await asyncio.gather(*(tasks[dependent] for dependent in waits[position]))
         if not all(gone) or wave[position] > last:
             return False
-        done = await _one(context, registry, steps, todo[position], going)
+        try:
+            done = await _one(context, registry, steps, todo[position], going)
+        except BaseException:
+            last = -1
+            raise
         # A protected one that is refused was not touched: what else is wrong is found in the same run.
         if not done and not context.options.continue_on_error and not todo[position].protect:
             last = min(last, wave[position])
@@ -81,7 +85,7 @@ async def _delete(context: Context, registry: Registry, resources: Sequence[Reso
 
     # A task looks up the tasks it waits for when it runs, after all are made.
     tasks.extend(asyncio.create_task(one(position)) for position in range(len(todo)))
-    await asyncio.gather(*tasks)
+    await all_ended(tasks)
 
 
 async def _one(context: Context, registry: Registry, steps: Steps, resource: Resource, going: set[str]) -> bool:

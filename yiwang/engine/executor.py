@@ -164,6 +164,7 @@ class Executor:
     async def _register(self, urn: str, goal: Goal) -> Registered:
         if goal.parent in self._goals:
             goal = goal.below(self._goals[goal.parent])
+        await self.registry.settled(urn, goal)
         old = self.registry.claim(urn, goal)
         goal = self._goals[urn] = await self._with_provider(goal)
         await self._after_former_provider(old)
@@ -196,6 +197,7 @@ class Executor:
                 await asyncio.wait([task])
 
     async def _read(self, urn: str, goal: Goal, id_: str) -> Registered:
+        await self.registry.settled(urn, goal)
         old = self.registry.claim(urn, goal)
         goal = await self._with_provider(goal)
         new = goal.resource(urn)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from yiwang.engine import checkpoint, journal
 from yiwang.engine.api import Stack
-from yiwang.engine.checkpoint import Deployment
+from yiwang.engine.checkpoint import Deployment, Pending
 from yiwang.engine.passphrase import Manager
 from yiwang.engine.project import load_project
 from yiwang.engine.state import Recorded, recorded
@@ -79,9 +80,15 @@ def parse(content: bytes, where: str) -> dict[str, Any]:
         found = None
     if not isinstance(found, dict) or not isinstance(found.get("deployment"), dict):
         raise UserError(t("engine.no_export", path=where), code=ExitCode.INPUT, fix=t("engine.no_export_fix"))
+    return {"version": found.get("version") or 3, "deployment": checked(found, where)}
+
+
+def checked(document: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """The deployment of an exported document. Raises UserError naming the file and the key of what is damaged."""
     # The same document as a checkpoint: what is damaged in it is found by the same rules.
-    wrapped = {"version": found.get("version") or 3, "features": found.get("features"), "checkpoint": {"latest": found["deployment"]}}
-    return {"version": wrapped["version"], "deployment": checkpoint.parse(json.dumps(wrapped).encode(), where)}
+    latest = {"latest": document["deployment"]}
+    wrapped = {"version": document.get("version") or 3, "features": document.get("features"), "checkpoint": latest}
+    return checkpoint.parse(json.dumps(wrapped).encode(), where)
 
 
 def take(stack: Stack, document: Mapping[str, Any], where: str) -> None:
@@ -94,14 +101,38 @@ def take(stack: Stack, document: Mapping[str, Any], where: str) -> None:
     latest = dict(document["deployment"])
     state = checkpoint.secrets_state(latest) or store.shared_salt()
     secrets = Manager(stack.passphrase, state or None)
-    deployment = checkpoint.load(latest, secrets, where)
+    found = read(latest, secrets, where)
     ours = f"urn:pulumi:{stack.name}::{store.project}::"
-    wrong = [resource.urn for resource in deployment.resources if not resource.urn.startswith(ours)]
+    wrong = [resource.urn for resource in found.deployment.resources if not resource.urn.startswith(ours)]
     if wrong:
         raise UserError(t("engine.other_stack", path=where, urn=wrong[0], stack=store.full_name), code=ExitCode.INPUT)
-    problems = checkpoint.problems(deployment)
-    if problems:
-        raise UserError(t("engine.bad_deployment", path=where, problem=problems[0]), code=ExitCode.INPUT)
+    if found.problems:
+        raise UserError(t("engine.bad_deployment", path=where, problem=found.problems[0]), code=ExitCode.INPUT)
     with store.locked("import"):
-        journal.recover(store)
-        store.write(checkpoint.dump(deployment, secrets, store.full_name))
+        record(store, found, secrets)
+
+
+@dataclass(frozen=True)
+class Read:
+    """An exported deployment in clear. ``problems``: as ``checkpoint.problems`` has them. ``dropped``: operations left out of it."""
+
+    deployment: Deployment
+    problems: tuple[str, ...]
+    dropped: tuple[Pending, ...]
+
+
+def read(latest: Mapping[str, Any], secrets: Manager, where: str, *, keep_pending: bool = True) -> Read:
+    """What ``checked`` gives, in clear. Without ``keep_pending`` operations that had begun are left out, as the CLI does.
+
+    Raises UserError naming the file (``where``) and the key of a secret that ``secrets`` does not open.
+    """
+    deployment = checkpoint.load(dict(latest), secrets, where)
+    dropped = () if keep_pending else tuple(deployment.pending)
+    deployment.pending = deployment.pending if keep_pending else []
+    return Read(deployment, tuple(checkpoint.problems(deployment)), dropped)
+
+
+def record(store: Store, found: Read, secrets: Manager) -> None:
+    """Put what was read in place of what is recorded of a stack that is held."""
+    journal.recover(store)
+    store.write(checkpoint.dump(found.deployment, secrets, store.full_name))

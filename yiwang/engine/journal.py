@@ -3,7 +3,8 @@
 Lines are JSON. The first names the checkpoint they apply to. Then, with ``h`` the number of a resource state (the first
 states are those of the checkpoint, in its order):
 ``{"put": h, "resource": ...}``, ``{"drop": h}``, ``{"begin": n, "type": ..., "resource": ...}``, ``{"done": n}``, ``{"forget": i}``
-(the i-th recorded pending operation is settled) and at last ``{"folded": sha256}``.
+(the i-th recorded pending operation is settled), ``{"together": [...]}`` (several of these, all or none) and at last
+``{"folded": sha256}``.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from yiwang.engine.passphrase import Manager, Sealed, Secrets, compact_json
 from yiwang.engine.resource import now
 from yiwang.engine.store import Store
 from yiwang.errors import ExitCode, UserError
+from yiwang.files import sync_directory
 from yiwang.messages import t
 
 
@@ -39,10 +41,13 @@ class Journal:
         self._waiting: list[asyncio.Future[None]] = []
         self._writer: asyncio.Task[None] | None = None
         self._broken: Exception | None = None
+        self._closed = False
         self.used = False
 
     def append(self, line: dict[str, Any]) -> None:
         """Add a line; it is durable after the next ``flush``."""
+        if self._closed:
+            raise RuntimeError("a line for the journal of a run that has ended")
         self.used = True
         self._lines.append(compact_json(line))
 
@@ -54,13 +59,17 @@ class Journal:
             return
         waiter = asyncio.get_running_loop().create_future()
         self._waiting.append(waiter)
+        self.flush_soon()
+        await waiter
+
+    def flush_soon(self) -> None:
+        """Have all lines appended so far written, without waiting for it."""
         if self._writer is None:
             self._writer = asyncio.create_task(self._write_all())
-        await waiter
 
     async def _write_all(self) -> None:
         try:
-            while self._waiting:
+            while self._waiting or self._lines:
                 waiting, self._waiting = self._waiting, []
                 lines, self._lines = self._lines, []
                 if self._broken is None:
@@ -87,26 +96,29 @@ class Journal:
         if self._file is None:
             descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
             self._file = os.fdopen(descriptor, "ab", buffering=0)
+            sync_directory(self._path.parent)
         rest = memoryview("".join(f"{line}\n" for line in lines).encode())
         while rest:
             rest = rest[self._file.write(rest) :]
         os.fsync(self._file.fileno())
 
     def close(self) -> None:
-        """Close the file; lines that were not flushed are lost."""
+        """Close the file; lines that were not flushed are lost, later ones are refused."""
+        self._closed = True
         if self._file is not None:
             self._file.close()
             self._file = None
 
 
 def _lines(path: Path) -> list[dict[str, Any]]:
-    """The whole lines of a journal; a torn last one, from a kill while it was written, is left out."""
-    found = []
-    for line in path.read_bytes().split(b"\n")[:-1]:
+    """The whole lines of a journal, those written together one by one; a torn last one, from a kill while it was written, is left out."""
+    found: list[dict[str, Any]] = []
+    for text in path.read_bytes().split(b"\n")[:-1]:
         try:
-            found.append(json.loads(line))
+            line = json.loads(text)
         except ValueError:
             break
+        found += line.get("together", [line])
     return found
 
 

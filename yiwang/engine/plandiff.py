@@ -117,9 +117,9 @@ def options_differ(wanted: Mapping[str, Any], asked: Mapping[str, Any]) -> str:
     for key in ("ignoreChanges", "additionalSecretOutputs", "dependencies"):
         change = _sets_differ(wanted[key], asked[key])
         if change:
-            return f"{key} changed: {change}"
+            return t("engine.plan_set", option=key, changes=change)
     change = _sets_differ(map(_flat, wanted["structuredAliases"]), map(_flat, asked["structuredAliases"]))
-    return f"aliases changed: {change}" if change else ""
+    return t("engine.plan_aliases", changes=change) if change else ""
 
 
 def _same_provider(wanted: str, asked: str) -> bool:
@@ -132,14 +132,15 @@ def sources_differ(wanted: Mapping[str, Sequence[str]], asked: Mapping[str, Sequ
     for key, urns in wanted.items():
         change = _sets_differ(urns or (), asked[key] or ()) if key in asked else ""
         if change:
-            return f"dependencies for {key} changed: {change}"
+            return t("engine.plan_sources", key=key, changes=change)
     return ""
 
 
 def _sets_differ(wanted: Any, asked: Any) -> str:
     before, after = set(wanted), set(asked)
-    parts = [f"{word} {', '.join(sorted(names))}" for word, names in (("added", after - before), ("deleted", before - after)) if names]
-    return "; ".join(parts)
+    added, deleted = (", ".join(sorted(names)) for names in (after - before, before - after))
+    parts = [t("engine.plan_added", names=added) if added else "", t("engine.plan_deleted", names=deleted) if deleted else ""]
+    return "; ".join(filter(None, parts))
 
 
 def _flat(alias: Mapping[str, Any]) -> str:
@@ -148,4 +149,4 @@ def _flat(alias: Mapping[str, Any]) -> str:
 
 
 def _go(value: Any) -> str:
-    return "no value" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+    return t("engine.plan_no_value") if value is None else str(value).lower() if isinstance(value, bool) else str(value)

@@ -6,7 +6,7 @@ import json
 import os
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -139,35 +139,71 @@ def load_config(
     """
     values: dict[str, str] = {}
     secret_keys: set[str] = set()
-    for key, value in (settings.get("config") or {}).items():
-        full = _full(project, key)
-        opened, holds_secret = _opened(value, secrets, key)
-        values[full] = _text(opened)
-        secret_keys |= {full} if holds_secret else set()
+    for key, value in merged(project, settings.get("config") or {}).items():
+
+        def decrypt(sealed: str, key: str = key) -> str:
+            try:
+                return secrets.decrypt(sealed)
+            except (InvalidTag, ValueError):
+                raise UserError(t("engine.config_secret", key=key), code=ExitCode.INPUT) from None
+
+        values[key] = as_text(value, decrypt)
+        secret_keys |= {key} if has_secure(value) else set()
     for key, value in extra.items():
-        values[_full(project, key)] = value
-        secret_keys.discard(_full(project, key))
+        values[full_key(key, project.name)] = value
+        secret_keys.discard(full_key(key, project.name))
     for key, value in extra_secret.items():
-        values[_full(project, key)] = value
-        secret_keys.add(_full(project, key))
-    complete(project, stack, values, secret_keys)
+        values[full_key(key, project.name)] = value
+        secret_keys.add(full_key(key, project.name))
+    require(project, stack, values, secret_keys)
     return Config(values, frozenset(secret_keys))
 
 
-def _opened(value: Any, secrets: Manager, key: str) -> tuple[Any, bool]:
-    """A value of the stack's file with what is encrypted in it in clear, and whether anything was."""
-    if isinstance(value, dict) and set(value) == {"secure"} and isinstance(value["secure"], str):
-        try:
-            return secrets.decrypt(value["secure"]), True
-        except (InvalidTag, ValueError):
-            raise UserError(t("engine.config_secret", key=key), code=ExitCode.INPUT) from None
+def full_key(key: str, project: str) -> str:
+    """A key with its namespace; ``ns:config:key`` is an older way to write ``ns:key``. Raises UserError for what is no key."""
+    namespace, separator, rest = key.partition(":")
+    name = rest.removeprefix("config:")
+    if not separator:
+        return f"{project}:{key}"
+    if not namespace or not name or ":" in name:
+        raise UserError(t("engine.config_key", key=key), code=ExitCode.INPUT)
+    return f"{namespace}:{name}"
+
+
+def merged(project: Project, config: Mapping[str, Any]) -> dict[str, Any]:
+    """A stack's configuration with the project's values and defaults below it; keys are full, secrets encrypted."""
+    found = {full_key(str(key), project.name): value for key, value in config.items()}
+    for key, spec in declared(project).items():
+        value = spec.get("value", spec.get("default"))
+        if value is not None:
+            found.setdefault(full_key(key, project.name), value)
+    return found
+
+
+def is_secure(value: Any) -> bool:
+    """Whether ``value`` is an encrypted one."""
+    return isinstance(value, dict) and set(value) == {"secure"} and isinstance(value["secure"], str)
+
+
+def has_secure(value: Any) -> bool:
+    """Whether ``value`` is encrypted or holds what is."""
     if isinstance(value, dict):
-        opened = {str(name): _opened(item, secrets, key) for name, item in value.items()}
-        return {name: item for name, (item, _) in opened.items()}, any(found for _, found in opened.values())
-    if isinstance(value, list):
-        items = [_opened(item, secrets, key) for item in value]
-        return [item for item, _ in items], any(found for _, found in items)
-    return value, False
+        return is_secure(value) or any(map(has_secure, value.values()))
+    return isinstance(value, list) and any(map(has_secure, value))
+
+
+def opened(value: Any, decrypt: Callable[[str], str]) -> Any:
+    """A copy of ``value`` with all that is encrypted in clear."""
+    if is_secure(value):
+        return decrypt(value["secure"])
+    if isinstance(value, dict):
+        return {str(key): opened(item, decrypt) for key, item in value.items()}
+    return [opened(item, decrypt) for item in value] if isinstance(value, list) else value
+
+
+def as_text(value: Any, decrypt: Callable[[str], str]) -> str:
+    """A value as programs get it, decrypted: text as it is, everything else as JSON in the way of the CLI."""
+    return _text(opened(value, decrypt))
 
 
 def _text(value: Any) -> str:
@@ -181,26 +217,21 @@ def declared(project: Project) -> dict[str, dict[str, Any]]:
     }
 
 
-def complete(project: Project, stack: str, values: dict[str, str], secret_keys: AbstractSet[str]) -> None:
-    """Take what the project says of its keys: values for those the stack has not, and which there have to be."""
+def require(project: Project, stack: str, values: Mapping[str, str], secret_keys: AbstractSet[str]) -> None:
+    """Raises UserError for what the project says of its keys otherwise: which there have to be, encrypted, and of what type."""
     missing = []
     for key, spec in declared(project).items():
-        full = _full(project, key)
+        full = full_key(key, project.name)
         if full not in values:
-            given = spec.get("value", spec.get("default"))
-            if given is not None:
-                values[full] = _text(given)
-            elif full.startswith(f"{project.name}:"):
-                missing.append(key)
-                continue
-        if "type" in spec and full in values:
+            missing += [f"'{key}'"] if full.startswith(f"{project.name}:") else []
+            continue
+        if "type" in spec:
             if spec.get("secret") and full not in secret_keys:
                 raise UserError(t("engine.config_not_secret", stack=stack, key=key), code=ExitCode.INPUT)
             if not _is_of_type(values[full], spec["type"], spec.get("items")):
                 raise UserError(t("engine.config_type", stack=stack, key=key, type=spec["type"]), code=ExitCode.INPUT)
     if missing:
-        keys = ", ".join(f"'{key}'" for key in missing)
-        raise UserError(t("engine.config_missing", stack=stack, keys=keys), code=ExitCode.INPUT)
+        raise UserError(t("engine.config_missing", stack=stack, keys=", ".join(missing)), code=ExitCode.INPUT)
 
 
 _SPEC = {"type", "default", "value", "description", "secret", "items"}
@@ -224,9 +255,3 @@ def _is_of_type(text: str, wanted: str, items: Any) -> bool:
         _is_of_type(_text(item), inner.get("type", ""), inner.get("items")) and (inner.get("type") != "string" or isinstance(item, str))
         for item in value
     )
-
-
-def _full(project: Project, key: str) -> str:
-    """A key with its namespace; ``ns:config:key`` is an older way to write ``ns:key``."""
-    namespace, _, name = key.partition(":")
-    return f"{namespace}:{name.removeprefix('config:')}" if name else f"{project.name}:{key}"

@@ -7,7 +7,7 @@ import asyncio
 from yiwang.engine import planner
 from yiwang.engine.checkpoint import in_order
 from yiwang.engine.client import Provider, ProviderError, Reading
-from yiwang.engine.context import Context
+from yiwang.engine.context import Context, all_ended
 from yiwang.engine.reading import record
 from yiwang.engine.registry import Registry
 from yiwang.engine.resource import Resource
@@ -19,7 +19,7 @@ async def refresh(context: Context, registry: Registry, *, outcomes: bool) -> No
     """Read all resources that were not registered. ``outcomes``: report and count what was found (a refresh, not an ``up``)."""
     todo = [resource for resource in in_order(context.snapshot) if _wanted(registry, resource)]
     before = {resource.urn for resource in todo}
-    await asyncio.gather(*(_one(context, registry, resource, outcomes=outcomes) for resource in todo))
+    await all_ended([asyncio.create_task(_one(context, registry, resource, outcomes=outcomes)) for resource in todo])
     if not context.reporter.failed:
         forget(context, before)
 

@@ -33,7 +33,7 @@ class Registrar:
         registry, context = self._registry, self._context
         if old is not None and context.refreshes and registry.targets.includes(old):
             old = await refreshing.refresh_registered(context, registry, self._steps, new, old)
-        done = self._without_change(new, old)
+        done = await self._again(new, old) or self._without_change(new, old)
         if done is None:
             await self._bring_about(new, goal, old)
         registry.new[new.urn] = done = done or new
@@ -48,6 +48,14 @@ class Registrar:
             context.constraint.goal(new, goal, old)
         if context.draft is not None:
             context.draft.goal(new.urn, goal, kept.inputs if kept is not None else None, new.inputs, context.seed(new.urn))
+
+    async def _again(self, new: Resource, old: Resource | None) -> Resource | None:
+        """What the run is not about, but was deleted before something it is about: made again as it was."""
+        if old is None or not self._registry.recreating(new, old) or self._registry.targets.updates(new):
+            return None
+        new.inputs = old.inputs
+        await self._replacer.recreate(new, old, None if new.is_provider else await self._registry.provider(new.provider))
+        return new
 
     def _without_change(self, new: Resource, old: Resource | None) -> Resource | None:
         """What is not touched: what the run is not about, and real objects in a refresh or a destroy that runs the program."""

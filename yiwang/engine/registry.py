@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from yiwang.engine import planner
 from yiwang.engine import urn as urns
 from yiwang.engine.client import Provider, ProviderError
@@ -35,6 +37,8 @@ class Registry:
         self.skipped: set[str] = set()
         self.replaced: set[str] = set()
         self.deleted: set[str] = set()
+        # What is being deleted before something that it depends on: done when that has ended, well or not.
+        self.leaving: dict[str, asyncio.Future[None]] = {}
         self.stack_urn = ""
         self.targets = Targets(context.options)
         self.look_again()
@@ -47,6 +51,12 @@ class Registry:
         """The URN of a goal."""
         context = self._context
         return urns.make(context.stack.name, context.project.name, goal.parent, goal.type, goal.name)
+
+    async def settled(self, urn: str, goal: Goal) -> None:
+        """Wait while what a registration is about is being deleted, before something else: then it is to be made again."""
+        names = (urn, *urns.earlier(urn, goal.parent, goal.aliases, self._earlier))
+        while ends := [self.leaving[name] for name in names if name in self.leaving]:
+            await asyncio.wait(ends)
 
     def claim(self, urn: str, goal: Goal) -> Resource | None:
         """The recorded state this registration is about, under its URN or one of its aliases; None when it is new.
@@ -138,5 +148,5 @@ class Registry:
         )
 
     def recreating(self, new: Resource, old: Resource | None) -> bool:
-        """Whether the object of ``new`` was deleted earlier in this run, before something it depends on."""
+        """Whether the object of ``new`` was deleted earlier in this run, before something it depended on."""
         return old is not None and not self.deleted.isdisjoint({new.urn, old.urn})

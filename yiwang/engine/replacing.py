@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import uuid
+from collections.abc import Mapping, Sequence
 
 from yiwang.engine import planner
 from yiwang.engine import urn as urns
-from yiwang.engine.checkpoint import in_order
 from yiwang.engine.client import Provider
-from yiwang.engine.context import Context
+from yiwang.engine.context import Context, StepError
 from yiwang.engine.planner import Decision, Difference, PlanError
 from yiwang.engine.registry import Registry
 from yiwang.engine.resource import Resource
@@ -61,16 +62,54 @@ class Replacer:
 
     async def _delete_first(self, old: Resource, provider: Provider | None) -> None:
         """Delete ``old`` and the dependents that have to go before it; their states stay until they are made again."""
-        dependents = await self._dependents(old)
-        for dependent in dependents:
-            if dependent.protect and not dependent.delete:
-                raise PlanError(t("engine.protected_dependent", urn=dependent.urn, root=old.urn))
-        going = {old.urn, *(dependent.urn for dependent in dependents)}
-        for dependent in reversed(dependents):
-            its = None if dependent.is_provider else await self._registry.provider(dependent.provider)
-            await self._delete(dependent, its, going)
-        if not old.pending_replacement:
-            await self._delete(old, provider, going)
+        dependents = await self._choose(old)
+        leaving = self._registry.leaving
+        # What another replacement is deleting is left to it. Both go backwards through the same order, so neither waits for the other.
+        foreign = {resource.urn: leaving[resource.urn] for resource in dependents if resource.urn in leaving}
+        own = [resource for resource in dependents if resource.urn not in {*foreign, *self._registry.deleted}]
+        leaving.update({resource.urn: asyncio.get_running_loop().create_future() for resource in own})
+        try:
+            await self._delete_all(old, provider, dependents, foreign)
+        finally:
+            for resource in own:
+                self._ended(resource.urn)
+
+    async def _delete_all(
+        self, root: Resource, provider: Provider | None, dependents: Sequence[Resource], foreign: Mapping[str, asyncio.Future[None]]
+    ) -> None:
+        going = {root.urn, *(dependent.urn for dependent in dependents)}
+        for position, dependent in reversed(list(enumerate(dependents))):
+            if dependent.urn in foreign:
+                await asyncio.wait([foreign[dependent.urn]])
+                if dependent in self._context.snapshot and not dependent.pending_replacement:
+                    # It failed there, and what it depends on has to stay.
+                    raise StepError
+            elif dependent.urn in self._registry.leaving:
+                its = None if dependent.is_provider else await self._registry.provider(dependent.provider)
+                await self._delete(dependent, its, going)
+                if all(other.urn != dependent.urn for other in dependents[:position]):
+                    self._ended(dependent.urn)
+        if not root.pending_replacement:
+            await self._delete(root, provider, going)
+
+    def _ended(self, urn: str) -> None:
+        end = self._registry.leaving.pop(urn, None)
+        if end is not None:
+            end.set_result(None)
+
+    async def _choose(self, root: Resource) -> list[Resource]:
+        """What has to be deleted before ``root``. Raises PlanError when one of it is protected.
+
+        The caller marks it before it awaits anything: a registration that comes later finds the mark, one that came
+        while providers were asked is left alone, and so is what depends on it alone.
+        """
+        found = await self._dependents(root)
+        while any(self._registry.claimed(resource.urn) for resource in found):
+            found = await self._dependents(root)
+        for resource in found:
+            if resource.protect and not resource.delete:
+                raise PlanError(t("engine.protected_dependent", urn=resource.urn, root=root.urn))
+        return found
 
     async def _delete(self, old: Resource, provider: Provider | None, going: set[str]) -> None:
         if old.delete:
@@ -94,7 +133,8 @@ class Replacer:
         Those are the ones whose provider says "replace" when the inputs that come from there are unknown.
         """
         gone, found = {root.urn}, []
-        for resource in in_order(self._context.snapshot):
+        # Of what is not registered yet the order is that of the checkpoint, for every root the same.
+        for resource in list(self._context.snapshot):
             if not self._may_go(resource) or resource is root:
                 continue
             certain, inputs = planner.affected(resource, gone, root.urn)

@@ -296,12 +296,23 @@ class _Run:
 
 
 _PREFIX = "yiwang-engine-"
+# The kernel's limit on the path of a socket, and what this program appends to the directory, with a long package's name.
+_SOCKET_PATH = 107
+_SOCKET_NAME = 80
+
+
+def _short_enough(*bases: Path) -> Path:
+    """The first of ``bases`` where the sockets' paths fit. Raises UserError (exit 4) when there is none."""
+    for base in bases:
+        if len(os.fsencode(base)) <= _SOCKET_PATH - _SOCKET_NAME and base.is_dir():
+            return base
+    raise UserError(t("engine.long_directory", path=bases[0]), code=ExitCode.MACHINE, fix=t("engine.long_directory_fix"))
 
 
 @contextlib.contextmanager
 def _directory() -> Iterator[Path]:
     """A directory of mode 0700 for the sockets; those of runs that were killed are removed."""
-    base = Path(tempfile.gettempdir())
+    base = _short_enough(Path(tempfile.gettempdir()), Path("/tmp"))  # noqa: S108 - the directory made in it is private
     # A process number says something only within its own pid namespace.
     ours = f"{_PREFIX}{Path('/proc/self/ns/pid').stat().st_ino}-"
     for left in base.glob(f"{ours}*"):

@@ -34,6 +34,7 @@ class Snapshot:
         self._users: dict[str, set[int]] | None = None
         self._recorded: dict[int, Pending] = dict(enumerate(base.pending))
         self._running: dict[int, Pending] = {}
+        self._group: list[dict[str, Any]] | None = None
         self._began = 0
         # States tainted by this run, which are all alive as long as it: they are in the deployment or in ``claim``'s hands.
         self.tainted: set[int] = set()
@@ -71,8 +72,9 @@ class Snapshot:
 
     def replace(self, old: Resource, new: Resource) -> None:
         """Put ``new`` in the place of ``old``, which is no part of the deployment any more."""
-        self.adopt(old, new)
-        self._log({"put": self._numbers[id(new)]}, new)
+        with self.together():
+            self.adopt(old, new)
+            self._log({"put": self._numbers[id(new)]}, new)
 
     def adopt(self, old: Resource, new: Resource) -> None:
         """As ``replace``, for a new state that says the same: nothing is written."""
@@ -147,9 +149,11 @@ class Snapshot:
         return number
 
     def done(self, number: int) -> None:
-        """Record that an operation ended; what it changed is to be recorded before."""
+        """Record that an operation ended; what it changed is to be recorded before. It is on its way to the disk at once."""
         del self._running[number]
         self._log({"done": number})
+        if self._journal is not None:
+            self._journal.flush_soon()
 
     def settle(self, urn: str) -> None:
         """Forget the pending operations of earlier runs on a URN."""
@@ -191,8 +195,26 @@ class Snapshot:
         if self._journal is not None:
             self._journal.close()
 
+    @contextlib.contextmanager
+    def together(self) -> Iterator[None]:
+        """What is recorded inside is one line of the journal: a kill leaves all of it or nothing."""
+        if self._group is not None:
+            yield
+            return
+        self._group = []
+        try:
+            yield
+        finally:
+            group, self._group = self._group, None
+            if group and self._journal is not None:
+                self._journal.append({"together": group})
+
     def _log(self, line: dict[str, Any], resource: Resource | None = None) -> None:
-        if self._journal is not None:
-            if resource is not None:
-                line["resource"] = checkpoint.encode_resource(resource, self._secrets)
+        if self._journal is None:
+            return
+        if resource is not None:
+            line["resource"] = checkpoint.encode_resource(resource, self._secrets)
+        if self._group is not None:
+            self._group.append(line)
+        else:
             self._journal.append(line)

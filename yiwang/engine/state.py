@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
-import datetime
 import io
-import shutil
 import tarfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from yiwang.engine.api import Stack
 from yiwang.errors import ExitCode, UserError
-from yiwang.files import make_private, write_atomic
+from yiwang.files import write_atomic
 from yiwang.messages import t
 
 if TYPE_CHECKING:
@@ -85,10 +83,7 @@ def unlock(stack: Stack, only: Iterable[Lock] | None = None) -> list[Lock]:
 
     Only a lock with ``alive`` False may go without a person's word: None is another machine, or the CLI, perhaps at work.
     """
-    found = list(locks(stack) if only is None else only)
-    for lock in found:
-        lock.path.unlink(missing_ok=True)
-    return found
+    return _store(stack).unlock(only)
 
 
 def stacks(backend: Path) -> list[Summary]:
@@ -116,7 +111,8 @@ def backup(backend: Path, target: Path) -> Path:
     root = backend.absolute() / ".pulumi"
     if not (root / "stacks").is_dir():
         raise UserError(t("engine.nothing_to_back_up", path=backend), code=ExitCode.INPUT)
-    with _all_locked(backend, "backup"):
+    with held(backend, "backup"):
+        _fold_all(backend.absolute())
         buffer = io.BytesIO()
         with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
             for part in _PARTS:
@@ -150,24 +146,16 @@ def restore(backend: Path, source: Path, passphrase: str) -> Restored:
     A stack that the archive does not have is removed. All is checked before anything is changed. Raises UserError for what is
     no such archive, a checkpoint in it that is damaged or whose secrets ``passphrase`` does not open, or when a stack is locked.
     """
+    from yiwang.engine import store  # noqa: PLC0415
+
     files = _members(source)
     _require_opened(files, passphrase)
     backend = backend.absolute()
-    with _all_locked(backend, "restore"):
-        root = backend / ".pulumi"
-        kept_copy = _set_aside(root)
-        kept = {PurePosixPath(name) for name in files}
-        for name, content in files.items():
-            path = backend / name
-            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            write_atomic(path, content, mode=0o600)
-        for path in (root / "stacks").rglob("*"):
-            if path.is_file() and PurePosixPath(path.relative_to(backend).as_posix()) not in kept:
-                path.unlink()
-        for journal in (root / "journals").rglob("*.jsonl"):
-            journal.unlink()
+    with held(backend, "restore"):
+        kept = store.set_aside(backend)
+        store.replace(backend, files)
     names = (PurePosixPath(name) for name in files if name.endswith(".json"))
-    return Restored(sorted(f"{name.parent.name}/{name.stem}" for name in names), kept_copy)
+    return Restored(sorted(f"{name.parent.name}/{name.stem}" for name in names), kept)
 
 
 def _require_opened(files: dict[str, bytes], passphrase: str) -> None:
@@ -178,16 +166,6 @@ def _require_opened(files: dict[str, bytes], passphrase: str) -> None:
     found = (checkpoint.secrets_state(checkpoint.parse(content, name)) for name, content in files.items() if name.endswith(".json"))
     for state in sorted(set(found) - {""}):
         Manager(passphrase, state)
-
-
-def _set_aside(root: Path) -> Path | None:
-    """Copy what is recorded, journals of killed runs too, to a directory of its own; secrets stay encrypted."""
-    if not (root / "stacks").is_dir():
-        return None
-    moment = datetime.datetime.now(datetime.UTC)
-    target = make_private(root.parent / "before-restore") / f"{moment:%Y%m%dT%H%M%S.%fZ}"
-    shutil.copytree(root, target / ".pulumi", ignore=shutil.ignore_patterns("locks"))
-    return target
 
 
 def _members(source: Path) -> dict[str, bytes]:
@@ -215,36 +193,25 @@ def _members(source: Path) -> dict[str, bytes]:
     return found
 
 
-@contextlib.contextmanager
-def _all_locked(backend: Path, verb: str) -> Iterator[None]:
+def _fold_all(backend: Path) -> None:
+    """Fold the journals of killed runs. Raises UserError when one has an operation that did not end."""
     from yiwang.engine import journal  # noqa: PLC0415
     from yiwang.engine.store import neighbours  # noqa: PLC0415
 
-    with contextlib.ExitStack() as held:
-        for store in neighbours(backend.absolute()):
-            held.enter_context(store.locked(verb))
-            if verb == "backup":
-                if journal.unfinished(store):
-                    raise UserError(t("engine.unfinished", stack=store.full_name), fix=t("engine.unfinished_fix"))
-                journal.recover(store)
-        yield
+    for store in neighbours(backend):
+        if journal.unfinished(store):
+            raise UserError(t("engine.unfinished", stack=store.full_name), fix=t("engine.unfinished_fix"))
+        journal.recover(store)
 
 
-@contextlib.contextmanager
-def held(backend: Path, verb: str) -> Iterator[None]:
+def held(backend: Path, verb: str) -> AbstractContextManager[None]:
     """Hold every stack of a backend, also one whose first run has recorded nothing yet. Reads no checkpoint.
 
     Raises UserError (exit 5) when a run holds one.
     """
-    from yiwang.engine import lock  # noqa: PLC0415
-    from yiwang.engine.store import neighbours  # noqa: PLC0415
+    from yiwang.engine import store  # noqa: PLC0415
 
-    places = {store.lock_directory for store in neighbours(backend)}
-    places |= {path.parent for path in (backend / ".pulumi" / "locks").glob("*/*/*/*.json")}
-    with contextlib.ExitStack() as stack:
-        for place in sorted(places):
-            stack.enter_context(lock.held(place, verb))
-        yield
+    return store.held(backend.absolute(), verb)
 
 
 def outputs(stack: Stack, *, show_secrets: bool = False) -> dict[str, Any]:

@@ -1,13 +1,13 @@
 """The steps that reach a provider: create, update, delete, read back. Each is durable before and recorded after.
 
-The order in the journal is: begin (on the disk before the provider is called), the new state, done. A kill between any
-two lines leaves either the old state with a pending operation, or the new state.
+The order in the journal is: begin (on the disk before the provider is called), then the new state and done as one line. A
+kill leaves either the old state with a pending operation, or the new state.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Coroutine
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -87,36 +87,40 @@ class Steps:
             new.id, new.outputs = "", finished(new, outputs)
             self.place(new, replaces, keep_old=keep_old)
             return
-        async with self._recorded("creating", new):
+        async with self._recorded("creating", new) as answered:
             try:
                 new.id, outputs = await provider.create(new, preview=False)
             except InitError as error:
                 new.id = error.id
                 _keep_partial(new, error)
                 new.created = new.modified = now()
-                self.place(new, replaces, keep_old=keep_old)
+                with answered():
+                    self.place(new, replaces, keep_old=keep_old)
                 raise
             new.outputs = finished(new, outputs)
             # When it was there, not when it was begun.
             new.created = new.modified = now()
-            self.place(new, replaces, keep_old=keep_old)
-            snapshot.settle(new.urn)
+            with answered():
+                self.place(new, replaces, keep_old=keep_old)
+                snapshot.settle(new.urn)
 
     def place(self, new: Resource, replaces: Resource | None, *, keep_old: bool) -> None:
         """Record ``new`` in the place of ``replaces``, or beside it."""
         snapshot = self._context.snapshot
-        if replaces is not None and replaces in snapshot and not self._context.options.targets:
-            snapshot.taint_followers({replaces.urn, new.urn})
         if replaces is None or replaces not in snapshot:
             snapshot.put(new)
-        elif keep_old:
-            # A kill between the two lines leaves the old one marked and the new one pending: made again, then the old one deleted.
-            replaces.delete = True
-            snapshot.put(replaces)
-            snapshot.put(new)
-            snapshot.rename(replaces.urn, new.urn, kept=True)
-        else:
-            snapshot.replace(replaces, new)
+            return
+        # All or none: with half of it the next run would see what refers to the old one, or was to follow it, otherwise.
+        with snapshot.together():
+            if not self._context.limited:
+                snapshot.taint_followers({replaces.urn, new.urn})
+            if keep_old:
+                replaces.delete = True
+                snapshot.put(replaces)
+                snapshot.put(new)
+                snapshot.rename(replaces.urn, new.urn, kept=True)
+            else:
+                snapshot.replace(replaces, new)
 
     async def update(self, provider: Provider, old: Resource, new: Resource) -> None:
         """Change the object from ``old`` to ``new`` and record it. Raises as ``create`` does."""
@@ -127,18 +131,20 @@ class Steps:
             new.outputs = finished(new, outputs)
             snapshot.replace(old, new)
             return
-        async with self._recorded("updating", old):
+        async with self._recorded("updating", old) as answered:
             try:
                 outputs = await provider.update(old, new, preview=False)
             except InitError as error:
                 _keep_partial(new, error)
                 # The old inputs stay, so that the next run sees the whole difference again.
                 new.inputs, new.modified = old.inputs, now()
-                snapshot.replace(old, new)
+                with answered():
+                    snapshot.replace(old, new)
                 raise
             new.outputs, new.modified = finished(new, outputs), now()
-            snapshot.replace(old, new)
-            snapshot.settle(new.urn)
+            with answered():
+                snapshot.replace(old, new)
+                snapshot.settle(new.urn)
 
     async def delete(self, provider: Provider | None, old: Resource, *, going: set[str], pending_replacement: bool = False) -> None:
         """Remove the object of ``old`` and its state; with ``pending_replacement`` the state stays until it is made again.
@@ -148,26 +154,39 @@ class Steps:
         if self._context.dry or provider is None or without_call(old, going):
             self._remove(old, pending_replacement=pending_replacement)
             return
-        async with self._recorded("deleting", old):
+        async with self._recorded("deleting", old) as answered:
             await provider.delete(old)
-            self._remove(old, pending_replacement=pending_replacement)
-            self._context.snapshot.settle(old.urn)
+            with answered():
+                self._remove(old, pending_replacement=pending_replacement)
+                self._context.snapshot.settle(old.urn)
 
     @asynccontextmanager
-    async def _recorded(self, kind: str, resource: Resource) -> AsyncIterator[None]:
-        """The operation is pending on the disk before the block runs, and done after it, however the provider answered.
+    async def _recorded(self, kind: str, resource: Resource) -> AsyncIterator[Callable[[], AbstractContextManager[None]]]:
+        """The operation is pending on the disk before the block runs, and done when the provider has answered, however.
 
-        It stays pending when there was no answer: the provider died, or the run is given up.
+        What an answer changes is recorded inside what the block is given: it and the end of the operation are one line.
+        The operation stays pending when there was no answer: the provider died, or the run is given up.
         """
-        number = await self._context.snapshot.begin(kind, resource)
+        snapshot = self._context.snapshot
+        number = await snapshot.begin(kind, resource)
+        recorded = False
+
+        @contextmanager
+        def answered() -> Iterator[None]:
+            nonlocal recorded
+            with snapshot.together():
+                yield
+                snapshot.done(number)
+            recorded = True
+
         try:
-            yield
+            yield answered
         except ProviderGoneError:
             raise
         except ProviderError:
-            self._context.snapshot.done(number)
+            if not recorded:
+                snapshot.done(number)
             raise
-        self._context.snapshot.done(number)
 
     def _remove(self, old: Resource, *, pending_replacement: bool) -> None:
         if pending_replacement:

@@ -1,18 +1,22 @@
-"""The files of one stack in a Pulumi ``file://`` backend. The only module that writes below ``.pulumi``."""
+"""The files of a Pulumi ``file://`` backend, and of one stack in it.
+
+Below ``.pulumi`` only this module writes, with two that it is the way to: ``journal`` its lines, ``lock`` its locks.
+"""
 
 from __future__ import annotations
 
+import datetime
 import hashlib
 import os
 import shutil
 import time
-from collections.abc import Iterator
-from contextlib import AbstractContextManager
-from pathlib import Path
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from pathlib import Path, PurePosixPath
 
 from yiwang.engine import checkpoint, lock
 from yiwang.errors import ExitCode, UserError
-from yiwang.files import sync_directory, write_atomic
+from yiwang.files import make_private, sync_directory, write_atomic
 from yiwang.messages import t
 
 ORGANIZATION = "organization"
@@ -109,6 +113,13 @@ class Store:
         """Who holds the stack."""
         return lock.read(self.lock_directory)
 
+    def unlock(self, only: Iterable[lock.Lock] | None = None) -> list[lock.Lock]:
+        """Remove the locks, or ``only`` those that were looked at, whoever holds them; gives those that are gone."""
+        found = self.locks() if only is None else list(only)
+        for each in found:
+            each.path.unlink(missing_ok=True)
+        return found
+
     def shared_salt(self) -> str:
         """The secrets state of a neighbour stack, empty when there is none.
 
@@ -134,6 +145,39 @@ def neighbours(root: Path) -> Iterator[Store]:
     paths |= {(path.parent.name, path.stem) for path in (root / ".pulumi" / "journals").glob("*/*.jsonl")}
     for project, name in sorted(paths):
         yield Store(root, project, name)
+
+
+@contextmanager
+def held(root: Path, verb: str) -> Iterator[None]:
+    """Hold every stack of a backend; see ``state.held``."""
+    places = {store.lock_directory for store in neighbours(root)}
+    places |= {path.parent for path in (root / ".pulumi" / "locks").glob("*/*/*/*.json")}
+    with ExitStack() as stack:
+        for place in sorted(places):
+            stack.enter_context(lock.held(place, verb))
+        yield
+
+
+def set_aside(root: Path) -> Path | None:
+    """Copy what a backend records, journals of killed runs too, to a directory of its own in it; None where nothing is."""
+    if not stacks_directory(root).is_dir():
+        return None
+    moment = datetime.datetime.now(datetime.UTC)
+    target = make_private(root / "before-restore") / f"{moment:%Y%m%dT%H%M%S.%fZ}"
+    shutil.copytree(root / ".pulumi", target / ".pulumi", ignore=shutil.ignore_patterns("locks"))
+    return target
+
+
+def replace(root: Path, files: Mapping[str, bytes]) -> None:
+    """Have a backend whose stacks are held record ``files`` (``.pulumi/stacks/…`` -> content), and nothing else."""
+    for name, content in files.items():
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        write_atomic(path, content, mode=0o600)
+    kept = {root / PurePosixPath(name) for name in files}
+    for path in [*stacks_directory(root).rglob("*"), *(root / ".pulumi" / "journals").rglob("*.jsonl")]:
+        if path.is_file() and path not in kept:
+            path.unlink()
 
 
 def recorded(root: Path, full_name: str, default_project: str) -> Store:

@@ -8,16 +8,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NoReturn
 
+from yiwang.standard import dates
 from yiwang.standard.checks import ALPHANUMERIC
-from yiwang.standard.code import Code, Part, wrong_character
+from yiwang.standard.code import Code, Part, characters, wrong_character
+from yiwang.standard.divisions import Divisions
 from yiwang.standard.errors import CodeError, Finding, Problem, Severity
 from yiwang.standard.item import FORMS, ItemCode
-from yiwang.standard.labels import KIT, Label, Source
+from yiwang.standard.labels import KIT, Label, Source, numbered
 
 KIND = "case"
-SOURCE = Source("GB/T 39046-2020", "Table 5 row 1")
+SOURCE = Source("GB/T 39046-2020", numbered(5, row=1))
 # As used in Guangdong; no national structure was confirmed.
-LAYOUT_SOURCE = Source("Guangdong practice")
+LAYOUT_SOURCE = Source(Label("广东的做法", "Guangdong practice"))
 LONGEST = 50
 LAST_SERIAL = 999_999
 
@@ -42,31 +44,42 @@ class CaseNumber(Code):
     """
 
     @classmethod
-    def parse(cls, text: str) -> CaseNumber:
-        """The number in ``text``. Raises CodeError. One that only looks like the layout comes with a warning."""
+    def parse(cls, text: str, *, table: Divisions | None = None) -> CaseNumber:
+        """The number in ``text``. Raises CodeError.
+
+        One that only looks like the layout comes with a warning, and so does one whose implementing body has a wrong check character.
+        ``table``: divisions whose provinces have items, the national ones else; a number of another province has no parts.
+        """
         if _shape(text) is None:
             _refuse(text)
         match = _layout(text)
-        if match is None or not _is_item(match[1]) or _date(match[2]) is not None:
-            return cls(text)
-        return cls(text, (Finding(Problem.LAYOUT, LAYOUT_SOURCE, 32, {"found": match[2]}, Severity.WARNING),))
+        item = _item(match[1], table) if match else None
+        if match is None or item is None:
+            return cls(text, table=table)
+        if dates.compact(match[2]) is not None:
+            return cls(text, item.warnings, table=table)
+        return cls(text, (Finding(Problem.LAYOUT, LAYOUT_SOURCE, 32, {"found": match[2]}, Severity.WARNING),), table=table)
 
     @classmethod
-    def generate(cls, implementing: str, day: datetime.date, serials: SerialSource) -> CaseNumber:
-        """A new number for a case of an item on a day. It is unique where all who make numbers share ``serials``. Raises CodeError."""
-        code = ItemCode.parse(implementing)
+    def generate(cls, implementing: str, day: datetime.date, serials: SerialSource, *, table: Divisions | None = None) -> CaseNumber:
+        """A new number for a case of an item on a day (of a time: the day in China). Raises CodeError.
+
+        It is unique where all who make numbers share ``serials``. ``table``: divisions whose provinces have items, the national ones else.
+        """
+        code = ItemCode.parse(implementing, table=table)
         if code.form != "implementing":
-            values = {"part": FORMS["implementing"], "expected": Label("31 个字符", "31 characters"), "found": len(implementing)}
+            values = {"part": FORMS["implementing"], "expected": characters(31), "found": len(implementing)}
             raise CodeError(KIND, Finding(Problem.VALUE, LAYOUT_SOURCE, None, values))
-        key = f"{implementing}{day.year:04d}{day:%m%d}"
+        date = dates.china_day(day)
+        key = f"{implementing}{date.year:04d}{date:%m%d}"
         serial = serials(key)
         if not 1 <= serial <= LAST_SERIAL:
             raise CodeError(KIND, Finding(Problem.SERIAL, KIT, None, {"expected": LAST_SERIAL, "found": serial}))
-        return cls(f"{key}{serial:04d}")
+        return cls(f"{key}{serial:04d}", code.warnings, table=table)
 
     def _split(self) -> tuple[str, str, str] | None:
         match = _layout(self.text)
-        if match is None or not _is_item(match[1]) or _date(match[2]) is None:
+        if match is None or _item(match[1], self.table) is None or dates.compact(match[2]) is None:
             return None
         return match[1], match[2], match[3]
 
@@ -80,7 +93,7 @@ class CaseNumber(Code):
     def date(self) -> datetime.date | None:
         """The day on which the number was made; None in another layout."""
         parts = self._split()
-        return _date(parts[1]) if parts else None
+        return dates.compact(parts[1]) if parts else None
 
     @property
     def serial(self) -> int | None:
@@ -96,24 +109,16 @@ class CaseNumber(Code):
         day = datetime.date(int(found[1][:4]), int(found[1][4:6]), int(found[1][6:])).isoformat()
         return (
             Part("implementing", FORMS["implementing"], found[0], 1),
-            *ItemCode.parse(found[0]).parts(),
+            *ItemCode.parse(found[0], table=self.table).parts(),
             Part("date", DATE, found[1], 32, Label(day, day)),
             Part("serial", SERIAL, found[2], 40),
         )
 
 
-def _is_item(text: str) -> bool:
+def _item(text: str, table: Divisions | None) -> ItemCode | None:
     try:
-        ItemCode.parse(text)
+        return ItemCode.parse(text, table=table)
     except CodeError:
-        return False
-    return True
-
-
-def _date(digits: str) -> datetime.date | None:
-    try:
-        return datetime.date(int(digits[:4]), int(digits[4:6]), int(digits[6:]))
-    except ValueError:
         return None
 
 

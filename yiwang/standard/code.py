@@ -6,7 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NoReturn
 
-from yiwang.standard.errors import CodeError, Finding, Problem, shown
+from yiwang.standard import divisions
+from yiwang.standard.divisions import Divisions
+from yiwang.standard.errors import CodeError, Finding, Problem, quoted, shown
 from yiwang.standard.labels import Label, Source
 
 
@@ -25,11 +27,13 @@ class Part:
 class Code:
     """A code that was parsed; made by the ``parse`` and ``generate`` of its class, which see to it that ``text`` is right.
 
-    Two codes of one class are equal when their texts are. ``warnings``: what is doubtful about it, none for most.
+    Two codes of one class are equal when their texts are. ``warnings``: what is doubtful about it, none for most. ``table``: the divisions
+    that it was read by, None for the national ones.
     """
 
     text: str
     warnings: tuple[Finding, ...] = field(default=(), compare=False, repr=False)
+    table: Divisions | None = field(default=None, compare=False, repr=False, kw_only=True)
 
     def __str__(self) -> str:
         """The code itself."""
@@ -38,6 +42,11 @@ class Code:
     def parts(self) -> tuple[Part, ...]:
         """The parts in their order."""
         raise NotImplementedError
+
+    def _division(self, digits: str) -> Label | None:
+        """The name of the division with these six digits; None where the table has it not."""
+        entry = (self.table or divisions.national()).lookup(digits)
+        return entry.label if entry else None
 
 
 # How people are told what checks.CREDIT_ALPHABET is.
@@ -68,7 +77,7 @@ def refuse(kind: str, text: str, pieces: Iterable[Piece], source: Source) -> NoR
         known = frozenset("".join(piece.alphabet for piece in pieces))
         for place, character in enumerate(text[: whole + 1], 1):
             if character not in known:
-                raise CodeError(kind, Finding(Problem.STRAY, source, place, {"found": repr(character)}))
+                raise CodeError(kind, Finding(Problem.STRAY, source, place, {"found": quoted(character)}))
         raise CodeError(kind, Finding(Problem.LENGTH, source, None, {"expected": whole, "found": len(text)}))
     position = 0
     for piece in pieces:
@@ -82,12 +91,17 @@ def refuse(kind: str, text: str, pieces: Iterable[Piece], source: Source) -> NoR
 
 def wrong_character(name: Label, expected: str | Label, character: str, position: int, source: Source) -> Finding:
     """The finding for one character of the part ``name``."""
-    return Finding(Problem.CHARACTER, source, position, {"part": name, "expected": expected, "found": repr(character)})
+    return Finding(Problem.CHARACTER, source, position, {"part": name, "expected": expected, "found": quoted(character)})
+
+
+def characters(count: int) -> Label:
+    """So many characters, in words."""
+    return Label(f"{count} 个字符", f"{count} character{'' if count == 1 else 's'}")
 
 
 def expect_length(kind: str, piece: Piece, text: str, source: Source) -> None:
     """Raise the CodeError for a part, given on its own, that is not as long as ``piece``: wrong lengths could make up a right one."""
     if len(text) != piece.length:
-        expected = Label(f"{piece.length} 个字符", f"{piece.length} characters")
+        expected = characters(piece.length)
         found = Label(f"{len(text)} 个", str(len(text)))
         raise CodeError(kind, Finding(Problem.VALUE, source, None, {"part": piece.name, "expected": expected, "found": found}))

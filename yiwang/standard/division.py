@@ -61,8 +61,8 @@ class DivisionCode(Code):
             raise CodeError(KIND, Finding(Problem.NO_PROVINCE, SOURCE, 1, {"found": text[:2]}))
         entry = known.lookup(text[:6])
         if entry is None:
-            return cls(text, (Finding(Problem.UNKNOWN_DIVISION, SOURCE, 1, {"found": text[:6]}, Severity.WARNING),))
-        return cls(text, (), entry)
+            return cls(text, (Finding(Problem.UNKNOWN_DIVISION, SOURCE, 1, {"found": text[:6]}, Severity.WARNING),), table=table)
+        return cls(text, (), entry, table=table)
 
     @property
     def tier(self) -> Tier:
@@ -71,7 +71,7 @@ class DivisionCode(Code):
         lowest = [tier for tier, start, end in _STRETCHES if padded[start:end].strip("0")]
         if self.entry is not None and padded.endswith("000000"):
             return self.entry.level
-        return lowest[-1]
+        return lowest[-1] if lowest else "province"
 
     @property
     def padded(self) -> str:
@@ -100,10 +100,9 @@ class DivisionCode(Code):
         found = []
         for tier, start, end in _STRETCHES:
             if end <= len(self.text):
-                entry = divisions.lookup(names.get(start, ""))
-                named = self.entry if self.entry is not None and names.get(start) == self.entry.code else entry
                 digits = self.text[start:end]
-                found.append(Part(tier, TIERS[tier], digits, start + 1, named.label if named and digits.strip("0") else None))
+                meaning = self._division(names.get(start, "")) if digits.strip("0") else None
+                found.append(Part(tier, TIERS[tier], digits, start + 1, meaning))
         return tuple(found)
 
 

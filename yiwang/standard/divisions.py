@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, cast, get_args
 
 from yiwang.standard import rows
-from yiwang.standard.errors import CodeError, Finding, Problem
 from yiwang.standard.labels import Label, Source
 from yiwang.standard.names import PROVINCES
 
@@ -25,7 +24,23 @@ KIND = "divisions"
 COLUMNS = ("code", "name", "level", "parent")
 
 _TABLE = Path(__file__).parent / "data" / "divisions.csv"
-_SIX_DIGITS = re.compile("[0-9]{6}")
+_SIX_DIGITS = re.compile("[0-9]{6}").fullmatch
+_RANK: dict[Level, int] = {level: rank for rank, level in enumerate(get_args(Level))}
+# How the code of each level looks, here and in the national table: no province begins with 00, and zeros stand for the levels below.
+_CODES: dict[Level, tuple[Callable[[str], object], Label]] = {
+    "province": (
+        re.compile("(?!00)[0-9]{2}0000").fullmatch,
+        Label("六位数字，以 0000 结尾，不以 00 开头", "six digits, the last four 0000, not the first two"),
+    ),
+    "prefecture": (
+        re.compile("(?!00)[0-9]{2}(?!00)[0-9]{2}00").fullmatch,
+        Label("六位数字，只有末两位为 00", "six digits, of the three pairs only the last 00"),
+    ),
+    "county": (
+        re.compile("(?!00)[0-9]{4}(?!00)[0-9]{2}").fullmatch,
+        Label("六位数字，前两位和末两位不为 00", "six digits, neither the first nor the last two 00"),
+    ),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,14 +98,15 @@ class Divisions:
         """These and the rows of the file at ``path``, which win over those with the same code.
 
         The file is UTF-8, with the columns code, name, level, parent in its first line; lines that begin with # are left out. Raises
-        CodeError with line, column and what was expected; OSError where the file cannot be read.
+        CodeError with line, column and what was expected, also for a row that does not fit the others (its parent is not there, no higher,
+        or of another province); OSError where the file cannot be read.
         """
-        own = _read(path)
-        known = self._by_code.keys() | {division.code for _, division in own}
-        for line, division in own:
-            if division.parent is not None and division.parent not in known:
-                raise CodeError(KIND, Finding(Problem.TABLE_PARENT, SOURCE, None, {"found": division.parent, "line": line}))
-        return Divisions({**self._by_code, **{division.code: division for _, division in own}}.values())
+        with rows.named(path):
+            own = _read(path)
+            merged = Divisions({**self._by_code, **{division.code: division for _, division in own}}.values())
+            for line, division in own:
+                _fit(merged, line, division)
+        return merged
 
 
 @functools.cache
@@ -128,10 +144,10 @@ def provinces() -> tuple[Division, ...]:
 def _read(path: Path) -> list[tuple[int, Division]]:
     """The rows of a file, each with its line from 1."""
     found: dict[str, tuple[int, Division]] = {}
-    for number, cells in rows.read(path, COLUMNS, KIND, SOURCE):
+    for number, cells in rows.read(path, COLUMNS, KIND):
         division = _row(number, cells)
         if division.code in found:
-            raise rows.twice(KIND, SOURCE, number, division.code)
+            raise rows.twice(KIND, number, division.code)
         found[division.code] = (number, division)
     return list(found.values())
 
@@ -139,15 +155,36 @@ def _read(path: Path) -> list[tuple[int, Division]]:
 def _row(number: int, cells: list[str]) -> Division:
     """One row. Raises CodeError."""
     code, name, level, parent = cells
-    top = level == "province"
-    above = Label("空（省级）", "nothing, for a province") if top else Label("上级的六位代码", "the six digits of the level above")
-    has_above = not parent if top else bool(_SIX_DIGITS.fullmatch(parent)) and parent != code
+    if level not in get_args(Level):
+        raise rows.wrong(KIND, number, "level", ", ".join(get_args(Level)), repr(level))
+    shape, code_expected = _CODES[cast("Level", level)]
+    if level == "province":
+        above, has_above = Label("空（省级）", "nothing, for a province"), not parent
+    else:
+        above = Label(f"以 {code[:2]} 开头的六位代码", f"six digits that begin with {code[:2]}")
+        has_above = bool(_SIX_DIGITS(parent)) and parent[:2] == code[:2]
     for column, expected, cell, right in (
-        ("code", Label("六位数字", "six digits"), code, bool(_SIX_DIGITS.fullmatch(code))),
-        ("name", Label("名称", "a name"), name, bool(name.strip())),
-        ("level", ", ".join(get_args(Level)), level, level in get_args(Level)),
+        ("code", code_expected, code, bool(shape(code))),
+        ("name", Label("可显示的名称，首尾无空格", "a name that prints, without blanks around it"), name, _is_name(name)),
         ("parent", above, parent, has_above),
     ):
         if not right:
-            raise rows.wrong(KIND, SOURCE, number, Label(f" {column} ", column), expected, repr(cell))
+            raise rows.wrong(KIND, number, column, expected, repr(cell))
     return Division(code, name, cast("Level", level), parent or None)
+
+
+def _fit(table: Divisions, line: int, division: Division) -> None:
+    """Raise the CodeError for a ``division`` of a ``line`` that is not below a higher one of the ``table``.
+
+    By that nothing is below itself; and as the code tells the level, a row of one's own changes none of what is below it.
+    """
+    levels, rank = get_args(Level), _RANK[division.level]
+    above = table.lookup(division.parent or "")
+    if division.parent is not None and (above is None or _RANK[above.level] >= rank):
+        expected = Label(f"表中{' 或 '.join(levels[:rank])} 级的代码", f"the code of a {' or '.join(levels[:rank])} in the table")
+        found = Label(f"{above.code}（{above.level}）", f"{above.code} ({above.level})") if above else repr(division.parent)
+        raise rows.wrong(KIND, line, "parent", expected, found)
+
+
+def _is_name(text: str) -> bool:
+    return bool(text) and text.isprintable() and text == text.strip()

@@ -14,6 +14,7 @@ from typing import Self
 from yiwang.standard.labels import KIT, Label, Language, Source
 
 _SHOWN = 40
+_LONGEST_PATH = 4096
 
 
 class Severity(Enum):
@@ -57,11 +58,6 @@ class Problem(Enum):
         "division {found} is not in the table of today (it may be abolished, or the province's own)",
     )
     NO_ITEM_TYPE = ("no_item_type", "{found} 不是已知的事项类型代码", "{found} is no known type of items")
-    FORM_UNSURE = (
-        "form_unsure",
-        "外国人永久居留号码：{part}与 GB 11643 不符，但该号码规则尚未确证",
-        "number of a foreign permanent resident: {part} is not as in GB 11643, but the rule for these numbers is not confirmed",
-    )
     RESIDENT_FORM = (
         "resident_form",
         "{found} 不是港澳台居民居住证的前六位",
@@ -90,8 +86,9 @@ class Problem(Enum):
     VALUE = ("value", "{part}应为 {expected}，实为 {found}", "{part}: expected {expected}, found {found}")
     TABLE_ROW = ("table_row", "{part}应为 {expected}，实为 {found}", "{part}: expected {expected}, found {found}")
     TABLE_DUPLICATE = ("table_duplicate", "第 {line} 行：{found} 重复", "line {line}: {found} is there twice")
-    TABLE_PARENT = ("table_parent", "第 {line} 行：上级代码 {found} 不在表中", "line {line}: there is no code {found}, the level above")
     NOT_TEXT_FILE = ("not_text_file", "不是 UTF-8 文本", "this is not UTF-8 text")
+    NOT_PLAIN_FILE = ("not_plain_file", "不是普通文件", "this is not a plain file")
+    FILE_TOO_LARGE = ("file_too_large", "文件超过 {expected} MiB", "the file is larger than {expected} MiB")
     NO_NOTICE = (
         "no_notice",
         "{found} 年的节假日安排尚无官方通知，不作推算（已有 {expected}）",
@@ -102,7 +99,7 @@ class Problem(Enum):
         "{found} 可能受 {year} 年节假日通知影响，该通知尚未收录，不作推算",
         "{found} may change by the notice for {year}, which is not in the calendar yet, and it is not guessed",
     )
-    REQUIRED = ("required", "缺少 {part}", "{part} is missing")
+    REQUIRED = ("required", "缺少{part}", "{part} is missing")
     UNKNOWN_PART = ("unknown_part", "没有名为 {part} 的部分，可用：{expected}", "there is no part {part}; known: {expected}")
     NOT_ISSUED = ("not_issued", "{part}不由本平台签发", "no {part} is issued here")
     SERIALS_UNUSABLE = (
@@ -110,8 +107,19 @@ class Problem(Enum):
         "顺序号文件 {found} 无法使用（{reason}）",
         "the file of serials {found} cannot be used ({reason})",
     )
+    SERIALS_LOCKED = (
+        "serials_locked",
+        "顺序号文件 {found} 正被其他进程使用（已等待 {expected} 秒）",
+        "others are using the file of serials {found} (after a wait of {expected} seconds)",
+    )
+    SERIALS_EXHAUSTED = (
+        "serials_exhausted",
+        "顺序号到 {expected} 为止，剩余 {found} 个",
+        "serials end at {expected}, and {found} are left",
+    )
     FIELD = ("field", "{part}：{reason}", "{part}: {reason}")
     UNKNOWN_FIELD = ("unknown_field", "没有名为 {part} 的数据项", "there is no field {part}")
+    OWN_FIELD = ("own_field", "{part} 由事项和同步信息填写，不能另行给出", "{part} is filled by the item or the synchronisation")
     FORMAT = ("format", "{part}应符合格式 {expected}，实为 {found}", "{part}: expected the format {expected}, found {found}")
     CODE_OF_TABLE = ("code_of_table", "{part}应为 {expected} 之一，实为 {found}", "{part}: expected one of {expected}, found {found}")
     PROMISE_LONGER = (
@@ -127,6 +135,11 @@ class Problem(Enum):
     SPECIAL_INCOMPLETE = ("special_incomplete", "特别程序须记录{part}", "a special procedure needs its {part}")
     TIMES_REVERSED = ("times_reversed", "{part}早于 {expected}", "{part} is earlier than {expected}")
     NAME_AND_CODE = ("name_and_code", "{part}“{found}”与其代码 {expected} 不符", "{part} {found} is not what its code {expected} means")
+    NOT_AS_HELD = (
+        "not_as_held",
+        "{part}应为{holder}所含的 {expected}，实为 {found}",
+        "{part}: expected {expected}, which the {holder} holds, found {found}",
+    )
     NOT_IN_ITEM = ("not_in_item", "实施编码不含基本编码 {expected}", "the implementing code does not hold the basic code {expected}")
 
 
@@ -144,14 +157,21 @@ class Finding:
     values: Mapping[str, object] = field(default_factory=dict)
     severity: Severity = Severity.ERROR
 
+    def words(self, language: Language = "en") -> str:
+        """What is wrong and where, without the rule."""
+        words = self.problem.label.text(language).format(**{name: _shown(value, language) for name, value in self.values.items()})
+        # What is wrong with a field says itself which character of the field it is.
+        if self.position is None or self.problem is Problem.FIELD:
+            return words
+        return f"第 {self.position} 位：{words}" if language == "zh" else f"character {self.position}: {words}"
+
     def text(self, language: Language = "en") -> str:
         """What is wrong in one line: position, words, rule (none where it is the kit's own)."""
-        words = self.problem.label.text(language).format(**{name: _shown(value, language) for name, value in self.values.items()})
-        if self.position is not None:
-            words = f"第 {self.position} 位：{words}" if language == "zh" else f"character {self.position}: {words}"
-        if self.source == KIT:
+        words = self.words(language)
+        if self.source.document == KIT.document:
             return words
-        return f"{words}（{self.source}）" if language == "zh" else f"{words} ({self.source})"
+        source = self.source.text(language)
+        return f"{words}（{source}）" if language == "zh" else f"{words} ({source})"
 
     def __str__(self) -> str:
         """The line in English."""
@@ -162,6 +182,7 @@ class CodeError(ValueError):
     """A value that is not what its kind asks for: the one error that parsers, tables and data sets raise.
 
     ``kind`` is the noun (``uscc``, ``item`` …); ``finding`` says what is wrong. ``findings`` holds all of them where several are known.
+    ``file``: the file that is wrong, where it is one.
     """
 
     def __init__(self, kind: str, finding: Finding, *others: Finding) -> None:
@@ -169,10 +190,12 @@ class CodeError(ValueError):
         self.kind = kind
         self.finding = finding
         self.findings = (finding, *others)
+        self.file: str | None = None
 
     def text(self, language: Language = "en") -> str:
         """What is wrong, in one line."""
-        return ("；" if language == "zh" else "; ").join(finding.text(language) for finding in self.findings)
+        file = "" if self.file is None else shown_path(self.file) + ("：" if language == "zh" else ": ")
+        return file + ("；" if language == "zh" else "; ").join(finding.text(language) for finding in self.findings)
 
     def __str__(self) -> str:
         """Kind and findings in English."""
@@ -180,9 +203,26 @@ class CodeError(ValueError):
 
 
 def shown(text: str, longest: int = _SHOWN) -> str:
-    """``text`` as a line can show it: what does not print is escaped, what is longer than ``longest`` characters is cut."""
+    """``text`` as a line can show it: what does not print is escaped, what is longer than ``longest`` characters is cut.
+
+    A byte that is no text, which Python keeps as half a character, is shown as that byte.
+    """
     cut = text if len(text) <= longest else f"{text[:longest]}…"
-    return "".join(character if character.isprintable() else ascii(character)[1:-1] for character in cut)
+    return "".join(character if character.isprintable() else _escaped(character) for character in cut)
+
+
+def shown_path(path: object) -> str:
+    """A path as a line can show it, whole: a person is to find the file."""
+    return shown(str(path), _LONGEST_PATH)
+
+
+def quoted(character: str) -> str:
+    """``character`` in quotes, as a line can show it."""
+    return f"'{shown(character)}'"
+
+
+def _escaped(character: str) -> str:
+    return f"\\x{ord(character) - 0xDC00:02x}" if "\udc80" <= character <= "\udcff" else ascii(character)[1:-1]
 
 
 def _shown(value: object, language: Language) -> str:

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-from yiwang.standard import checks, divisions
+from yiwang.standard import checks, dates, divisions
 from yiwang.standard.checks import DIGITS
 from yiwang.standard.code import Code, Part, Piece, refuse
 from yiwang.standard.divisions import Divisions
@@ -16,7 +16,8 @@ from yiwang.standard.labels import Label, Source
 
 KIND = "idcard"
 SOURCE = Source("GB 11643-1999")
-FOREIGN_SOURCE = Source("foreign permanent resident identity card of 2023", None, "medium")
+RESIDENT_SOURCE = Source(Label("港澳台居民居住证", "residence permit of Hong Kong, Macao or Taiwan"), None, "medium")
+FOREIGN_SOURCE = Source(Label("外国人永久居留身份证（2023）", "identity card of foreign permanent residents (2023)"), None, "medium")
 
 Form = Literal["citizen", "resident", "foreign"]
 FORMS: dict[Form, Label] = {
@@ -24,6 +25,8 @@ FORMS: dict[Form, Label] = {
     "resident": Label("港澳台居民居住证", "residence permit of Hong Kong, Macao or Taiwan"),
     "foreign": Label("外国人永久居留身份证", "foreign permanent resident"),
 }
+# How the number of a foreign permanent resident begins.
+FOREIGN = "9"
 RESIDENTS = {
     "810000": Label("香港特别行政区", "Hong Kong"),
     "820000": Label("澳门特别行政区", "Macao"),
@@ -47,8 +50,9 @@ class IdCard(Code):
     """A number of 18 characters: 6 division, 8 birth date, 3 sequence (odd for men), 1 check character (ISO 7064 MOD 11-2).
 
     GB 11643-1999 (confidence high). Residents of Hong Kong, Macao and Taiwan have numbers of the same form that begin with 810000,
-    820000, 830000; those of foreign permanent residents since 2023 begin with 9 (confidence medium: what is odd about one is a warning).
-    Numbers are issued by the police alone, so there is no ``generate``.
+    820000, 830000; those of foreign permanent residents since 2023 begin with 9 (both: confidence medium). Date and check character are
+    required of all alike: so a first digit misread as 9 is an error like any. Numbers are issued by the police alone, so there is no
+    ``generate``.
     """
 
     @classmethod
@@ -61,17 +65,14 @@ class IdCard(Code):
         if _shape(text) is None:
             refuse(KIND, text, PIECES, SOURCE)
         found = [finding for finding in (_birth(text, today), _check(text)) if finding is not None]
-        if text[0] == "9":
-            unsure = (finding.values["part"] for finding in found)
-            return cls(text, tuple(Finding(Problem.FORM_UNSURE, FOREIGN_SOURCE, None, {"part": part}, Severity.WARNING) for part in unsure))
         if found:
             raise CodeError(KIND, *found)
-        return cls(text, _division(text[:6], table or divisions.national()))
+        return cls(text, () if text[0] == FOREIGN else _doubts(text[:6], table or divisions.national()), table=table)
 
     @property
     def form(self) -> Form:
         """Whose number it is."""
-        return "foreign" if self.text[0] == "9" else "resident" if self.division in RESIDENTS else "citizen"
+        return "foreign" if self.text[0] == FOREIGN else "resident" if self.division in RESIDENTS else "citizen"
 
     @property
     def division(self) -> str:
@@ -79,9 +80,9 @@ class IdCard(Code):
         return self.text[:6]
 
     @property
-    def birth(self) -> datetime.date | None:
-        """Birth date; None for a foreign resident's number that holds none at its place."""
-        return _date(self.text[6:14])
+    def birth(self) -> datetime.date:
+        """Birth date."""
+        return datetime.date(int(self.text[6:10]), int(self.text[10:12]), int(self.text[12:14]))
 
     @property
     def sequence(self) -> str:
@@ -104,29 +105,26 @@ class IdCard(Code):
 
     def parts(self) -> tuple[Part, ...]:
         """The four parts."""
-        meaning = FORMS["foreign"] if self.form == "foreign" else RESIDENTS.get(self.division) or divisions.label(self.division)
-        born = self.birth.isoformat() if self.birth else None
+        meaning = FORMS["foreign"] if self.form == "foreign" else RESIDENTS.get(self.division) or self._division(self.division)
+        born = self.birth.isoformat()
         return (
             Part("division", DIVISION, self.division, 1, meaning),
-            Part("birth", BIRTH, self.text[6:14], 7, Label(born, born) if born else None),
+            Part("birth", BIRTH, self.text[6:14], 7, Label(born, born)),
             Part("sequence", SEQUENCE, self.sequence, 15, Label("男", "male") if self.male else Label("女", "female")),
             Part("check", CHECK, self.check, 18),
         )
 
 
-def _date(digits: str) -> datetime.date | None:
-    try:
-        return datetime.date(int(digits[:4]), int(digits[4:6]), int(digits[6:]))
-    except ValueError:
-        return None
+def _source(text: str) -> Source:
+    return FOREIGN_SOURCE if text[0] == FOREIGN else SOURCE
 
 
 def _birth(text: str, today: datetime.date | None) -> Finding | None:
-    born = _date(text[6:14])
+    born = dates.compact(text[6:14])
     if born is None:
-        return Finding(Problem.DATE, SOURCE, 7, {"part": BIRTH, "found": text[6:14]})
+        return Finding(Problem.DATE, _source(text), 7, {"part": BIRTH, "found": text[6:14]})
     if today is not None and born > today:
-        return Finding(Problem.DATE_FUTURE, SOURCE, 7, {"part": BIRTH, "found": text[6:14]})
+        return Finding(Problem.DATE_FUTURE, _source(text), 7, {"part": BIRTH, "found": text[6:14]})
     return None
 
 
@@ -134,12 +132,12 @@ def _check(text: str) -> Finding | None:
     expected = checks.identity(text[:17])
     if expected == text[17]:
         return None
-    return Finding(Problem.CHECK, SOURCE, 18, {"part": CHECK, "expected": expected, "found": text[17]})
+    return Finding(Problem.CHECK, _source(text), 18, {"part": CHECK, "expected": expected, "found": text[17]})
 
 
-def _division(code: str, known: Divisions) -> tuple[Finding, ...]:
+def _doubts(code: str, known: Divisions) -> tuple[Finding, ...]:
     if code in RESIDENTS or known.lookup(code) is not None:
         return ()
     if code[:2] in {"81", "82", "83"}:
-        return (Finding(Problem.RESIDENT_FORM, SOURCE, 1, {"found": code}, Severity.WARNING),)
+        return (Finding(Problem.RESIDENT_FORM, RESIDENT_SOURCE, 1, {"found": code}, Severity.WARNING),)
     return (Finding(Problem.UNKNOWN_DIVISION, SOURCE, 1, {"found": code}, Severity.WARNING),)

@@ -76,7 +76,7 @@ class ItemCode(Code):
             raise CodeError(KIND, Finding(Problem.NO_PROVINCE, SOURCE, start + 1, {"found": basic[:2]}))
         if type_label(basic[2:4]) is None:
             raise CodeError(KIND, Finding(Problem.NO_ITEM_TYPE, SOURCE, start + 3, {"found": basic[2:4]}))
-        return cls(text, body_findings(text, 0) if start else ())
+        return cls(text, body_findings(text, 0) if start else (), table=table)
 
     @classmethod
     def generate(cls, basic: str, body: str = "", level: str = "", handling: str = "", *, table: Divisions | None = None) -> ItemCode:
@@ -139,10 +139,11 @@ class ItemCode(Code):
             return (Part(self.form, FORMS[self.form], self.text, 1),)
         start, found = 1, []
         if self.body and self.level:
-            found += [Part("body", BODY, self.body, 1, uscc.words(self.body)), Part("level", LEVEL, self.level.code, 19, self.level.label)]
+            found.append(Part("body", BODY, self.body, 1, uscc.words(self.body, self.table)))
+            found.append(Part("level", LEVEL, self.level.code, 19, self.level.label))
             start = 20
         found.append(Part("basic", BASIC, self.basic, start))
-        scope = Label("国家目录", "national catalogue") if self.basic[:2] == "00" else divisions.label(f"{self.basic[:2]}0000")
+        scope = Label("国家目录", "national catalogue") if self.basic[:2] == "00" else self._division(f"{self.basic[:2]}0000")
         found.append(Part("province", Label("目录归属", "catalogue of"), self.basic[:2], start, scope))
         found.append(Part("type", Label("事项类型代码", "type of item"), self.basic[2:4], start + 2, type_label(self.basic[2:4])))
         if self.handling:

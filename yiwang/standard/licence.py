@@ -8,7 +8,8 @@ from typing import NoReturn
 
 from yiwang.standard import checks, divisions, item, uscc
 from yiwang.standard.checks import ALPHANUMERIC, CREDIT_ALPHABET, DIGITS
-from yiwang.standard.code import CREDIT_CHARACTERS, Code, Part, Piece, wrong_character
+from yiwang.standard.code import CREDIT_CHARACTERS, Code, Part, Piece, characters, wrong_character
+from yiwang.standard.divisions import Divisions
 from yiwang.standard.errors import CodeError, Finding, Problem, Severity
 from yiwang.standard.labels import Label, Source
 
@@ -43,29 +44,30 @@ class LicenceId(Code):
     """
 
     @classmethod
-    def parse(cls, text: str, *, mismatch: Severity = Severity.ERROR) -> LicenceId:
+    def parse(cls, text: str, *, mismatch: Severity = Severity.ERROR, table: Divisions | None = None) -> LicenceId:
         """The identifier in ``text``. Raises CodeError.
 
         ``mismatch``: what a wrong check character is, a warning where licences of others are taken in. Where a faulty routine in
         circulation gives the character that is there, the finding says so. Wrong check characters of the two bodies are warnings.
+        ``table``: the divisions that name those of the bodies, the national ones else.
         """
         if _shape(text) is None:
-            _refuse(text)
+            _refuse(text, table)
         kind, issuer, serial, version, check = text.split(".")[5:]
         found = _mismatch(kind + issuer + serial + version, check, len(text), mismatch)
         if found and mismatch is Severity.ERROR:
             raise CodeError(KIND, *found)
         start = len(ROOT) + 1
-        return cls(text, (*found, *item.body_findings(text, start), *item.body_findings(text, start + 22)))
+        return cls(text, (*found, *item.body_findings(text, start), *item.body_findings(text, start + 22)), table=table)
 
     @classmethod
-    def generate(cls, kind: str, issuer: str, serial: str, version: str = "001") -> LicenceId:
+    def generate(cls, kind: str, issuer: str, serial: str, version: str = "001", *, table: Divisions | None = None) -> LicenceId:
         """The identifier of a licence: type (21 characters), issuer (18), serial (the issuer's own, never used twice). Raises CodeError."""
         covered = f"{kind}{issuer}{serial}{version}"
         start = f"{ROOT}.{kind}.{issuer}.{serial}.{version}."
         if _shape(f"{start}0") is None:
-            _refuse(f"{start}0")
-        return cls.parse(start + checks.licence(covered))
+            _refuse(f"{start}0", table)
+        return cls.parse(start + checks.licence(covered), table=table)
 
     def _part(self, index: int) -> str:
         return self.text.split(".")[5 + index]
@@ -106,7 +108,7 @@ class LicenceId(Code):
         found, position = [root], len(ROOT) + 2
         for key, (piece, *_), text in zip(("type", "issuer", "serial", "version", "check"), _PARTS, self.text.split(".")[5:], strict=True):
             body = key in {"type", "issuer"}
-            found.append(Part(key, piece.name, text, position, uscc.words(text) if body else None))
+            found.append(Part(key, piece.name, text, position, uscc.words(text, self.table) if body else None))
             position += len(text) + 1
         return tuple(found)
 
@@ -120,7 +122,7 @@ def _mismatch(covered: str, check: str, position: int, severity: Severity) -> tu
     return (Finding(problem, SOURCE, position, {"part": CHECK, "expected": expected, "found": check}, severity),)
 
 
-def _refuse(text: str) -> NoReturn:
+def _refuse(text: str, table: Divisions | None) -> NoReturn:
     """Raise the CodeError for a text of the wrong shape: the first thing that is wrong from the left."""
     if not text:
         raise CodeError(KIND, Finding(Problem.EMPTY, SOURCE))
@@ -132,20 +134,20 @@ def _refuse(text: str) -> NoReturn:
         raise CodeError(KIND, Finding(Problem.PARTS, SOURCE, None, {"expected": expected, "found": len(texts)}))
     position = len(ROOT) + 2
     for pieces, part in zip(_PARTS, texts, strict=True):
-        _refuse_part(pieces, part, position)
+        _refuse_part(pieces, part, position, table or divisions.national())
         position += len(part) + 1
     raise CodeError(KIND, Finding(Problem.VERSION_ZERO, SOURCE, position - 6))
 
 
-def _refuse_part(pieces: tuple[Piece, ...], text: str, position: int) -> None:
+def _refuse_part(pieces: tuple[Piece, ...], text: str, position: int, known: Divisions) -> None:
     """Raise the CodeError for a part that is wrong; ``position`` of its first character."""
     name, whole = pieces[0].name, sum(piece.length for piece in pieces)
-    if name is ISSUER and divisions.lookup(text) is not None:
+    if name is ISSUER and known.lookup(text) is not None:
         raise CodeError(KIND, Finding(Problem.DIVISION_AS_BODY, SOURCE, position, {"part": name, "found": text}))
     if len(text) != (whole or len(text) or 1):
-        expected = Label(f"{whole or 1} 个字符", f"{whole or 1} characters")
         found = Label(f"{len(text)} 个", str(len(text)))
-        raise CodeError(KIND, Finding(Problem.VALUE, SOURCE, position, {"part": name, "expected": expected, "found": found}))
+        values = {"part": name, "expected": characters(whole) if whole else Label("至少 1 个字符", "at least 1 character"), "found": found}
+        raise CodeError(KIND, Finding(Problem.VALUE, SOURCE, position, values))
     start = 0
     for piece in pieces:
         for character in text[start : start + (piece.length or len(text))]:

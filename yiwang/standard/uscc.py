@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from yiwang.standard import checks, divisions
 from yiwang.standard.checks import CREDIT_ALPHABET, DIGITS
 from yiwang.standard.code import CREDIT_CHARACTERS, Code, Part, Piece, expect_length, refuse
+from yiwang.standard.divisions import Divisions
 from yiwang.standard.errors import CodeError, Finding, Problem, Severity
 from yiwang.standard.labels import Label, Source
 from yiwang.standard.tables.bodies import CreditAuthority, CreditCategory
@@ -40,23 +41,23 @@ class Uscc(Code):
     """
 
     @classmethod
-    def parse(cls, text: str, *, mismatch: Severity = Severity.ERROR) -> Uscc:
+    def parse(cls, text: str, *, mismatch: Severity = Severity.ERROR, table: Divisions | None = None) -> Uscc:
         """The code in ``text``. Raises CodeError.
 
         ``mismatch``: what a wrong check character is. Some codes in use fail, so data that comes from outside is read with a
-        warning; what a person configures is an error.
+        warning; what a person configures is an error. ``table``: the divisions that name the authority's, the national ones else.
         """
         if _shape(text) is None:
             refuse(KIND, text, PIECES, SOURCE)
         if checks.credit_matches(text) and checks.organisation(text[8:16]) == text[16]:
-            return cls(text)
+            return cls(text, table=table)
         found = mismatches(text, mismatch)
         if mismatch is Severity.ERROR:
             raise CodeError(KIND, *found)
-        return cls(text, found)
+        return cls(text, found, table=table)
 
     @classmethod
-    def generate(cls, authority: str, category: str, division: str, subject: str) -> Uscc:
+    def generate(cls, authority: str, category: str, division: str, subject: str, *, table: Divisions | None = None) -> Uscc:
         """The code of a body: ``subject`` is the organisation code, 8 characters without its check character or 9 with it.
 
         Only the registering authorities issue such codes. Raises CodeError.
@@ -69,7 +70,7 @@ class Uscc(Code):
         first = f"{authority}{category}{division}{inner}"
         if _shape(f"{first}0") is None:
             refuse(KIND, f"{first}0", PIECES, SOURCE)
-        return cls.parse(first + checks.credit(first))
+        return cls.parse(first + checks.credit(first), table=table)
 
     @property
     def authority(self) -> str:
@@ -97,11 +98,11 @@ class Uscc(Code):
         return self.text[17]
 
     def parts(self) -> tuple[Part, ...]:
-        """The five parts; a division is named where the national table has it."""
+        """The five parts; a division is named where the table has it."""
         return (
             Part("authority", AUTHORITY, self.authority, 1, CreditAuthority.label_of(self.authority)),
             Part("category", CATEGORY, self.category, 2, CreditCategory.label_of(self.text[:2])),
-            Part("division", DIVISION, self.division, 3, divisions.label(self.division)),
+            Part("division", DIVISION, self.division, 3, self._division(self.division)),
             Part("subject", SUBJECT, self.subject, 9),
             Part("check", CHECK, self.check, 18),
         )
@@ -112,10 +113,10 @@ def is_valid(text: str) -> bool:
     return _shape(text) is not None and checks.credit_matches(text) and checks.organisation(text[8:16]) == text[16]
 
 
-def words(text: str) -> Label | None:
+def words(text: str, table: Divisions | None = None) -> Label | None:
     """What a code of the right shape says in words, category and division; None where neither is known."""
-    category, place = CreditCategory.label_of(text[:2]), divisions.label(text[2:8])
-    known = [each for each in (category, place) if each is not None]
+    place = (table or divisions.national()).lookup(text[2:8])
+    known = [each for each in (CreditCategory.label_of(text[:2]), place.label if place else None) if each is not None]
     return Label("，".join(each.zh for each in known), ", ".join(each.en for each in known)) if known else None
 
 

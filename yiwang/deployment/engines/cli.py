@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import shutil
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
+from urllib.parse import unquote, urlsplit
 
 import yaml
 from pulumi import automation
@@ -29,13 +31,15 @@ from yiwang.rundir import RunDir
 _UNCOUNTED = frozenset({"same", "read", "refresh", "create-replacement", "delete-replaced", "discard-replaced"})
 
 Operation = Callable[..., Any]
+Make = Literal["", "here", "aside"]
 
 
 class CliEngine:
     """Drives the CLI. Its state lies where the inventory's ``state_backend`` says, else where the embedded engine's does.
 
     Each operation has a private directory in memory: a copy of the program (the CLI writes beside it), the passphrase, and a home
-    of its own for the CLI. Previews cannot see what previews of other stacks would export.
+    of its own for the CLI. Previews cannot see what previews of other stacks would export. A stack that is not there yet is
+    previewed on a copy of the backend in memory; where that is no directory, it is made and removed again.
     """
 
     foresees = False
@@ -47,7 +51,7 @@ class CliEngine:
 
     async def preview(self, stack: engine.Stack, options: engine.Options, on_event: OnEvent) -> engine.Result:
         """See ``Engine``."""
-        return await self._operate(stack, options, on_event, lambda chosen, **common: chosen.preview(**_asked(options), **common))
+        return await self._operate(stack, options, on_event, lambda chosen, **common: chosen.preview(**_asked(options), **common), dry=True)
 
     async def up(self, stack: engine.Stack, options: engine.Options, on_event: OnEvent) -> engine.Result:
         """See ``Engine``."""
@@ -57,36 +61,35 @@ class CliEngine:
         """See ``Engine``."""
         return await self._operate(stack, options, on_event, lambda chosen, **common: chosen.destroy(**common))
 
-    async def _operate(self, stack: engine.Stack, options: engine.Options, on_event: OnEvent, operation: Operation) -> engine.Result:
+    async def _operate(
+        self, stack: engine.Stack, options: engine.Options, on_event: OnEvent, operation: Operation, *, dry: bool = False
+    ) -> engine.Result:
         loop = asyncio.get_running_loop()
 
         # The Automation API calls from threads of its own; observers expect to be called in the loop's.
         def later(event: engine.Event) -> None:
             loop.call_soon_threadsafe(on_event, event)
 
-        told = Told(later)
-        options.control.watch(self._command.stop)
-        try:
-            return await asyncio.to_thread(self._perform, stack, options, told, operation)
-        finally:
-            options.control.unwatch(self._command.stop)
+        return await asyncio.to_thread(self._perform, stack, options, Told(later), operation, make="aside" if dry else "here")
 
-    def _perform(self, stack: engine.Stack, options: engine.Options, told: Told, operation: Operation) -> engine.Result:
-        with self._selected(stack, options, make=True) as chosen:
-            assert chosen is not None  # noqa: S101 - made where it is not there
-            in_flight = exported.in_flight(chosen.export_stack().deployment)
-            if in_flight:
-                told.tell(engine.InFlight(in_flight))
-            ok = True
-            try:
-                operation(chosen, on_event=told.event, color="never", parallel=options.parallel, diff=False)
-            except ConcurrentUpdateError:
-                raise UserError(t("deployment.cli_locked"), code=ExitCode.LOCKED, fix=t("engine.locked_fix")) from None
-            except CommandError as error:
-                ok = False
-                if not any(entry.severity == "error" for entry in told.diagnostics):
-                    told.error(_reason(error))
-            outputs = exported.outputs(chosen.export_stack().deployment, stack.passphrase)
+    def _perform(self, stack: engine.Stack, options: engine.Options, told: Told, operation: Operation, *, make: Make) -> engine.Result:
+        ok = False
+        in_flight: tuple[str, ...] = ()
+        outputs: dict[str, Any] = {}
+        try:
+            with ExitStack() as kept:
+                with self._command.stoppable(options.control):
+                    chosen = kept.enter_context(self._selected(stack, options, make=make))
+                    assert chosen is not None  # noqa: S101 - made where it was not there
+                    in_flight = exported.in_flight(self._exported(chosen)["deployment"])
+                    if in_flight:
+                        told.tell(engine.InFlight(in_flight))
+                    ok = _done(chosen, options, told, operation)
+                outputs = exported.outputs(self._exported(chosen)["deployment"], stack.passphrase)
+        except (CommandError, UserError):
+            # What was under way was asked to stop, whatever it was.
+            if not options.control.cancelled:
+                raise
         return engine.Result(
             ok=ok,
             changes={op: number for op, number in sorted(told.counts.items()) if op not in _UNCOUNTED},
@@ -99,11 +102,20 @@ class CliEngine:
         )
 
     @contextmanager
-    def _workspace(self, stack: engine.Stack | None, options: engine.Options | None = None) -> Iterator[automation.LocalWorkspace]:
+    def _workspace(
+        self, stack: engine.Stack | None, options: engine.Options | None = None, *, writes: bool = False
+    ) -> Iterator[automation.LocalWorkspace]:
         """A workspace in a directory of its own, with the program of ``stack`` where there is one."""
         with RunDir() as run_dir:
             work = run_dir.path / "program"
-            environment = {"PATH": search_path(), "PULUMI_BACKEND_URL": self._backend, "PULUMI_SKIP_UPDATE_CHECK": "true"}
+            backend = self._backend
+            directory = _directory(backend)
+            if directory is not None and not writes and not (directory / ".pulumi").is_dir():
+                # The CLI makes itself at home in an empty directory as soon as it looks at it.
+                backend = _empty(run_dir.path).as_uri()
+            elif writes and self._province.state_backend is None:
+                Path(self._province.state_dir).mkdir(parents=True, exist_ok=True, mode=0o700)
+            environment = {"PATH": search_path(), "PULUMI_BACKEND_URL": backend, "PULUMI_SKIP_UPDATE_CHECK": "true"}
             if stack is not None:
                 shutil.copytree(stack.project_dir, work, ignore=shutil.ignore_patterns("__pycache__", "Pulumi.*.yaml"))
                 secret = run_dir.path / "passphrase"
@@ -111,8 +123,6 @@ class CliEngine:
                 environment["PULUMI_CONFIG_PASSPHRASE_FILE"] = str(secret)
             else:
                 work.mkdir()
-            if self._backend.startswith("file://"):
-                Path(self._province.state_dir).mkdir(parents=True, exist_ok=True, mode=0o700)
             yield automation.LocalWorkspace(
                 work_dir=str(work),
                 pulumi_home=str(run_dir.path / "home"),
@@ -123,18 +133,25 @@ class CliEngine:
 
     @contextmanager
     def _selected(
-        self, stack: engine.Stack, options: engine.Options | None = None, *, make: bool = False
+        self, stack: engine.Stack, options: engine.Options | None = None, *, make: Make = ""
     ) -> Iterator[automation.Stack | None]:
-        """The stack in a workspace, None when there is none; with ``make`` it is made."""
-        with self._workspace(stack, options) as workspace:
+        """The stack in a workspace. One that is not there is made, ``aside`` for the time being; else it is None."""
+        with self._workspace(stack, options, writes=make == "here") as workspace, ExitStack() as afterwards:
             try:
                 chosen = automation.Stack.select(stack.name, workspace)
             except StackNotFoundError:
-                yield automation.Stack.create(stack.name, workspace) if make else None
+                if not make:
+                    yield None
+                    return
+                stays = make == "here" or _set_aside(workspace)
+                chosen = automation.Stack.create(stack.name, workspace)
+                if not stays:
+                    afterwards.callback(self._run, chosen, "stack", "rm", "--yes")
+                yield chosen
                 return
             except CommandError as error:
                 raise UserError(_reason(error), code=ExitCode.FAILED) from None
-            salt = exported.secrets_state(chosen.export_stack().deployment)
+            salt = exported.secrets_state(self._exported(chosen)["deployment"])
             if salt:
                 # The CLI looks for it beside the program, where nothing of this kit is kept.
                 settings = Path(workspace.work_dir) / f"Pulumi.{stack.name}.yaml"
@@ -157,7 +174,7 @@ class CliEngine:
     def _deployment(self, stack: engine.Stack) -> dict[str, Any]:
         """What is recorded, as exported; empty when there is nothing."""
         with self._selected(stack) as chosen:
-            return dict(chosen.export_stack().deployment or {}) if chosen is not None else {}
+            return dict(self._exported(chosen)["deployment"]) if chosen is not None else {}
 
     def outputs(self, stack: engine.Stack, *, show_secrets: bool = False) -> dict[str, Any]:
         """See ``Engine``."""
@@ -184,17 +201,70 @@ class CliEngine:
         with self._selected(stack) as chosen:
             if chosen is None:
                 raise UserError(t("engine.unknown_stack", name=stack.name), code=ExitCode.INPUT)
-            found = chosen.export_stack()
-            return {"version": found.version, "deployment": found.deployment}
+            return self._exported(chosen)
 
     def take(self, stack: engine.Stack, document: dict[str, Any], where: str) -> None:
         """See ``Engine``."""
-        with self._selected(stack, make=True) as chosen:
+        with self._selected(stack, make="here") as chosen:
             assert chosen is not None  # noqa: S101 - made where it is not there
+            file = Path(chosen.workspace.work_dir) / "import.json"
+            write_atomic(file, json.dumps(document))
             try:
-                chosen.import_stack(automation.Deployment(version=document["version"], deployment=document["deployment"]))
-            except CommandError as error:
-                raise UserError(f"{where}: {_reason(error)}", code=ExitCode.INPUT) from None
+                self._run(chosen, "stack", "import", "--file", str(file))
+            except UserError as error:
+                raise UserError(f"{where}: {error.text}", code=ExitCode.INPUT) from None
+
+    def _exported(self, chosen: automation.Stack) -> dict[str, Any]:
+        """What is recorded, secrets encrypted: the Automation API's own export would show them."""
+        found: dict[str, Any] = json.loads(self._run(chosen, "stack", "export"))
+        return {"version": found["version"], "deployment": found.get("deployment") or {}}
+
+    def _run(self, chosen: automation.Stack, *args: str) -> str:
+        """One command line on a stack, in its workspace; what it printed. Raises UserError when it fails."""
+        workspace = chosen.workspace
+        environment = {**(workspace.env_vars or {}), "PULUMI_HOME": str(workspace.pulumi_home)}
+        try:
+            return self._command.run([*args, "--stack", chosen.name], str(workspace.work_dir), environment).stdout
+        except CommandError as error:
+            raise UserError(_reason(error), code=ExitCode.FAILED) from None
+
+
+def _done(chosen: automation.Stack, options: engine.Options, told: Told, operation: Operation) -> bool:
+    """Perform the operation; whether it succeeded. Raises UserError when somebody else holds the stack."""
+    try:
+        operation(chosen, on_event=told.event, color="never", parallel=options.parallel, diff=False)
+    except ConcurrentUpdateError:
+        raise UserError(t("deployment.cli_locked"), code=ExitCode.LOCKED, fix=t("engine.locked_fix")) from None
+    except CommandError as error:
+        if not options.control.cancelled and not any(entry.severity == "error" for entry in told.diagnostics):
+            told.error(_reason(error))
+        return False
+    return True
+
+
+def _directory(backend: str) -> Path | None:
+    """The directory of a ``file://`` backend, None for others."""
+    return Path(unquote(urlsplit(backend).path)) if backend.startswith("file://") else None
+
+
+def _empty(run_dir: Path) -> Path:
+    """A backend in memory, for what is not to be seen afterwards."""
+    found = run_dir / "backend"
+    found.mkdir(mode=0o700, exist_ok=True)
+    return found
+
+
+def _set_aside(workspace: automation.Workspace) -> bool:
+    """Let a workspace work on a copy of its backend in memory; False where that is no directory, and stays what it was."""
+    environment = dict(workspace.env_vars or {})
+    recorded = _directory(environment["PULUMI_BACKEND_URL"])
+    if recorded is None:
+        return False
+    copied = _empty(Path(workspace.work_dir).parent)
+    if recorded != copied and (recorded / ".pulumi" / "stacks").is_dir():
+        shutil.copytree(recorded / ".pulumi" / "stacks", copied / ".pulumi" / "stacks")
+    workspace.env_vars = {**environment, "PULUMI_BACKEND_URL": copied.as_uri()}
+    return True
 
 
 def _asked(options: engine.Options) -> dict[str, Any]:

@@ -7,7 +7,10 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +55,51 @@ def _version(path: Path) -> VersionInfo:
     return found
 
 
+class _Operation:
+    """The processes of one operation. Each is asked to stop as often as the person asks; afterwards none is begun."""
+
+    def __init__(self, control: engine.Control) -> None:
+        self._control = control
+        self._running: set[subprocess.Popen[str]] = set()
+        # A process that is just being started is asked too, or not started.
+        self._changing = threading.Lock()
+
+    @contextmanager
+    def process(self, arguments: list[str], directory: str, environment: Mapping[str, str]) -> Iterator[subprocess.Popen[str]]:
+        """A process while it runs. Raises CommandError when the person has asked to stop."""
+        with self._changing:
+            if self._control.cancelled:
+                raise create_command_error(CommandResult(stdout="", stderr="", code=ExitCode.INTERRUPTED))
+            process = subprocess.Popen(
+                arguments,
+                cwd=directory,
+                env=dict(environment),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                encoding="utf-8",
+                errors="replace",
+                start_new_session=True,
+            )
+            self._running.add(process)
+        with process:
+            try:
+                yield process
+            finally:
+                self._running.discard(process)
+
+    def stop(self, control: engine.Control) -> None:
+        """The person asks: the first time, or again."""
+        del control
+        with self._changing:
+            for process in self._running:
+                process.send_signal(signal.SIGINT)
+
+
+# The operation for which processes are started: several run at once, each in a thread of its own, and share one command.
+_current: ContextVar[_Operation | None] = ContextVar("operation", default=None)
+
+
 class Command(PulumiCommand):
     """Runs the CLI for the Automation API.
 
@@ -62,7 +110,6 @@ class Command(PulumiCommand):
     def __init__(self, path: Path) -> None:
         self.command = str(path)
         self.version = _version(path)
-        self._running: set[subprocess.Popen[str]] = set()
 
     def run(
         self,
@@ -75,22 +122,11 @@ class Command(PulumiCommand):
         """Run one command line to its end. Raises CommandError when it fails."""
         setpriv = shutil.which("setpriv")
         tie = [setpriv, "--pdeathsig", "INT", "--"] if setpriv else []
-        with subprocess.Popen(
-            [*tie, self.command, "--non-interactive", *args],
-            cwd=cwd,
-            env={**os.environ, **additional_env, "PULUMI_AUTOMATION_API": "true"},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            encoding="utf-8",
-            errors="replace",
-            start_new_session=True,
-        ) as process:
-            self._running.add(process)
-            try:
-                out, err = process.communicate()
-            finally:
-                self._running.discard(process)
+        command = [*tie, self.command, "--non-interactive", *args]
+        environment = {**os.environ, **additional_env, "PULUMI_AUTOMATION_API": "true"}
+        operation = _current.get() or _Operation(engine.Control())
+        with operation.process(command, cwd, environment) as process:
+            out, err = process.communicate()
         for callback, text in ((on_output, out), (on_error, err)):
             if callback is not None:
                 list(map(callback, text.splitlines()))
@@ -99,8 +135,14 @@ class Command(PulumiCommand):
             raise create_command_error(result)
         return result
 
-    def stop(self, control: engine.Control) -> None:
-        """Ask what runs to stop, once for each level of ``control``: the CLI counts how often it is asked."""
-        del control
-        for process in list(self._running):
-            process.send_signal(signal.SIGINT)
+    @contextmanager
+    def stoppable(self, control: engine.Control) -> Iterator[None]:
+        """What is started inside is asked to stop once for each level of ``control``: the CLI counts how often it is asked."""
+        operation = _Operation(control)
+        token = _current.set(operation)
+        control.watch(operation.stop)
+        try:
+            yield
+        finally:
+            control.unwatch(operation.stop)
+            _current.reset(token)

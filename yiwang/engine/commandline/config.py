@@ -8,12 +8,13 @@ import sys
 from collections.abc import Iterable
 from typing import Any
 
-from yiwang.engine.commandline import effective, keys
+from yiwang.engine.commandline import keys
 from yiwang.engine.commandline.arguments import Call
 from yiwang.engine.commandline.failure import Code, CommandError
 from yiwang.engine.commandline.place import Place, out
 from yiwang.engine.commandline.show import aligned
 from yiwang.engine.commandline.workspace import Workspace
+from yiwang.engine.project import as_text, has_secure, merged, opened
 
 _LOOKS_SECRET = re.compile("passwd|pass|pwd|secret|token", re.IGNORECASE)
 # Shorter ones are words or switches.
@@ -33,17 +34,17 @@ def decrypt(place: Place, sealed: str) -> str:
 def list_(call: Call, workspace: Workspace) -> int:
     """``config``: all values, the project's own among them; secrets only with ``--show-secrets``."""
     place = Place.of(call, workspace)
-    found = effective.merged(workspace.loaded, place.settings.config)
+    found = merged(workspace.loaded, place.settings.config)
     shown = call.given("show-secrets")
     entries: dict[str, dict[str, Any]] = {}
     for key in sorted(found):
         value = found[key]
-        secret = keys.has_secure(value)
+        secret = has_secure(value)
         entry: dict[str, Any] = {}
         if not secret or shown:
-            entry["value"] = keys.as_text(value, lambda sealed: decrypt(place, sealed))
+            entry["value"] = as_text(value, lambda sealed: decrypt(place, sealed))
             if keys.is_object(value):
-                entry["objectValue"] = keys.opened(value, lambda sealed: decrypt(place, sealed))
+                entry["objectValue"] = opened(value, lambda sealed: decrypt(place, sealed))
         entries[key] = {**entry, "secret": secret}
     if call.given("json"):
         out(json.dumps(entries, ensure_ascii=False, indent=2))
@@ -57,18 +58,18 @@ def get(call: Call, workspace: Workspace) -> int:
     """``config get``."""
     place = Place.of(call, workspace)
     key = keys.full_key(call.arguments[0], workspace.project_name, path=call.given("path"))
-    there, value = keys.get(effective.merged(workspace.loaded, place.settings.config), key, path=call.given("path"))
+    there, value = keys.get(merged(workspace.loaded, place.settings.config), key, path=call.given("path"))
     if not there:
         shown = keys.shown_key(key, workspace.project_name)
         raise CommandError(f"configuration key '{shown}' not found for stack '{workspace.shown(place.store)}'")
-    text = keys.as_text(value, lambda sealed: decrypt(place, sealed))
+    text = as_text(value, lambda sealed: decrypt(place, sealed))
     if not call.given("json"):
         out(text)
         return Code.OK
     entry: dict[str, Any] = {"value": text}
     if keys.is_object(value):
-        entry["objectValue"] = keys.opened(value, lambda sealed: decrypt(place, sealed))
-    out(json.dumps({**entry, "secret": keys.has_secure(value)}, ensure_ascii=False, indent=2))
+        entry["objectValue"] = opened(value, lambda sealed: decrypt(place, sealed))
+    out(json.dumps({**entry, "secret": has_secure(value)}, ensure_ascii=False, indent=2))
     return Code.OK
 
 

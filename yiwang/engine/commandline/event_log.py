@@ -29,6 +29,8 @@ class Log(Protocol):
 class _File:
     def __init__(self, path: Path) -> None:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o600)
+        # Also of a file that was there with another mode.
+        os.fchmod(descriptor, 0o600)
         self._file: IO[str] = os.fdopen(descriptor, "w", encoding="utf-8")
 
     def write(self, line: str) -> None:

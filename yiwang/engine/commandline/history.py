@@ -7,13 +7,13 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from yiwang.engine.commandline import keys
 from yiwang.engine.commandline.arguments import Call
 from yiwang.engine.commandline.config import decrypt
 from yiwang.engine.commandline.failure import Code, CommandError
 from yiwang.engine.commandline.place import Place, out
 from yiwang.engine.commandline.show import age
 from yiwang.engine.commandline.workspace import Workspace
+from yiwang.engine.project import as_text, has_secure
 
 _PAGE = 10
 _SIGNS = (("create", "+"), ("delete", "-"), ("update", "~"), ("same", " "))
@@ -69,7 +69,7 @@ def _parsed(text: bytes) -> dict[str, Any]:
 def _as_json(place: Place, update: dict[str, Any], *, shown: bool) -> dict[str, Any]:
     config = {}
     for key, value in (update.get("config") or {}).items():
-        secret = keys.has_secure(value)
+        secret = has_secure(value)
         one: dict[str, Any] = {}
         if not secret or shown:
             one["value"] = _opened(place, value)
@@ -89,7 +89,7 @@ def _as_json(place: Place, update: dict[str, Any], *, shown: bool) -> dict[str, 
 
 def _opened(place: Place, value: Any) -> str:
     try:
-        return keys.as_text(value, lambda sealed: decrypt(place, sealed))
+        return as_text(value, lambda sealed: decrypt(place, sealed))
     except CommandError:
         # A stack whose key was changed since: the rest of the entry is still worth showing.
         return "ERROR_UNABLE_TO_DECRYPT"

@@ -2,34 +2,34 @@
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
+from yiwang.engine import project as projects
 from yiwang.engine.commandline.failure import CommandError
+from yiwang.engine.project import is_secure
 from yiwang.engine.values import PathPart, parse_path
+from yiwang.errors import UserError
+from yiwang.messages import english
 
-Decrypt = Callable[[str], str]
 _INTEGER = re.compile(r"-?(0|[1-9][0-9]*)")
 
 
 def full_key(key: str, project: str, *, path: bool = False) -> str:
     """``namespace:name`` for what was typed: ``name``, ``namespace:name`` or the old ``namespace:config:name``."""
-    head, separator, tail = key.partition(":")
+    head, _, rest = key.partition(":")
     if path and ("[" in head or "." in head or '"' in head):
         # A colon inside a path belongs to the path.
         return f"{project}:{key}"
-    if not separator:
-        return f"{project}:{key}"
-    if tail.startswith("config:"):
-        tail = tail.removeprefix("config:")
-    if not head or not tail or (":" in tail and not path):
-        raise CommandError(
-            f"invalid configuration key: could not parse {key} as a configuration key "
-            "(configuration keys should be of the form `<namespace>:<name>`)"
-        )
-    return f"{head}:{tail}"
+    name = rest.removeprefix("config:")
+    if path and head and ":" in name:
+        return f"{head}:{name}"
+    try:
+        with english():
+            return projects.full_key(key, project)
+    except UserError as error:
+        raise CommandError(f"invalid configuration key: {error.text}") from None
 
 
 def shown_key(key: str, project: str) -> str:
@@ -47,33 +47,6 @@ def split_path(key: str) -> tuple[str, list[PathPart]]:
     if not isinstance(first, str) or not first:
         raise CommandError("first path segement of config key must be a string")
     return f"{namespace}:{first}", rest
-
-
-def is_secure(value: Any) -> bool:
-    """Whether ``value`` is an encrypted one."""
-    return isinstance(value, dict) and set(value) == {"secure"} and isinstance(value["secure"], str)
-
-
-def has_secure(value: Any) -> bool:
-    """Whether ``value`` is encrypted or holds what is."""
-    if isinstance(value, dict):
-        return is_secure(value) or any(map(has_secure, value.values()))
-    return isinstance(value, list) and any(map(has_secure, value))
-
-
-def opened(value: Any, decrypt: Decrypt) -> Any:
-    """A copy of ``value`` with all that is encrypted in clear."""
-    if is_secure(value):
-        return decrypt(value["secure"])
-    if isinstance(value, dict):
-        return {key: opened(item, decrypt) for key, item in value.items()}
-    return [opened(item, decrypt) for item in value] if isinstance(value, list) else value
-
-
-def as_text(value: Any, decrypt: Decrypt) -> str:
-    """A value as programs get it: text as it is, everything else as JSON."""
-    found = opened(value, decrypt)
-    return found if isinstance(found, str) else json.dumps(found, ensure_ascii=False, separators=(",", ":"))
 
 
 def is_object(value: Any) -> bool:

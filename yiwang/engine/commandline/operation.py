@@ -13,7 +13,7 @@ from typing import Any
 
 from yiwang import engine
 from yiwang.engine.api import Options, Result
-from yiwang.engine.commandline import effective, history, keys, stack, state
+from yiwang.engine.commandline import history, stack, state
 from yiwang.engine.commandline.arguments import Call
 from yiwang.engine.commandline.config import decrypt, put_pairs
 from yiwang.engine.commandline.failure import Code, CommandError, unavailable, writing
@@ -21,7 +21,7 @@ from yiwang.engine.commandline.place import Place, held, held_error, key_of, out
 from yiwang.engine.commandline.telling import Teller
 from yiwang.engine.commandline.watch import finished
 from yiwang.engine.commandline.workspace import Workspace
-from yiwang.engine.project import complete
+from yiwang.engine.project import as_text, has_secure, merged, require
 from yiwang.errors import ExitCode, UserError
 from yiwang.files import write_atomic
 from yiwang.messages import english
@@ -101,17 +101,18 @@ def _sensible(call: Call, *, dry: bool) -> None:
 
 def _config(call: Call, place: Place) -> _Config:
     project = place.workspace.loaded
-    written = effective.merged(project, place.settings.config)
+    with english():
+        written = merged(project, place.settings.config)
 
     def opening(sealed: str) -> str:
         return decrypt(place, sealed)
 
-    secret = {key: keys.as_text(value, opening) for key, value in written.items() if keys.has_secure(value)}
-    plain = {key: keys.as_text(value, opening) for key, value in written.items() if key not in secret}
+    secret = {key: as_text(value, opening) for key, value in written.items() if has_secure(value)}
+    plain = {key: as_text(value, opening) for key, value in written.items() if key not in secret}
     runs = call.words[0] in {"up", "preview"} or call.given("run-program")
     if runs and not call.given("skip-config-validation"):
         with english():
-            complete(project, place.name, {**plain, **secret}, set(secret))
+            require(project, place.name, {**plain, **secret}, set(secret))
     return _Config(written, plain, secret)
 
 

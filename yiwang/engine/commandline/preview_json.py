@@ -9,29 +9,13 @@ from typing import Any
 from yiwang.engine import checkpoint
 from yiwang.engine.commandline.events_json import LOGICAL, internal, prefix_of
 from yiwang.engine.events import Diagnostic, Event, StepEvent, StepFinished, StepStarted
+from yiwang.engine.passphrase import Sealed
 from yiwang.engine.resource import Resource
 from yiwang.engine.urn import STACK_TYPE
-from yiwang.engine.values import Value, is_secret
 
 _REPLACING = frozenset({"create-replacement", "delete-replaced", "read-replacement", "discard-replaced", "import-replacement"})
 _NEW = frozenset({"create", "create-replacement", "import"})
-
-
-class _Masked:
-    """Stands in for a ``Manager``: secrets as ``[secret]``."""
-
-    state = ""
-
-    def seal(self, value: Value, owner: str) -> Value:
-        """Without what is secret in it."""
-        if isinstance(value, dict):
-            return "[secret]" if is_secret(value) else {key: self.seal(value[key], owner) for key in sorted(value)}
-        return [self.seal(item, owner) for item in value] if isinstance(value, list) else value
-
-    def open(self, value: Value, owner: str) -> Value:
-        """As it is: nothing is read with it."""
-        del owner
-        return value
+_MASKED = Sealed(instead=lambda _value: "[secret]")
 
 
 class Digest:
@@ -97,4 +81,4 @@ def _step(event: StepEvent, op: str) -> dict[str, Any]:
 
 
 def _state(resource: Resource) -> dict[str, Any]:
-    return checkpoint.encode_resource(resource, _Masked())
+    return checkpoint.encode_resource(resource, _MASKED)

@@ -185,8 +185,7 @@ def cancel(call: Call, workspace: Workspace) -> int:
     place = Place.of(call, workspace, call.arguments[0] if call.arguments else "")
     if not call.given("yes") and sys.stdin.isatty() and not call.given("non-interactive"):
         confirm_removal(call, f"This will irreversibly cancel the currently running update for '{place.name}'!", place.name)
-    for entry in place.store.locks():
-        entry.path.unlink(missing_ok=True)
+    place.store.unlock()
     out(f"The currently running update for '{place.name}' has been canceled!")
     return Code.OK
 

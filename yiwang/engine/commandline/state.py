@@ -8,41 +8,24 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from yiwang.engine import checkpoint, journal
-from yiwang.engine.checkpoint import Deployment
+from yiwang.engine import checkpoint, exported
 from yiwang.engine.commandline.arguments import Call
 from yiwang.engine.commandline.failure import Code, CommandError, writing
 from yiwang.engine.commandline.place import Place, held, key_of, out, warn
 from yiwang.engine.commandline.show import one_line, outputs_text
 from yiwang.engine.commandline.workspace import Workspace
-from yiwang.engine.passphrase import Manager, compact_json
+from yiwang.engine.passphrase import Manager, Sealed, compact_json
 from yiwang.engine.state import show
 from yiwang.engine.urn import STACK_TYPE
-from yiwang.engine.values import SECRET, SIGNATURE, Value, is_secret, reveal
+from yiwang.engine.values import SECRET, SIGNATURE, Value, reveal
 from yiwang.errors import UserError
 from yiwang.files import write_atomic
+from yiwang.messages import english
 
 
-class _Clear:
-    """Stands in for a ``Manager`` where secrets are to be shown."""
-
-    def __init__(self, state: str) -> None:
-        self.state = state
-
-    def seal(self, value: Value, owner: str) -> Value:
-        """Secrets with their plaintext, as ``--show-secrets`` has them."""
-        if isinstance(value, list):
-            return [self.seal(item, owner) for item in value]
-        if not isinstance(value, dict):
-            return value
-        if is_secret(value):
-            return {SIGNATURE: SECRET, "plaintext": compact_json(reveal(value["value"]))}
-        return {key: self.seal(value[key], owner) for key in sorted(value)}
-
-    def open(self, value: Value, owner: str) -> Value:
-        """As it is: nothing is read with it."""
-        del owner
-        return value
+def _shown(value: Value) -> Value:
+    """A secret with its plaintext, as ``--show-secrets`` has it."""
+    return {SIGNATURE: SECRET, "plaintext": compact_json(reveal(value))}
 
 
 def export(call: Call, workspace: Workspace) -> int:
@@ -50,7 +33,7 @@ def export(call: Call, workspace: Workspace) -> int:
     place = Place.of(call, workspace)
     if call.given("show-secrets") or place.store.journal_path.is_file():
         loaded = place.loaded()
-        secrets = _Clear(loaded.secrets.state) if call.given("show-secrets") else loaded.secrets
+        secrets = Sealed(loaded.secrets.state, _shown) if call.given("show-secrets") else loaded.secrets
         document = json.loads(checkpoint.dump(loaded.deployment, secrets, place.store.full_name))
         latest = document["checkpoint"]["latest"]
         # Who wrote the state and when is not changed by looking at it.
@@ -71,23 +54,21 @@ def import_(call: Call, workspace: Workspace) -> int:
     """``stack import``: the document takes the place of the recorded deployment; all is checked before."""
     place = Place.of(call, workspace)
     latest = _document(call, workspace)
-    deployment, secrets = _read(place, latest)
+    found, secrets = _read(place, latest)
     wrong = [
         f"resource '{resource.urn}' is from a different stack ({_stack_of(resource.urn)} != {place.name})"
-        for resource in deployment.resources
+        for resource in found.deployment.resources
         if _stack_of(resource.urn) != place.name
     ]
-    wrong += [f"state file contains errors: {problem}" for problem in checkpoint.problems(deployment)]
+    wrong += [f"state file contains errors: {problem}" for problem in found.problems]
     if wrong and not call.given("force"):
         raise CommandError("\n".join([*wrong, "importing this file could be dangerous; rerun with --force to proceed anyway"]))
     for problem in wrong:
         warn(problem)
-    for entry in deployment.pending:
+    for entry in found.dropped:
         warn(f"removing pending operation '{entry.type}' on '{entry.resource.urn}' from snapshot")
-    deployment.pending.clear()
     with held(place.store, workspace, "stack import"):
-        journal.recover(place.store)
-        place.store.write(checkpoint.dump(deployment, secrets, place.store.full_name))
+        exported.record(place.store, found, secrets)
     out("Import complete.")
     return Code.OK
 
@@ -104,22 +85,22 @@ def _document(call: Call, workspace: Workspace) -> dict[str, Any]:
         raise CommandError(f"could not read the deployment: {error}") from None
     if not isinstance(found, dict) or not isinstance(found.get("deployment"), dict):
         raise CommandError("could not read the deployment: it has no deployment")
-    # The same document as a checkpoint: what is damaged in it is found by the same rules.
-    wrapped = {"version": found.get("version") or 3, "features": found.get("features"), "checkpoint": {"latest": found["deployment"]}}
     try:
-        return checkpoint.parse(json.dumps(wrapped).encode(), name or "stdin")
+        with english():
+            return exported.checked(found, name or "stdin")
     except UserError as error:
         raise CommandError(f"could not deserialize deployment: {error.text}") from None
 
 
-def _read(place: Place, latest: dict[str, Any]) -> tuple[Deployment, Manager]:
+def _read(place: Place, latest: dict[str, Any]) -> tuple[exported.Read, Manager]:
     """The deployment in clear, and the key it will be written with: its own, else that of the stack."""
-    try:
-        state = checkpoint.secrets_state(latest) or place.recorded_salt
-        secrets = key_of(place.workspace.passphrase, state or place.settings.salt)
-        return checkpoint.load(latest, secrets, "stdin"), secrets
-    except UserError as error:
-        raise CommandError(f"could not deserialize deployment: {error.text}") from None
+    with english():
+        try:
+            state = checkpoint.secrets_state(latest) or place.recorded_salt
+            secrets = key_of(place.workspace.passphrase, state or place.settings.salt)
+            return exported.read(latest, secrets, "stdin", keep_pending=False), secrets
+        except UserError as error:
+            raise CommandError(f"could not deserialize deployment: {error.text}") from None
 
 
 def _stack_of(urn: str) -> str:

@@ -11,7 +11,7 @@ from yiwang import engine
 from yiwang.engine.api import Control, Options, Result, Stack
 from yiwang.engine.events import OnEvent
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def finished(operation: str, stack: Stack, options: Options, on_event: OnEvent) -> Result:

@@ -4,24 +4,27 @@ from __future__ import annotations
 
 import datetime
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from yiwang.standard.errors import Finding, Problem, Severity
+from yiwang.standard.errors import CodeError, Finding, Problem, Severity
+from yiwang.standard.idcard import IdCard
+from yiwang.standard.item import FORMS, LENGTHS
+from yiwang.standard.item import SOURCE as CODE_SOURCE
 from yiwang.standard.labels import Label, Source
 from yiwang.standard.tables.base import Table
-from yiwang.standard.tables.items import type_label
+from yiwang.standard.tables.bodies import DocumentKind
+from yiwang.standard.tables.items import ItemType, type_label
 
 if TYPE_CHECKING:
     from yiwang.standard.datasets.cases import Acceptance, Application, Evaluation, Step
     from yiwang.standard.datasets.items import Item
 
 # The comparison follows from what the two kinds of cases are; no text of it was read.
-PROMISE_SOURCE = Source("GB/T 39046-2020", "Table 4, A.6")
-SPECIAL_SOURCE = Source("GB/T 39046-2020", "Table 7, A.7")
-SAME_SOURCE = Source("国发〔2018〕27号", None, "medium")
+PROMISE_SOURCE = Source("GB/T 39046-2020", Label("表 4、A.6", "Table 4, A.6"))
+SPECIAL_SOURCE = Source("GB/T 39046-2020", Label("表 7、A.7", "Table 7, A.7"))
 _SET = Source("GB/T 39046-2020")
 # 四级四同: what is alike at all levels, by field. The fourth, the code, is the basic code by which records are compared.
 SAME: Mapping[str, Label] = {
@@ -40,12 +43,32 @@ def item(record: Item) -> tuple[Finding, ...]:
         *_named(Label("服务对象", "service object name"), record.service_object_name, record.service_object_code),
         *_named(Label("办理形式", "handling way name"), record.handling_way_name, record.handling_way_code),
     ]
-    if record.type_code is not None and type_label(record.type_code) is None:
-        found.append(Finding(Problem.NO_ITEM_TYPE, _SET, None, {"found": record.type_code}))
-    # An older implementing code need not hold the basic code.
-    if record.basic_code and len(record.implementing_code) >= 31 and record.implementing_code[19:31] != record.basic_code:
-        found.append(Finding(Problem.NOT_IN_ITEM, _SET, None, {"expected": record.basic_code}))
-    return tuple(found)
+    kind = record.type_code
+    if kind is not None and type_label(kind) is None:
+        found.append(Finding(Problem.NO_ITEM_TYPE, _SET, None, {"found": kind}))
+    if kind is not None and ItemType.label_of(kind) is not None:
+        found += _named(Label("事项类型", "type name"), record.type_name, ItemType.of(kind))
+    return (*found, *_held(record))
+
+
+def _held(record: Item) -> Iterator[Finding]:
+    """What the codes of an item hold is what the fields beside them say; of older codes it is not known what they hold."""
+    whole = len(record.implementing_code) >= LENGTHS["implementing"]
+    held = record.implementing_code[19:31] if whole else None
+    basic = record.basic_code or held
+    if whole and record.basic_code and held != record.basic_code:
+        yield Finding(Problem.NOT_IN_ITEM, _SET, None, {"expected": record.basic_code})
+    compared: list[tuple[Label, str | None, Label, str | None]] = []
+    if whole:
+        level = record.level_code and record.level_code.code
+        compared.append((Label("行使层级代码", "level code"), level, FORMS["implementing"], record.implementing_code[18]))
+        compared.append((Label("实施主体代码", "body code"), record.body_code, FORMS["implementing"], record.implementing_code[:18]))
+    if basic and len(basic) == LENGTHS["basic"]:
+        compared.append((Label("事项类型代码", "type code"), record.type_code, FORMS["basic"], basic[2:4]))
+    for part, said, holder, expected in compared:
+        if said is not None and said != expected:
+            values = {"part": part, "expected": expected, "holder": holder, "found": said}
+            yield Finding(Problem.NOT_AS_HELD, CODE_SOURCE, None, values)
 
 
 def promise(
@@ -64,7 +87,12 @@ def promise(
 
 def application(record: Application) -> tuple[Finding, ...]:
     """Findings on an application."""
-    return _named(Label("办件类型", "case kind name"), record.case_kind_name, record.case_kind_code)
+    applicant, agent = Label("申请者证件号码", "applicant document number"), Label("联系人/代理人证件号码", "agent document number")
+    return (
+        *_named(Label("办件类型", "case kind name"), record.case_kind_name, record.case_kind_code),
+        *_identity(applicant, record.applicant_document_kind, record.applicant_document_number),
+        *_identity(agent, record.agent_document_kind, record.agent_document_number),
+    )
 
 
 def acceptance(record: Acceptance) -> tuple[Finding, ...]:
@@ -110,9 +138,22 @@ def _ordered(first: Label, start: datetime.datetime | None, second: Label, end: 
     return (Finding(Problem.TIMES_REVERSED, _SET, None, {"part": second, "expected": first}),)
 
 
+def _identity(part: Label, kind: str | None, number: str | None) -> Iterator[Finding]:
+    """What is wrong with the number of an identity card; warnings, as people are served who have a wrong one."""
+    card = DocumentKind.IDENTITY_CARD
+    if not kind or not number or (kind != card.code and not card.means(kind)):
+        return
+    try:
+        IdCard.parse(number)
+    except CodeError as error:
+        for each in error.findings:
+            reason = Label(each.words("zh"), each.words("en"))
+            yield Finding(Problem.FIELD, each.source, each.position, {"part": part, "reason": reason}, Severity.WARNING)
+
+
 def _named(part: Label, name: str | None, code: Table | None) -> tuple[Finding, ...]:
     """A name beside a code says what the code says; a warning, as names are written in many ways."""
-    if not name or code is None or name == code.label.zh:
+    if not name or code is None or code.means(name):
         return ()
     values = {"part": part, "found": name, "expected": f"{code.code} {code.label.zh}"}
     return (Finding(Problem.NAME_AND_CODE, code.source, None, values, Severity.WARNING),)

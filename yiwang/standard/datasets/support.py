@@ -1,9 +1,7 @@
 """Data sets of what all services share: identity, seal, payment, delivery, catalogue; GB/T 39046-2020 Tables 12 to 16.
 
-Names and the formats that are there were read (confidence high). Of Tables 14 and 15 only the fields below were seen.
+Formats were read (confidence high), names where ``origin`` says so. Of Tables 14 and 15 only the fields below were seen.
 """
-
-from __future__ import annotations
 
 from typing import Annotated
 
@@ -11,7 +9,7 @@ from pydantic import Field
 
 from yiwang.standard.datasets.base import DataSet, Element
 from yiwang.standard.datasets.values import Case, Credit, Day, Moment, Number
-from yiwang.standard.labels import Label
+from yiwang.standard.labels import Label, numbered
 from yiwang.standard.tables.items import YesNo
 from yiwang.standard.tables.resources import ProvisionChannel, UpdateCycle
 
@@ -20,8 +18,9 @@ class NaturalPerson(DataSet):
     """The account of a natural person. The password is what is kept of it, never the word itself."""
 
     kind = "natural_person"
+    title_origin = "composed"
     title = Label("身份认证：自然人", "natural person")
-    table = "Table 12"
+    table = numbered(12)
 
     user_code: Annotated[str, Element("用户编码")]
     name: Annotated[str | None, Element("姓名")] = None
@@ -41,8 +40,9 @@ class LegalPerson(DataSet):
     """The account of a legal person."""
 
     kind = "legal_person"
+    title_origin = "composed"
     title = Label("身份认证：法人", "legal person")
-    table = "Table 12"
+    table = numbered(12)
 
     credit_code: Annotated[Credit, Element("统一社会信用代码", "an18")]
     organisation_name: Annotated[str | None, Element("机构名称")] = None
@@ -59,8 +59,8 @@ class Seal(DataSet):
     """An e-seal and its use."""
 
     kind = "seal"
-    title = Label("电子印章", "e-seal")
-    table = "Table 13"
+    title = Label("印章", "e-seal")
+    table = numbered(13)
 
     signature_version: Annotated[str | None, Element("电子签章版本")] = None
     signer: Annotated[str | None, Element("签章人")] = None
@@ -76,7 +76,7 @@ class Payment(DataSet):
 
     kind = "payment"
     title = Label("支付", "payment")
-    table = "Table 14"
+    table = numbered(14)
 
     case_number: Annotated[Case, Element("办件编号", "an..50")]
     amount: Annotated[Number | None, Field(max_digits=16, decimal_places=2, ge=0), Element("支付金额", "n..16,2")] = None
@@ -87,7 +87,7 @@ class Delivery(DataSet):
 
     kind = "delivery"
     title = Label("物流", "delivery")
-    table = "Table 15"
+    table = numbered(15)
 
     case_number: Annotated[Case, Element("办件编号", "an..50")]
 
@@ -97,7 +97,7 @@ class CatalogueEntry(DataSet):
 
     kind = "catalogue_entry"
     title = Label("数据目录", "catalogue entry")
-    table = "Table 16"
+    table = numbered(16)
 
     item_name: Annotated[str, Element("事项名称")]
     result_name: Annotated[str | None, Element("办结结果名称")] = None

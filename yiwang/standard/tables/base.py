@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Callable
 from enum import Enum
 from typing import ClassVar, Self, TypeVar
 
-from yiwang.standard.labels import Label, Source
+from yiwang.standard.labels import Confidence, Label, Source
 
 
 class Table(Enum):
     """A code table. A member is written ``NAME = code, Chinese, English``; its value is the code.
 
+    The Chinese is the source's own wording. What follows the English are other ways to write the same, which are in use and no error.
     ``title`` of the table in both languages, ``source`` of it, and ``coded``: whether the source gives codes. Where it does not, the
     values are its words.
     """
@@ -20,13 +22,24 @@ class Table(Enum):
     title: ClassVar[Label]
     coded: ClassVar[bool]
     label: Label
+    synonyms: tuple[str, ...]
 
-    def __new__(cls, code: str, zh: str, en: str) -> Self:
+    def __new__(cls, code: str, zh: str, en: str, *synonyms: str) -> Self:
         """A member with its words."""
         member = object.__new__(cls)
         member._value_ = code
         member.label = Label(zh, en)
+        member.synonyms = synonyms
         return member
+
+    def means(self, name: str) -> bool:
+        """Whether ``name`` says in Chinese what this member is: the source's wording or a synonym, brackets and slashes of any width."""
+        return _alike(name) in map(_alike, (self.label.zh, *self.synonyms))
+
+    @property
+    def confidence(self) -> Confidence:
+        """How sure the words of this member are: as the table, where nothing else is known."""
+        return self.source.confidence
 
     @property
     def code(self) -> str:
@@ -47,6 +60,10 @@ class Table(Enum):
         """The words for ``code``; None for one that is not in the table."""
         member = cls._value2member_map_.get(code)
         return member.label if isinstance(member, cls) else None
+
+
+def _alike(name: str) -> str:
+    return unicodedata.normalize("NFKC", name).strip()
 
 
 T = TypeVar("T", bound=type[Table])

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from yiwang.standard.labels import Source
+from yiwang.standard.labels import Label, Source, numbered
 from yiwang.standard.tables.base import Table, table
+
+_INTERFACE = Source(Label("在用的接口", "vendor interface in use"))
 
 
 @table("特别程序种类", "kind of special procedure", Source("GB/T 39046-2020", "A.7"))
@@ -30,7 +32,7 @@ class Satisfaction(Table):
         return self in {Satisfaction.DISSATISFIED, Satisfaction.VERY_DISSATISFIED}
 
 
-@table("环节办理状态", "state of a step", Source("GB/T 39046-2020", "Table 7"))
+@table("环节办理状态", "state of a step", Source("GB/T 39046-2020", numbered(7)))
 class StepState(Table):
     """Whether a step of a case is done."""
 
@@ -38,7 +40,7 @@ class StepState(Table):
     DONE = "2", "已办", "done"
 
 
-@table("业务动作", "action of a step", Source("GB/T 39046-2020", "Table 7"), coded=False)
+@table("业务动作", "action of a step", Source("GB/T 39046-2020", numbered(7)), coded=False)
 class StepAction(Table):
     """What was done in a step; the standard gives the words and no codes."""
 
@@ -47,7 +49,7 @@ class StepAction(Table):
     OTHER = "其他", "其他", "other"
 
 
-@table("评价渠道", "channel of evaluation", Source("GB/T 39046-2020", "Table 9"), coded=False)
+@table("评价渠道", "channel of evaluation", Source("GB/T 39046-2020", numbered(9)), coded=False)
 class EvaluationChannel(Table):
     """Where an applicant evaluated; the standard gives the words and no codes."""
 
@@ -60,7 +62,7 @@ class EvaluationChannel(Table):
     SHORT_MESSAGE = "短信", "短信", "short message"
 
 
-@table("好差评推送的办理状态", "state of a case pushed for evaluation", Source("vendor interface in use"))
+@table("好差评推送的办理状态", "state of a case pushed for evaluation", _INTERFACE)
 class PushedState(Table):
     """State of a case when it is pushed for evaluation, as implemented for the national model."""
 
@@ -71,7 +73,7 @@ class PushedState(Table):
 
 @table("电子证照信息分级", "grade of e-licence information", Source("国办函〔2016〕108号"))
 class LicenceGrade(Table):
-    """How far an electronic material can be relied on."""
+    """How far an electronic material can be relied on. The grades and what they mean are the guide's, the words are this kit's."""
 
     ISSUED = "A", "由服务部门发放，可直接使用", "issued by a service body: used directly"
     CHECKED = "B", "经窗口人员核验，可复用", "checked by window staff: can be used again"
@@ -79,7 +81,7 @@ class LicenceGrade(Table):
     OWN = "D", "用户自有材料，由用户负责", "the user's own material: the user vouches for it"
 
 
-@table("互联网或政务外网办件", "where a case was made", Source("vendor interface in use"))
+@table("互联网或政务外网办件", "where a case was made", _INTERFACE)
 class CaseNetwork(Table):
     """Through which network a case was made, in the message pushed for evaluation."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from yiwang.standard.labels import Label, Source
+from yiwang.standard.labels import Label, Source, numbered
 from yiwang.standard.tables.base import Table, table
 
 _CODING = Source("GB/T 39554.1-2020 / ZWFW C0109.1-2018")
@@ -12,7 +12,7 @@ _CODING = Source("GB/T 39554.1-2020 / ZWFW C0109.1-2018")
 class ItemType(Table):
     """Type of an item, digits 3 and 4 of the basic code. 11 and on, 21 and on are for further types."""
 
-    POWER = "00", "行政权力事项", "administrative power"
+    POWER = "00", "行政权力事项(总)", "administrative power", "行政权力事项"
     LICENCE = "01", "行政许可", "administrative licence"
     PENALTY = "02", "行政处罚", "administrative penalty"
     COERCION = "03", "行政强制", "administrative coercion"
@@ -45,12 +45,12 @@ def type_label(code: str) -> Label | None:
 class ExerciseLevel(Table):
     """Level at which an item is exercised, digit 19 of an implementing code."""
 
-    NATIONAL = "1", "国家级（局、署、会）", "national"
-    PROVINCE = "2", "省级（直属）", "province"
-    CITY = "3", "市级（隶属）", "city"
+    NATIONAL = "1", "国家级/局(署、会)", "national", "国家级"
+    PROVINCE = "2", "省级/直属", "province", "省级", "直属", "省级(直属)"
+    CITY = "3", "市级/隶属", "city", "市级", "隶属", "市级(隶属)"
     COUNTY = "4", "县级", "county"
-    TOWNSHIP = "5", "镇（乡、街道）", "township or street"
-    VILLAGE = "6", "村（社区）", "village or community"
+    TOWNSHIP = "5", "镇(乡、街道)", "township or street", "镇", "乡", "街道"
+    VILLAGE = "6", "村(社区)", "village or community", "村", "社区"
     GRADED = "7", "分级管理", "by grade"
 
 
@@ -58,9 +58,9 @@ class ExerciseLevel(Table):
 class HandlingWay(Table):
     """How an item can be applied for."""
 
-    WINDOW = "1", "窗口办理", "at the window"
-    COMPUTER = "2", "电脑端网上办理", "online by computer"
-    MOBILE = "3", "移动端办理", "by mobile"
+    WINDOW = "1", "窗口", "at the window", "窗口办理"
+    COMPUTER = "2", "电脑端网上", "online by computer", "电脑端网上办理"
+    MOBILE = "3", "移动端", "by mobile", "移动端办理"
     EXPRESS = "4", "快递申请", "by express mail"
     OTHER = "9", "其他", "other"
 
@@ -74,7 +74,7 @@ class CaseKind(Table):
     OTHER = "9", "其他", "other"
 
 
-@table("是否", "yes or no", Source("GB/T 39046-2020", "Table 4"))
+@table("是否", "yes or no", Source("GB/T 39046-2020", numbered(4)))
 class YesNo(Table):
     """Answer of a yes-or-no field."""
 
@@ -82,7 +82,7 @@ class YesNo(Table):
     NO = "0", "否", "no"
 
 
-@table("通办范围", "range of handling", Source("GB/T 39046-2020", "Table 4 no. 33"), coded=False)
+@table("通办范围", "range of handling", Source("GB/T 39046-2020", Label("表 4 第 33 项", "Table 4 no. 33")), coded=False)
 class HandlingRange(Table):
     """Where an item can be handled besides its own place. The words are the standard's; its codes, one digit each, were not seen."""
 

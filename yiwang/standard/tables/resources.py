@@ -6,7 +6,7 @@ from yiwang.standard.labels import Label, Source
 from yiwang.standard.tables.base import Table, table
 
 GUIDE = Source("政务信息资源目录编制指南（试行）发改高技〔2017〕1272号")
-_PRACTICE = Source("live catalogues", None, "high")
+_PRACTICE = Source(Label("在用的资源目录", "live catalogues"))
 
 
 @table("信息资源类", "class of information resources", GUIDE)
@@ -26,20 +26,10 @@ class DepartmentItem(Table):
     CONGRESS = "302", "全国人大常委会", "standing committee of the National People's Congress"
     STATE_COUNCIL = "303", "国务院", "State Council"
     CONSULTATIVE = "304", "全国政协", "national committee of the CPPCC"
-    COURT = "305", "最高人民法院", "Supreme People's Court"
-    PROCURATORATE = "306", "最高人民检察院", "Supreme People's Procuratorate"
-    PROVINCE = "307", "省（自治区、直辖市）及其下各级", "provinces and the levels below"
+    COURT = "305", "最高法", "Supreme People's Court", "最高人民法院"
+    PROCURATORATE = "306", "最高检", "Supreme People's Procuratorate", "最高人民检察院"
+    PROVINCE = "307", "省及其下各级", "provinces and the levels below"
     SEPARATE_PLAN_CITY = "308", "计划单列市", "cities with separate plans"
-
-
-# The basic resources in the guide's order; it gives them no numbers that were seen.
-BASIC_RESOURCES = (
-    Label("人口", "population"),
-    Label("法人单位", "legal persons"),
-    Label("自然资源和空间地理", "natural resources and geography"),
-    Label("社会信用", "social credit"),
-    Label("电子证照", "e-licences"),
-)
 
 
 @table("共享类型", "kind of sharing", _PRACTICE)
