@@ -20,7 +20,8 @@ EXAMPLE = Path(__file__).parent.parent.parent / "inventories" / "example"
 
 @pytest.fixture(scope="module")
 def example() -> model.Province:
-    return inventory.load(EXAMPLE)
+    """What the inventory itself says, without what its components require."""
+    return dataclasses.replace(inventory.load(EXAMPLE), component_paths={})
 
 
 def with_new_city(province: model.Province) -> model.Province:
@@ -92,8 +93,8 @@ def test_one_city_may_be_named(example: model.Province) -> None:
     assert changed(province) == set()
 
 
-def test_a_new_city_of_the_example_changes_only_the_hub(example: model.Province) -> None:
-    assert changed(example) == CORE
+def test_a_new_city_of_the_example_changes_only_the_hub() -> None:
+    assert changed(inventory.load(EXAMPLE)) == CORE
 
 
 ENDS = ["core", "data", "edge", "core@province", "data@cities", "core@jinan", "edge@any", "ops@province", "zibo", "operators", "world"]
