@@ -593,3 +593,11 @@ def test_another_key_in_the_settings_than_in_the_state(run: Run, filled: Project
     assert run("config", "get", "token")[1] == "mine\n"
     assert run("preview", "--non-interactive")[0] == Code.OK
     assert run("stack", "output", "hidden", "--show-secrets")[1] == "hush\n"
+
+
+def test_a_directory_for_settings_is_made_when_they_are_written(tmp_path: Path) -> None:
+    project = Project(tmp_path, settings="stackConfigDir: settings/here\n")
+    assert project.pulumi("stack", "init", "dev").returncode == 0
+    done = project.pulumi("config", "set", "key", "value", "--stack", "dev")
+    assert done.returncode == 0, done.stderr
+    assert "value" in (project.directory / "settings" / "here" / "Pulumi.dev.yaml").read_text()

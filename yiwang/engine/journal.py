@@ -111,15 +111,33 @@ class Journal:
 
 
 def _lines(path: Path) -> list[dict[str, Any]]:
-    """The whole lines of a journal, those written together one by one; a torn last one, from a kill while it was written, is left out."""
+    """The whole lines of a journal, those written together one by one; a torn last one, from a kill while it was written, is left out.
+
+    Raises UserError when one before it is damaged.
+    """
     found: list[dict[str, Any]] = []
-    for text in path.read_bytes().split(b"\n")[:-1]:
-        try:
-            line = json.loads(text)
-        except ValueError:
+    texts = path.read_bytes().split(b"\n")[:-1]
+    for number, text in enumerate(texts, 1):
+        line = _line(text)
+        if line is None:
+            # What was written after it would be forgotten, and done again.
+            if any(_line(later) is not None for later in texts[number:]):
+                raise UserError(
+                    t("engine.journal_damaged", path=path, line=number),
+                    code=ExitCode.INPUT,
+                    fix=t("engine.journal_damaged_fix", line=number),
+                )
             break
         found += line.get("together", [line])
     return found
+
+
+def _line(text: bytes) -> dict[str, Any] | None:
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) else None
 
 
 def unfinished(store: Store) -> tuple[str, ...]:

@@ -54,6 +54,7 @@ class Settings:
             text = _with_config(text, self._before, self.config)
         # The mode stays what it was: the file is kept in repositories, and secrets in it are encrypted.
         mode = self._path.stat().st_mode & 0o777 if self._path.exists() else 0o644
+        self._path.parent.mkdir(parents=True, exist_ok=True)
         write_atomic(self._path, text, mode=mode)
 
 
