@@ -12,6 +12,7 @@ from pathlib import Path
 import yaml
 from inventory.test_texts import WITHOUT_FIX, raised
 
+from yiwang.engine.commandline.failure import Code
 from yiwang.errors import ExitCode
 from yiwang.inventory.facts import _SHAPES
 from yiwang.lab.spec import HostState, LabState
@@ -70,6 +71,7 @@ FILLED: dict[str, typing.Collection[str | tuple[str, str]]] = {
     "lab.lab_state_{}": typing.get_args(LabState),
     "lab.layer_{}": ("base", "sources", "packages"),
     "lab.state_{}": typing.get_args(HostState),
+    "pulumi.exit_{}": [code.name.lower() for code in Code],
     "preflight.verdict_{}": typing.get_args(Verdict),
     "preflight.name_{}": typing.get_args(Purpose),
     "preflight.no_{}": ("given", "own"),

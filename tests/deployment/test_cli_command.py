@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -96,6 +98,8 @@ if verb == "stack select":
     sys.exit("error: no stack named 'dev' found")
 if verb == "stack export":
     time.sleep(float(os.environ.get("SLOW", "0")))
+    with open(os.environ["TOLD"], "a") as file:
+        file.write("slept\\n" * ("SLOW" in os.environ))
     print('{{"version": 3, "deployment": null}}')
 if verb == "preview":
     sys.exit("error: looked at")
@@ -141,8 +145,18 @@ def test_where_there_is_no_copy_a_stack_made_for_a_preview_goes_again(told: Path
     assert told.read_text().splitlines() == ["stack select", "stack init", "stack export", "preview", "stack export", "stack rm"]
 
 
+@pytest.fixture(params=[False, True], ids=["in front", "in the background of a shell"])
+def ignored(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Ctrl-C as a shell leaves it to what runs in front, and in its background."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN if request.param else signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("ignored")
 def test_who_asks_to_stop_before_the_operation_gets_none(told: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SLOW", "60")
     result = preview(tmp_path, None, interrupted=True)
     assert (result.ok, result.code, result.diagnostics) == (False, ExitCode.INTERRUPTED, ())
     assert "preview" not in told.read_text().splitlines()
+    assert "slept" not in told.read_text().splitlines(), "it was not heard before its command had ended"

@@ -20,7 +20,8 @@ from pulumi.runtime.proto import resource_pb2 as pb
 
 from yiwang.engine import plugin, run
 from yiwang.engine.program import RAISED
-from yiwang.engine.values import SECRET, SIGNATURE, UNKNOWN, to_struct
+from yiwang.engine.values import SECRET, SIGNATURE, UNKNOWN
+from yiwang.engine.wire import to_struct
 
 _servers: dict[str, Server] = {}
 

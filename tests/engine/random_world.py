@@ -21,7 +21,8 @@ from google.rpc import status_pb2  # type: ignore[import-untyped]
 from pulumi.runtime.proto import plugin_pb2, provider_pb2_grpc
 from pulumi.runtime.proto import provider_pb2 as pb
 
-from yiwang.engine.values import UNKNOWN, from_struct, to_struct
+from yiwang.engine.values import UNKNOWN
+from yiwang.engine.wire import from_struct, to_struct
 
 Gate = Callable[[str, str], Awaitable[None]]
 

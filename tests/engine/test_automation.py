@@ -154,8 +154,8 @@ def test_a_second_update_is_a_conflict_until_the_first_is_cancelled(project: Pro
         dev.up()
     dev.cancel()
     assert not any(locks.glob("*.json"))
+    assert first.wait(timeout=60) == 1
     gate.touch()
-    assert first.wait(timeout=60) == 0
     assert dev.up().summary.result == "succeeded"
     first.communicate()
 

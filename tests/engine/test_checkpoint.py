@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -76,9 +77,57 @@ def test_a_circle_does_not_hang() -> None:
     assert {state.name for state in checkpoint.in_order([a, b])} == {"a", "b"}
 
 
-def test_problems_are_found() -> None:
-    found = checkpoint.problems(Deployment([resource("b", "a"), resource("a"), resource("a"), resource("c", provider="urn:x::1")]))
-    assert len(found) == 4
+@pytest.mark.parametrize(
+    ("resources", "said"),
+    [
+        ([resource("b", "a"), resource("a")], "b comes before urn:pulumi:s::p::t:i:T::a, which it needs"),
+        ([resource("b", "a")], "a, which is not there"),
+        ([resource("a"), resource("a")], "a is there twice"),
+        ([resource("a", delete=True), resource("a")], "a is there twice"),
+        ([resource("c", provider="urn:x::1")], "c refers to the provider urn:x::1"),
+    ],
+)
+def test_problems_are_found(resources: list[Resource], said: str, tmp_path: Path) -> None:
+    """And what breaks a rule is no state to work with, whoever wrote it; it can still be replaced."""
+    deployment = Deployment(resources)
+    (problem,) = checkpoint.problems(deployment)
+    assert said in problem
+    store = Store(tmp_path, "p", "s")
+    secrets = Manager(PHRASE)
+    unordered = json.loads(checkpoint.dump(Deployment(), secrets, store.full_name))
+    unordered["checkpoint"]["latest"]["resources"] = [checkpoint.encode_resource(entry, secrets) for entry in resources]
+    store.write(json.dumps(unordered))
+    for load in (lambda: journal.load(store, PHRASE), lambda: journal.load_sealed(store)):
+        with pytest.raises(UserError, match=re.escape(f"{store.path} contradicts itself: {problem}")) as caught:
+            load()
+        assert caught.value.code == ExitCode.INPUT
+    assert journal.recover(store) is False
+
+
+def test_what_waits_for_its_replacement_may_have_lost_its_provider() -> None:
+    waiting = resource("c", provider="urn:x::1", pending_replacement=True)
+    assert checkpoint.problems(Deployment([waiting])) == []
+
+
+def test_a_manifest_that_was_changed_is_a_problem() -> None:
+    secrets = Manager(PHRASE)
+    latest = checkpoint.parse(checkpoint.dump(Deployment(), secrets, "organization/p/s").encode())
+    assert checkpoint.problems(checkpoint.load(latest, secrets)) == []
+    latest["manifest"]["magic"] = "0" * 64
+    (problem,) = checkpoint.problems(checkpoint.load(latest, secrets))
+    assert "manifest.magic does not fit" in problem
+    # Written by nobody, as the service exports what was never deployed.
+    assert checkpoint.problems(checkpoint.load({"manifest": {"time": "", "magic": "", "version": ""}}, secrets)) == []
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity"])
+def test_numbers_that_json_does_not_have_are_neither_written_nor_read(number: str) -> None:
+    secrets = Manager(PHRASE)
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        checkpoint.dump(Deployment([resource("a", outputs={"x": float(number)})]), secrets, "organization/p/s")
+    text = checkpoint.dump(Deployment([resource("a", outputs={"x": 4711})]), secrets, "organization/p/s").replace("4711", number)
+    with pytest.raises(UserError, match="no valid Pulumi checkpoint"):
+        checkpoint.parse(text.encode())
 
 
 @pytest.mark.parametrize("text", [b"", b"{", b"[]", b'{"version": 3}', b'{"version": 9, "checkpoint": {}}', b'"x"'])

@@ -18,7 +18,6 @@ from engine.box_case import SOURCE, wait_for
 from engine.commandline_case import PASSPHRASE, Project
 
 from yiwang import cli
-from yiwang.engine import lock
 from yiwang.engine.commandline import arguments, keys, main
 from yiwang.engine.commandline.failure import Code, CommandError
 from yiwang.engine.commandline.settings import Settings
@@ -448,11 +447,88 @@ def test_what_had_begun_is_left_out_of_an_import_and_named(run: Run, filled: Pro
     assert "pending_operations" not in json.loads(run("stack", "export")[1])["deployment"]
 
 
+def test_a_deployment_that_was_changed_is_imported_only_by_force(run: Run, filled: Project) -> None:
+    document = json.loads(run("stack", "export")[1])
+    document["deployment"]["manifest"]["magic"] = "0" * 64
+    (filled.directory / "in.json").write_text(json.dumps(document))
+    code, _, err = run("stack", "import", "--file", "in.json")
+    assert code == Code.ERROR
+    assert "manifest.magic does not fit" in err
+    assert run("stack", "import", "--file", "in.json", "--force")[0] == Code.OK
+    assert run("stack", "export")[0] == Code.OK
+
+
+@pytest.mark.parametrize(("change", "said"), [({"type": None}, "resources[0].type"), ({"id": "x", "custom": False}, "resources[0].id")])
+def test_a_resource_that_is_not_whole_is_not_imported(change: dict[str, Any], said: str, run: Run, filled: Project) -> None:
+    document = json.loads(run("stack", "export")[1])
+    document["deployment"]["resources"][0].update(change)
+    (filled.directory / "in.json").write_text(json.dumps(document))
+    code, _, err = run("stack", "import", "--file", "in.json", "--force")
+    assert (code, len(err.splitlines())) == (Code.ERROR, 1)
+    assert said in err
+
+
+def test_outputs_are_shown_without_the_passphrase_secrets_are_not(run: Run, filled: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = json.loads(run("stack", "output", "--json")[1])
+    assert "[secret]" in shown.values()
+    monkeypatch.delenv("PULUMI_CONFIG_PASSPHRASE")
+    assert json.loads(run("stack", "output", "--json")[1]) == shown
+    assert "[secret]" in run("stack")[1]
+    code, _, err = run("stack", "output", "--show-secrets")
+    assert code == Code.ERROR
+    assert "passphrase must be set" in err
+
+
+@pytest.mark.parametrize("words", [["up", "--yes"], ["preview"], ["refresh", "--yes"], ["destroy", "--yes", "--skip-preview"]])
+def test_a_wrong_passphrase_is_told_first(words: list[str], run: Run, filled: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "wrong")
+    before = sorted(filled.backend.rglob("*"))
+    assert run(*words) == (Code.ERROR, "", "error: getting secrets manager: incorrect passphrase\n")
+    assert sorted(filled.backend.rglob("*")) == before
+
+
+@pytest.mark.parametrize("words", [["up", "--yes"], ["preview"], ["destroy", "--yes", "--run-program"]])
+def test_a_program_that_is_not_there_is_told_in_a_sentence(words: list[str], run: Run, filled: Project) -> None:
+    (filled.directory / "__main__.py").unlink()
+    code, out, err = run(*words)
+    assert (code, "Traceback" in out + err) == (Code.ERROR, False)
+    assert f"there is no program {filled.directory / '__main__.py'}" in err
+    filled.write("")
+    (filled.directory / "Pulumi.yaml").write_text("name: sample\nruntime: python\nmain: elsewhere\n")
+    assert f"there is no program {filled.directory / 'elsewhere'}" in run(*words)[2]
+
+
 def test_cancel_lets_go_of_every_lock(run: Run, filled: Project) -> None:
+    """Of the CLI's too, whose holder nobody can judge; a process of this machine has to end first."""
     store = Store(filled.backend, "sample", "dev")
-    with lock.held(store.lock_directory, "up"):
-        assert run("cancel", "--yes")[0] == Code.OK
-        assert store.locks() == []
+    store.lock_directory.mkdir(parents=True, exist_ok=True)
+    (store.lock_directory / "other.json").write_text('{"pid": 1, "username": "u", "hostname": "h", "timestamp": "t"}')
+    assert run("up", "--yes")[0] == Code.ERROR
+    assert run("cancel", "--yes")[0] == Code.OK
+    assert store.locks() == []
+
+
+def test_a_backend_of_another_version_is_refused(run: Run, filled: Project) -> None:
+    marker = filled.backend / ".pulumi" / "meta.yaml"
+    marker.write_text("version: 2\n")
+    code, _, err = run("stack", "ls")
+    assert (code, len(err.splitlines())) == (Code.ERROR, 1)
+    assert f"{marker} has version 2" in err
+    marker.write_text("[")
+    assert f"{marker} has version None" in run("up", "--yes")[2]
+
+
+def test_a_stack_whose_settings_cannot_be_written_is_not_made(run: Run, project: Project) -> None:
+    (project.directory / "Pulumi.yaml").write_text("name: sample\nruntime: python\nstackConfigDir: file\n")
+    (project.directory / "file").write_text("")
+    code, _, err = run("stack", "init", "dev")
+    assert (code, len(err.splitlines())) == (Code.ERROR, 1)
+    assert json.loads(run("stack", "ls", "--json")[1]) == []
+
+
+def test_a_user_without_a_home(project: Project) -> None:
+    done = project.pulumi("stack", "ls", HOME="", PULUMI_HOME="")
+    assert (done.returncode, "Traceback" in done.stderr) == (Code.OK, False), done.stderr
 
 
 def test_a_stack_with_resources_is_not_removed(run: Run, filled: Project) -> None:
@@ -560,6 +636,20 @@ def test_interrupted_once_finishes_what_runs_and_saves(number: signal.Signals, b
     assert boxes.json("stack", "history")[0]["result"] == "failed"
 
 
+def test_cancel_ends_a_run_and_waits_for_its_steps(boxes: Project) -> None:
+    """The stack is free afterwards, and what the run was about is recorded: nobody else was let in beside it."""
+    process = boxes.start("up", "--yes", "--skip-preview", **_world(boxes), BOX_DELAY="1")
+    assert wait_for(lambda: any(call.startswith("create ") for call in _calls(boxes)))
+    done = boxes.pulumi("cancel", "--yes")
+    assert (done.returncode, process.poll() is None or process.returncode == Code.ERROR) == (0, True), done.stderr
+    assert f"process {process.pid}" in done.stderr
+    assert "pending_operations" not in json.loads(boxes.ok("stack", "export"))["deployment"]
+    boxes.ok("up", "--yes", "--skip-preview", **_world(boxes))
+    process.communicate(timeout=60)
+    assert process.returncode == Code.ERROR
+    assert set(json.loads((boxes.work / "world.json").read_text())["created"].values()) == {1}
+
+
 def test_a_plan_is_saved_and_kept_to(boxes: Project) -> None:
     boxes.ok("preview", "--save-plan", "plan.json", **_world(boxes))
     assert "hidden-in-a-box" not in (boxes.directory / "plan.json").read_text()
@@ -593,3 +683,11 @@ def test_another_key_in_the_settings_than_in_the_state(run: Run, filled: Project
     assert run("config", "get", "token")[1] == "mine\n"
     assert run("preview", "--non-interactive")[0] == Code.OK
     assert run("stack", "output", "hidden", "--show-secrets")[1] == "hush\n"
+
+
+def test_a_directory_for_settings_is_made_when_they_are_written(tmp_path: Path) -> None:
+    project = Project(tmp_path, settings="stackConfigDir: settings/here\n")
+    assert project.pulumi("stack", "init", "dev").returncode == 0
+    done = project.pulumi("config", "set", "key", "value", "--stack", "dev")
+    assert done.returncode == 0, done.stderr
+    assert "value" in (project.directory / "settings" / "here" / "Pulumi.dev.yaml").read_text()

@@ -88,7 +88,7 @@ def test_aliases_of_providers_components_and_what_fails(tmp_path: Path) -> None:
     ("program", "text"),
     [
         (
-            'Box("a")\nBox("b", opts=ResourceOptions(aliases=[pulumi.Alias(name="a")]))',
+            'one = Box("a")\nBox("b", opts=ResourceOptions(aliases=[pulumi.Alias(name="a")], depends_on=[one]))',
             f"Duplicate resource alias '{URN}a' applied to resource with URN '{URN}b' conflicting with resource with URN '{URN}b'",
         ),
         (

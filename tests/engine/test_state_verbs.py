@@ -174,6 +174,18 @@ def test_a_backup_after_a_kill(ended: bool, yiwang: Yiwang, tmp_path: Path) -> N
     assert len(checkpoint.parse(store.path.read_bytes())["resources"]) == 1 + ended
 
 
+def test_a_journal_that_is_damaged_in_the_middle_is_refused(yiwang: Yiwang, tmp_path: Path) -> None:
+    """A torn last line is the mark of a kill; before whole lines it is damage, and what they say must not be forgotten."""
+    store = store_of(yiwang)
+    head = {"journal": 1, "base": store.digest(), "secrets": checkpoint.secrets_state(checkpoint.parse(store.path.read_bytes()))}
+    store.prepare()
+    store.journal_path.write_text(f"{json.dumps(head)}\n{{\0}}\n{json.dumps({'forget': 1})}\n")
+    done = yiwang("state", "backup", str(tmp_path / "state.tar.gz"), check=False)
+    assert done.returncode == ExitCode.INPUT
+    assert f"line 2 of the journal of an unfinished run, {store.journal_path}, is damaged" in done.stderr
+    assert store.journal_path.exists()
+
+
 def test_two_machines_that_lock_at_once_see_each_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the kernel's lock does not reach the other machine, its file is there by the time ours is written."""
     away = {**processes.me(), "timestamp": "2", "boot": "another", "machine": ""}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from yiwang.engine import values
+from yiwang.engine import values, wire
 from yiwang.engine.passphrase import Manager
 from yiwang.engine.values import OUTPUT, RESOURCE, SECRET, SIGNATURE, UNKNOWN, secret
 from yiwang.errors import UserError
@@ -25,7 +26,17 @@ marked = st.recursive(plain | plain.map(secret), lambda inner: st.lists(inner) |
 @settings(max_examples=50, deadline=None)
 @given(st.dictionaries(st.text(), marked, max_size=4))
 def test_struct_round_trip(properties: dict[str, Any]) -> None:
-    assert values.from_struct(values.to_struct(properties)) == properties
+    assert wire.from_struct(wire.to_struct(properties)) == properties
+
+
+@pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf])
+def test_a_number_that_json_does_not_have_is_told_by_its_place(number: float) -> None:
+    struct = wire.to_struct({"ok": 1, "deep": {"list": [1, {"x": number}]}})
+    with pytest.raises(wire.NumberError, match=re.escape(f"deep.list[1].x is {number}")):
+        wire.from_struct(struct)
+    with pytest.raises(wire.NumberError, match=re.escape(f"list[1].x is {number}")):
+        wire.from_value(struct.fields["deep"])
+    assert wire.from_struct(wire.finite(struct)) == {"ok": 1, "deep": {"list": [1, {"x": None}]}}
 
 
 @settings(max_examples=50, deadline=None)

@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
+from standard.runs import signalled, until_full, until_open
 from standard.samples import ITEMS
 
 from yiwang import cli
@@ -108,10 +109,9 @@ def test_ctrl_c_twice_stops_at_once_and_says_what_may_be_lost(store: SerialFile,
     run = process(tmp_path, 10_000)
     first_line(run)
     # Nobody reads: the pipe is full and the run waits.
-    time.sleep(0.5)
+    until_full(run)
     for _ in range(2):
-        run.send_signal(signal.SIGINT)
-        time.sleep(0.3)
+        signalled(run, signal.SIGINT)
     out, said = stopped(run)
     assert "error: interrupted at once: " in said
     assert f"up to {_code_make.BATCH} numbers behind them may be used up" in said
@@ -124,7 +124,7 @@ def test_ctrl_c_with_a_document_gives_all_of_it_or_uses_up_none(store: SerialFil
     busy = sqlite3.connect(store.path, isolation_level=None)
     busy.execute("BEGIN IMMEDIATE")
     run = process(tmp_path, 100, "--json")
-    time.sleep(3)
+    until_open(run, store.path)
     run.send_signal(signal.SIGINT)
     out, _ = run.communicate(timeout=60)
     busy.execute("COMMIT")

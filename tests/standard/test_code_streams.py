@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
 import signal
 import sqlite3
 import subprocess
 import sys
-import termios
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from standard.runs import Run, halted, signalled, until_full, until_open
 from standard.samples import CREDIT, ITEMS
 
 from yiwang import cli
@@ -26,7 +24,6 @@ from yiwang.standard.serials import SerialFile
 
 KEY = f"{ITEMS[0]}20220623"
 MAKE = ("make", "case", f"implementing={ITEMS[0]}", "date=2022-06-23", "--count", "10000")
-Run = subprocess.Popen[bytes]
 
 
 @pytest.fixture
@@ -46,39 +43,6 @@ def start(request: pytest.FixtureRequest, store: SerialFile) -> Callable[..., Ru
         return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment)
 
     return run
-
-
-def until_full(run: Run) -> None:
-    """Wait until no more comes into the pipe, which is nearly full."""
-    assert run.stdout is not None
-    deadline, before, waiting = time.monotonic() + 30, -1, 0
-    while waiting != before or waiting < 4096:
-        assert run.poll() is None
-        assert time.monotonic() < deadline
-        time.sleep(0.2)
-        before, waiting = waiting, int.from_bytes(fcntl.ioctl(run.stdout, termios.FIONREAD, bytes(4)), sys.byteorder)
-
-
-def until_open(run: Run, path: Path) -> None:
-    """Wait until the run has the file open."""
-    deadline = time.monotonic() + 30
-
-    def is_open(descriptor: Path) -> bool:
-        with contextlib.suppress(FileNotFoundError):
-            return descriptor.readlink() == path
-        return False
-
-    while not any(is_open(each) for each in Path(f"/proc/{run.pid}/fd").iterdir()):
-        assert run.poll() is None
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-
-
-def halted(run: Run) -> None:
-    run.send_signal(signal.SIGSTOP)
-    time.sleep(0.1)
-    run.send_signal(signal.SIGCONT)
-    time.sleep(0.1)
 
 
 def values(tmp_path: Path) -> str:
@@ -107,8 +71,7 @@ def test_a_slow_reader_gets_all_that_is_checked(start: Callable[..., Run], tmp_p
 def test_ctrl_c_at_a_full_pipe_loses_nothing_that_is_used_up(start: Callable[..., Run], store: SerialFile) -> None:
     run = start(*MAKE)
     until_full(run)
-    run.send_signal(signal.SIGINT)
-    time.sleep(0.2)
+    signalled(run, signal.SIGINT)
     out, err = run.communicate(timeout=60)
     made = out.decode().split()
     assert run.returncode == ExitCode.INTERRUPTED
@@ -120,8 +83,7 @@ def test_ctrl_c_waits_for_a_document(start: Callable[..., Run], tmp_path: Path) 
     for arguments, number in ((MAKE, "codes"), (("check", "uscc", "--file", values(tmp_path)), "values")):
         run = start(*arguments, "--json")
         until_full(run)
-        run.send_signal(signal.SIGINT)
-        time.sleep(0.2)
+        signalled(run, signal.SIGINT)
         out, err = run.communicate(timeout=60)
         assert (run.returncode, len(json.loads(out)[number])) == (ExitCode.OK, 10_000)
         assert b"interrupted" not in err
@@ -135,8 +97,7 @@ def test_a_second_ctrl_c_tears_a_document_and_says_so(start: Callable[..., Run],
         run = start(*arguments, "--json")
         until_full(run)
         for _ in range(2):
-            run.send_signal(signal.SIGINT)
-            time.sleep(0.2)
+            signalled(run, signal.SIGINT)
         out, err = run.communicate(timeout=60)
         assert run.returncode == ExitCode.INTERRUPTED
         assert said in err.decode().splitlines()[-1]
@@ -214,7 +175,7 @@ def test_a_pipe_that_does_not_wait_gets_all(store: SerialFile) -> None:
     command = [sys.executable, "-m", "yiwang", "code", *MAKE]
     with subprocess.Popen(command, stdout=writer, stderr=subprocess.DEVNULL) as run:
         os.close(writer)
-        time.sleep(1)
+        until_full(run, reader)
         with os.fdopen(reader, "rb") as read:
             assert len(read.read().split()) == 10_000
     assert run.returncode == ExitCode.OK

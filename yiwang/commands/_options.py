@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -33,6 +34,11 @@ def inventory_directory(given: Path | None) -> Path:
 def example(command: str, *codes: int, failed: str = "") -> str:
     """The end of a verb's help: an example, and the codes it exits with besides what every verb may; ``failed``: what 1 means here."""
     every = sorted({ExitCode(code) for code in (*codes, ExitCode.BUG, ExitCode.INTERRUPTED)})
-    words = {code: t(f"cli.exit_{code.name.lower()}") for code in every} | ({ExitCode.FAILED: failed} if failed else {})
-    meanings = "; ".join(f"{code.value} {meaning}" for code, meaning in words.items())
+    words = {int(code): t(f"cli.exit_{code.name.lower()}") for code in every} | ({int(ExitCode.FAILED): failed} if failed else {})
+    return epilog(command, words)
+
+
+def epilog(command: str, words: Mapping[int, str]) -> str:
+    """The same for exit codes of any kind, each with what it means."""
+    meanings = "; ".join(f"{int(code)} {meaning}" for code, meaning in words.items())
     return f"{t('cli.example')}: {command}\n\n{t('cli.exit_codes')}: {meanings}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -91,6 +91,7 @@ class Options:
     nothing, to know its packages.
     ``settings``: ``Pulumi.<stack>.yaml`` is read; without, ``config`` and ``secret_config`` are all there is.
     ``client``: the address of a language host that runs the program in place of a process of ours (inline programs).
+    ``ended``: called with the result while the stack is still held.
     """
 
     parallel: int = 8
@@ -116,6 +117,7 @@ class Options:
     examine: bool = True
     settings: bool = True
     client: str = ""
+    ended: Callable[[Result], None] | None = None
     control: Control = field(default_factory=Control)
 
 
@@ -186,8 +188,13 @@ def _quiet() -> Iterator[None]:
             del os.environ[QUIET]
 
 
-async def _run(kind: str, stack: Stack, options: Options | None, on_event: OnEvent) -> Result:
+def loaded() -> Callable[[str, Stack, Options, OnEvent], Coroutine[Any, Any, Result]]:
+    """What runs an operation. Loading gRPC for it takes half a second, once."""
     with _quiet():
-        from yiwang.engine.run import execute  # noqa: PLC0415 - gRPC is loaded only when something runs
+        from yiwang.engine.run import execute  # noqa: PLC0415 - only when something runs
 
-    return await execute(kind, stack, options or Options(), on_event)
+    return execute
+
+
+async def _run(kind: str, stack: Stack, options: Options | None, on_event: OnEvent) -> Result:
+    return await loaded()(kind, stack, options or Options(), on_event)

@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NoReturn
 
 from yiwang.engine import shape
 from yiwang.engine import urn as urns
@@ -72,13 +72,14 @@ class Pending:
 class Deployment:
     """All that a stack's checkpoint holds. ``secrets_state`` is the passphrase provider's state, empty for a new stack.
 
-    ``extra`` keeps fields of ``latest`` this engine does not use.
+    ``extra`` keeps fields of ``latest`` this engine does not use. ``intact``: the manifest has the digest of its version.
     """
 
     resources: list[Resource] = field(default_factory=list)
     pending: list[Pending] = field(default_factory=list)
     secrets_state: str = ""
     extra: dict[str, Any] = field(default_factory=dict)
+    intact: bool = True
 
 
 def encode_resource(resource: Resource, secrets: Secrets) -> dict[str, Any]:
@@ -124,6 +125,11 @@ def _damaged(where: str, key: str, expected: str) -> UserError:
     return UserError(text, code=ExitCode.INPUT, fix=t("engine.no_checkpoint_fix"))
 
 
+def _no_number(word: str) -> NoReturn:
+    """``NaN`` and the like are Python's, not JSON's."""
+    raise ValueError(word)
+
+
 def parse(text: bytes, where: str = "") -> dict[str, Any]:
     """The ``latest`` deployment of a checkpoint file, still encrypted; empty when there is none.
 
@@ -131,7 +137,7 @@ def parse(text: bytes, where: str = "") -> dict[str, Any]:
     that knows more.
     """
     try:
-        loaded = json.loads(text)
+        loaded = json.loads(text, parse_constant=_no_number)
     except ValueError:
         loaded = None
     if not isinstance(loaded, dict) or not {"version", "checkpoint"} <= set(loaded):
@@ -174,13 +180,22 @@ def load(latest: dict[str, Any], secrets: Secrets, where: str = "") -> Deploymen
         ],
         secrets_state=secrets.state,
         extra={key: value for key, value in latest.items() if key not in known},
+        intact=_intact(latest.get("manifest") or {}),
     )
+
+
+def _magic(version: str) -> str:
+    return hashlib.sha256(version.encode()).hexdigest() if version else ""
+
+
+def _intact(manifest: dict[str, Any]) -> bool:
+    return (manifest.get("magic") or "") == _magic(str(manifest.get("version") or ""))
 
 
 def dump(deployment: Deployment, secrets: Secrets, stack: str) -> str:
     """The checkpoint file's text. ``stack`` is the full name, ``organization/<project>/<stack>``."""
     latest: dict[str, Any] = {
-        "manifest": {"time": now(), "magic": hashlib.sha256(VERSION.encode()).hexdigest(), "version": VERSION},
+        "manifest": {"time": now(), "magic": _magic(VERSION), "version": VERSION},
         "secrets_providers": {"type": "passphrase", "state": {"salt": secrets.state}},
     }
     if deployment.resources:
@@ -191,7 +206,7 @@ def dump(deployment: Deployment, secrets: Secrets, stack: str) -> str:
         ]
     latest = {**latest, "metadata": {}, **deployment.extra}
     document = {"version": 3, "checkpoint": {"stack": stack, "latest": latest}}
-    return json.dumps(document, ensure_ascii=False, separators=(",", ":"))
+    return json.dumps(document, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 
 
 def in_order(resources: Iterable[Resource]) -> list[Resource]:
@@ -225,20 +240,19 @@ def _first_of(resource: Resource, by_urn: dict[str, list[Resource]]) -> list[Res
 
 
 def problems(deployment: Deployment) -> list[str]:
-    """What is wrong with a deployment by the checkpoint's rules: order, unique URNs, providers; empty when it is sound."""
-    found: list[str] = []
+    """What is wrong with a deployment by the checkpoint's rules: manifest, order, unique URNs, providers; empty when it is sound."""
+    found = [] if deployment.intact else [t("engine.problem_magic")]
+    there = {resource.urn for resource in deployment.resources}
     seen: set[str] = set()
-    live: set[str] = set()
     references: set[str] = set()
     for resource in deployment.resources:
-        missing = sorted(need for need in resource.needs() if need not in seen)
-        found += [t("engine.problem_order", urn=resource.urn, need=need) for need in missing]
-        if resource.provider and resource.provider not in references:
+        needs = sorted(resource.needs() - seen - {urns.provider_urn(resource.provider)})
+        found += [t("engine.problem_order" if need in there else "engine.problem_missing", urn=resource.urn, need=need) for need in needs]
+        # What waits for its replacement may have had a provider that was replaced before.
+        if resource.provider and resource.provider not in references and not resource.pending_replacement:
             found.append(t("engine.problem_provider", urn=resource.urn, provider=resource.provider))
-        if not resource.delete and resource.urn in live:
+        if not resource.delete and resource.urn in seen:
             found.append(t("engine.problem_twice", urn=resource.urn))
-        if not resource.delete:
-            live.add(resource.urn)
         seen.add(resource.urn)
         if resource.is_provider:
             references.add(resource.reference())

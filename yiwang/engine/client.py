@@ -17,7 +17,8 @@ from yiwang.engine import urn as urns
 from yiwang.engine.assets import hold_assets, restored, without_contents
 from yiwang.engine.planner import DiffAnswer
 from yiwang.engine.resource import Resource
-from yiwang.engine.values import Properties, for_provider, from_struct, has_secret, normalise, remark, secret, to_struct
+from yiwang.engine.values import Properties, for_provider, has_secret, normalise, remark, secret
+from yiwang.engine.wire import NumberError, finite, from_struct, to_struct
 from yiwang.messages import t
 
 MESSAGE_BYTES = 400 * 1024 * 1024
@@ -156,7 +157,7 @@ class GrpcProvider:
         if answer is None:
             return None
         _refuse(urn, answer.failures)
-        return remark(normalise(from_struct(answer.inputs)), new)
+        return remark(_understood(answer.inputs), new)
 
     async def diff_config(self, urn: str, old: Resource, new: Properties) -> DiffAnswer:
         """See ``Provider``."""
@@ -192,7 +193,7 @@ class GrpcProvider:
         answer = await _call(self._stub.Create(request))
         if not answer.id and not preview:
             raise ProviderError(t("engine.empty_id"))
-        return answer.id, self._in(answer.properties, new.inputs)
+        return answer.id, self._made(answer.id, answer.properties, new.inputs)
 
     async def update(self, old: Resource, new: Resource, *, preview: bool) -> Properties:
         """See ``Provider``."""
@@ -207,7 +208,7 @@ class GrpcProvider:
             **_identity(new.urn),
         )
         answer = await _call(self._stub.Update(request))
-        return self._in(answer.properties, new.inputs)
+        return self._made(old.id, answer.properties, new.inputs)
 
     async def delete(self, old: Resource) -> None:
         """See ``Provider``."""
@@ -233,8 +234,8 @@ class GrpcProvider:
             answer = await _call(self._stub.Read(request))
         except InitError as error:
             return Reading(error.id, remark(error.outputs, inputs or {}), error.inputs or None, tuple(error.reasons))
-        found = normalise(from_struct(answer.properties))
-        back = normalise(from_struct(answer.inputs)) if answer.HasField("inputs") else None
+        found = _understood(answer.properties)
+        back = _understood(answer.inputs) if answer.HasField("inputs") else None
         if not self._secrets:
             found = remark(remark(found, outputs or {}), inputs or {})
             back = None if back is None else remark(back, inputs or {})
@@ -245,7 +246,7 @@ class GrpcProvider:
     async def invoke(self, token: str, args: Properties, *, preview: bool) -> tuple[Properties, Failures]:
         """See ``Provider``."""
         answer = await _call(self._stub.Invoke(pb.InvokeRequest(tok=token, args=self._out(args), preview=preview)))
-        found = normalise(from_struct(getattr(answer, "return")))
+        found = _understood(getattr(answer, "return"))
         if has_secret(args) and not self._secrets:
             found = {key: secret(value) for key, value in found.items()}
         return found, [(failure.property, failure.reason) for failure in answer.failures]
@@ -258,8 +259,15 @@ class GrpcProvider:
         return to_struct(for_provider(properties, secrets=self._secrets, resources=self._resources))
 
     def _in(self, struct: Any, marked: Properties) -> Properties:
-        found: Properties = normalise(from_struct(struct))
+        found = _understood(struct)
         return found if self._secrets else remark(found, marked)
+
+    def _made(self, id_: str, struct: Any, marked: Properties) -> Properties:
+        """What a provider says of an object that is there now: it is recorded even when the answer cannot be."""
+        try:
+            return self._in(struct, marked)
+        except ProviderError as error:
+            raise InitError(str(error), id_, self._in(finite(struct), marked), {}, [str(error)]) from None
 
     @staticmethod
     async def _optional(call: Awaitable[Any]) -> Any:
@@ -269,6 +277,15 @@ class GrpcProvider:
             if error.code() == grpc.StatusCode.UNIMPLEMENTED or "not implemented" in (error.details() or ""):
                 return None
             raise _failure(error) from None
+
+
+def _understood(struct: Any) -> Properties:
+    """A provider's properties. Raises ProviderError for what no checkpoint can hold."""
+    try:
+        found: Properties = normalise(from_struct(struct))
+    except NumberError as error:
+        raise ProviderError(str(error)) from None
+    return found
 
 
 def _identity(urn: str) -> dict[str, Any]:
@@ -325,7 +342,7 @@ def _init_error(detail: any_pb2.Any, message: str) -> InitError | None:
     return InitError(
         message,
         partial.id,
-        normalise(from_struct(partial.properties)),
-        normalise(from_struct(partial.inputs)),
+        normalise(from_struct(finite(partial.properties))),
+        normalise(from_struct(finite(partial.inputs))),
         list(partial.reasons),
     )

@@ -13,7 +13,8 @@ from yiwang.engine.context import Context
 from yiwang.engine.executor import Executor
 from yiwang.engine.resource import Goal
 from yiwang.engine.store import ORGANIZATION
-from yiwang.engine.values import Properties, for_provider, from_struct, normalise, to_struct, without_unknown
+from yiwang.engine.values import Properties, for_provider, normalise, without_unknown
+from yiwang.engine.wire import from_struct, to_struct
 from yiwang.messages import t
 
 _GET_RESOURCE = "pulumi:pulumi:getResource"

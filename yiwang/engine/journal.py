@@ -111,15 +111,33 @@ class Journal:
 
 
 def _lines(path: Path) -> list[dict[str, Any]]:
-    """The whole lines of a journal, those written together one by one; a torn last one, from a kill while it was written, is left out."""
+    """The whole lines of a journal, those written together one by one; a torn last one, from a kill while it was written, is left out.
+
+    Raises UserError when one before it is damaged.
+    """
     found: list[dict[str, Any]] = []
-    for text in path.read_bytes().split(b"\n")[:-1]:
-        try:
-            line = json.loads(text)
-        except ValueError:
+    texts = path.read_bytes().split(b"\n")[:-1]
+    for number, text in enumerate(texts, 1):
+        line = _line(text)
+        if line is None:
+            # What was written after it would be forgotten, and done again.
+            if any(_line(later) is not None for later in texts[number:]):
+                raise UserError(
+                    t("engine.journal_damaged", path=path, line=number),
+                    code=ExitCode.INPUT,
+                    fix=t("engine.journal_damaged_fix", line=number),
+                )
             break
         found += line.get("together", [line])
     return found
+
+
+def _line(text: bytes) -> dict[str, Any] | None:
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) else None
 
 
 def unfinished(store: Store) -> tuple[str, ...]:
@@ -192,13 +210,33 @@ def load(store: Store, passphrase: str, salt: str = "") -> Loaded:
     damaged files.
     """
     latest, digest = _latest(store)
-    lines = _lines(store.journal_path) if store.journal_path.is_file() else []
-    if lines and (lines[0]["base"] != digest or lines[-1].get("folded") == digest):
-        lines = []
+    lines = _applicable(store, digest)
     state = checkpoint.secrets_state(latest) or (lines[0]["secrets"] if lines else "") or salt
     secrets = Manager(passphrase, state) if state else _new_secrets(store, passphrase)
-    deployment = checkpoint.load(latest, secrets, str(store.path))
-    return Loaded(replay(deployment, lines[1:], secrets, str(store.journal_path)) if lines else deployment, secrets, digest)
+    deployment = _sound(checkpoint.load(latest, secrets, str(store.path)), str(store.path))
+    return Loaded(replay(deployment, lines[1:], secrets, str(store.journal_path)), secrets, digest)
+
+
+def load_sealed(store: Store) -> Deployment:
+    """What ``load`` gives, without the key: secrets stay encrypted. Raises UserError for damaged files."""
+    latest, digest = _latest(store)
+    lines = _applicable(store, digest)
+    secrets = Sealed(checkpoint.secrets_state(latest))
+    return replay(_sound(checkpoint.load(latest, secrets, str(store.path)), str(store.path)), lines[1:], secrets)
+
+
+def _applicable(store: Store, digest: str) -> list[dict[str, Any]]:
+    """The journal's lines, none where they do not apply to the checkpoint ``digest`` or are in it."""
+    lines = _lines(store.journal_path) if store.journal_path.is_file() else []
+    return [] if lines and (lines[0]["base"] != digest or lines[-1].get("folded") == digest) else lines
+
+
+def _sound(deployment: Deployment, where: str) -> Deployment:
+    """The deployment. Raises UserError naming the file when it breaks a rule of checkpoints: nobody knows what would be done by it."""
+    problem = next(iter(checkpoint.problems(deployment)), None)
+    if problem is not None:
+        raise UserError(t("engine.unsound", path=where, problem=problem), code=ExitCode.INPUT, fix=t("engine.no_checkpoint_fix"))
+    return deployment
 
 
 def _latest(store: Store) -> tuple[dict[str, Any], str]:

@@ -7,6 +7,8 @@ import fcntl
 import getpass
 import json
 import os
+import select
+import signal
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,6 +19,9 @@ from yiwang.engine.resource import now
 from yiwang.errors import ExitCode, UserError
 from yiwang.files import write_atomic
 from yiwang.messages import t
+
+# Seconds between looks at a lock that is to go.
+_LOOK = 0.2
 
 
 @dataclass(frozen=True)
@@ -97,6 +102,27 @@ def held(directory: Path, verb: str) -> Iterator[list[Lock]]:
         yield dead
     finally:
         mine.unlink(missing_ok=True)
+
+
+def stop(holder: Lock) -> None:
+    """Ask the living holder on this machine to stop, as Ctrl-C does, and wait until it has let go.
+
+    Raises PermissionError when it is another user's.
+    """
+    try:
+        descriptor = os.pidfd_open(holder.pid)
+    except ProcessLookupError:
+        return
+    try:
+        # What was looked at before the descriptor was taken may have been a former process of that number.
+        if any(found.path == holder.path and found.alive for found in read(holder.path.parent)):
+            signal.pidfd_send_signal(descriptor, signal.SIGINT)
+        while holder.path.exists() and not select.select([descriptor], [], [], _LOOK)[0]:
+            pass
+    except ProcessLookupError:
+        return
+    finally:
+        os.close(descriptor)
 
 
 @contextlib.contextmanager

@@ -21,7 +21,8 @@ from yiwang.engine.functions import Functions
 from yiwang.engine.resource import Goal
 from yiwang.engine.store import ORGANIZATION
 from yiwang.engine.transforms import Transforms
-from yiwang.engine.values import UNKNOWN, from_struct, from_value, normalise, parse_path, to_struct
+from yiwang.engine.values import UNKNOWN, normalise, parse_path
+from yiwang.engine.wire import NumberError, from_struct, from_value, to_struct
 from yiwang.messages import t
 
 _FEATURES = (
@@ -132,6 +133,9 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
         """The outputs of a component, or of the stack."""
         try:
             await self._executor.set_outputs(request.urn, normalise(from_struct(request.outputs)))
+        except NumberError as error:
+            self._context.reporter.error(str(error), request.urn)
+            await _shut_down(call)
         except HaltedError:
             await _shut_down(call)
         return empty_pb2.Empty()
@@ -139,12 +143,17 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
     async def ReadResource(self, request: Any, call: Any) -> Any:  # noqa: N802
         """An object that exists and is not managed here."""
         await self._refuse_package(request, call)
+        try:
+            inputs = normalise(from_struct(request.properties))
+        except NumberError as error:
+            self._context.reporter.error(f"{request.type} {request.name}: {error}")
+            await _shut_down(call)
         goal = Goal(
             type=request.type,
             name=request.name,
             custom=True,
             parent=request.parent,
-            inputs=normalise(from_struct(request.properties)),
+            inputs=inputs,
             provider=request.provider,
             version=request.version,
             plugin_url=request.pluginDownloadURL,
@@ -178,7 +187,7 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
     async def _answered(self, answer: Awaitable[Any], call: Any) -> Any:
         try:
             return await answer
-        except ProviderError as error:
+        except (ProviderError, NumberError) as error:
             await call.abort(grpc.StatusCode.UNKNOWN, str(error))
         except HaltedError:
             await _shut_down(call)

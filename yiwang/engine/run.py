@@ -78,6 +78,7 @@ class _Run:
         self.code = ExitCode.FAILED
 
     async def execute(self) -> Result:
+        self._require_program()
         with contextlib.nullcontext([]) if self.dry else self.store.locked(self.options.verb) as dead, _directory() as directory:
             if not self.dry:
                 await asyncio.to_thread(journal.recover, self.store)
@@ -88,7 +89,21 @@ class _Run:
             context.providers.refuse(resource.type for resource in context.snapshot if resource.custom)
             async with self._served(context, executor, directory):
                 await self._guarded(context, executor)
-            return self._result(context, executor, operations)
+            result = self._result(context, executor, operations)
+            if self.options.ended is not None:
+                self.options.ended(result)
+            return result
+
+    @property
+    def _runs(self) -> bool:
+        """Whether the program is run."""
+        return self.kind in {"up", "preview", "examine"} or self.options.run_program
+
+    def _require_program(self) -> None:
+        """Raises UserError where the program to be run is not there."""
+        if self._runs and not self.options.client and not self.project.main.is_file():
+            text = t("engine.no_program", path=self.project.main)
+            raise UserError(text, code=ExitCode.INPUT, fix=t("engine.no_program_fix", project=self.project.directory / "Pulumi.yaml"))
 
     async def _examine(self) -> None:
         quiet = replace(self.options, refresh=False)
@@ -212,8 +227,7 @@ class _Run:
         if refreshes and not self.options.run_program:
             await refreshing.refresh(context, registry, outcomes=self.kind == "refresh")
             registry.look_again()
-        runs = self.kind in {"up", "preview", "examine"} or self.options.run_program
-        if runs and not context.halted:
+        if self._runs and not context.halted:
             context.providers.warm_up({urns.package_of(state.type) for state in context.snapshot if state.is_provider})
             await self._program(context, executor)
         if self.kind == "examine" or self.reporter.failed or context.halted:

@@ -23,6 +23,8 @@ def of_checkpoint(latest: Any) -> Wrong | None:
     """The first key of a ``latest`` deployment that is damaged, and what was expected there; None when all is as it should be."""
     if not isinstance(latest, dict):
         return "checkpoint.latest", t("engine.expected_map")
+    if not isinstance(latest.get("manifest") or {}, dict):
+        return "manifest", t("engine.expected_map")
     return _providers(latest) or _resources(latest) or _pending(latest)
 
 
@@ -73,6 +75,10 @@ def _resource(entry: Any, key: str) -> Wrong | None:
         value = entry.get(name)
         if value is not None and not isinstance(value, kind):
             return f"{key}.{name}", t(words[kind])
+    if not entry.get("type"):
+        return f"{key}.type", t("engine.expected_text")
+    if entry.get("id") and not entry.get("custom"):
+        return f"{key}.id", t("engine.expected_nothing")
     for name in _TEXTS:
         if not all(isinstance(item, str) for item in entry.get(name) or ()):
             return f"{key}.{name}", t("engine.expected_texts")

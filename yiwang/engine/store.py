@@ -14,12 +14,15 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path, PurePosixPath
 
+import yaml
+
 from yiwang.engine import checkpoint, lock
 from yiwang.errors import ExitCode, UserError
 from yiwang.files import make_private, sync_directory, write_atomic
 from yiwang.messages import t
 
 ORGANIZATION = "organization"
+_META_VERSION = 1
 
 
 class Store:
@@ -76,7 +79,7 @@ class Store:
             directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         marker = self.root / ".pulumi" / "meta.yaml"
         if not marker.exists():
-            write_atomic(marker, "version: 1\n")
+            write_atomic(marker, f"version: {_META_VERSION}\n")
 
     def remove_journal(self) -> None:
         """Forget the journal: what it holds is in the checkpoint."""
@@ -132,6 +135,20 @@ class Store:
                 if found:
                     return found
         return ""
+
+
+def require_version(root: Path) -> None:
+    """Raises UserError for a backend of another version than ours."""
+    marker = root / ".pulumi" / "meta.yaml"
+    try:
+        found = yaml.safe_load(marker.read_bytes())
+    except FileNotFoundError:
+        return
+    except yaml.YAMLError:
+        found = None
+    version = found.get("version") if isinstance(found, dict) else None
+    if version != _META_VERSION:
+        raise UserError(t("engine.meta_version", path=marker, version=version), code=ExitCode.INPUT, fix=t("engine.use_cli"))
 
 
 def stacks_directory(root: Path) -> Path:

@@ -1,4 +1,4 @@
-"""Property values: protobuf structs to Python values and back, secrets, unknowns, property paths.
+"""Property values: secrets, unknowns, property paths.
 
 Values are as in JSON: dict, list, str, int, float, bool, None. A secret is ``{SIGNATURE: SECRET, "value": ...}``, a value not
 known yet is the string ``UNKNOWN``, a reference to a resource ``{SIGNATURE: RESOURCE, "urn": ..., "id": ...}``.
@@ -10,8 +10,6 @@ import re
 from collections.abc import Mapping
 from typing import Any, cast
 
-from google.protobuf import struct_pb2
-
 SIGNATURE = "4dabf18193072939515e22adb298388d"
 SECRET = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105 - a type mark of the protocol
 ASSET = "c44067f5952c0a294b673a41bacd8c17"
@@ -22,57 +20,6 @@ UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 
 Value = Any
 Properties = dict[str, Any]
-# Integers beyond this are not exact in the wire's floating point numbers.
-_EXACT = 2**53
-
-
-def from_struct(struct: struct_pb2.Struct) -> Properties:
-    """A property map as Python values; whole numbers as ``int``."""
-    return {key: from_value(value) for key, value in struct.fields.items()}
-
-
-def from_value(value: struct_pb2.Value) -> Value:
-    """One value as a Python value."""
-    kind = value.WhichOneof("kind")
-    if kind == "string_value":
-        return value.string_value
-    if kind == "struct_value":
-        return from_struct(value.struct_value)
-    if kind == "number_value":
-        number = value.number_value
-        return int(number) if number.is_integer() and abs(number) < _EXACT else number
-    if kind == "list_value":
-        return [from_value(item) for item in value.list_value.values]
-    return value.bool_value if kind == "bool_value" else None
-
-
-def to_struct(properties: Mapping[str, Value]) -> struct_pb2.Struct:
-    """The reverse of ``from_struct``. Raises TypeError for a value JSON cannot hold."""
-    struct = struct_pb2.Struct()
-    for key, value in properties.items():
-        _fill(struct.fields[key], value)
-    return struct
-
-
-def _fill(target: struct_pb2.Value, value: Value) -> None:
-    if value is None:
-        target.null_value = struct_pb2.NULL_VALUE
-    elif isinstance(value, bool):
-        target.bool_value = value
-    elif isinstance(value, (int, float)):
-        target.number_value = value
-    elif isinstance(value, str):
-        target.string_value = value
-    elif isinstance(value, dict):
-        target.struct_value.SetInParent()
-        for key, item in value.items():
-            _fill(target.struct_value.fields[key], item)
-    elif isinstance(value, (list, tuple)):
-        target.list_value.SetInParent()
-        for item in value:
-            _fill(target.list_value.values.add(), item)
-    else:
-        raise TypeError(f"not a property value: {type(value).__name__}")
 
 
 def equal(left: Value, right: Value) -> bool:

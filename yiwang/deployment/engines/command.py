@@ -122,7 +122,8 @@ class Command(PulumiCommand):
         """Run one command line to its end. Raises CommandError when it fails."""
         setpriv = shutil.which("setpriv")
         tie = [setpriv, "--pdeathsig", "INT", "--"] if setpriv else []
-        command = [*tie, self.command, "--non-interactive", *args]
+        # In the background of a shell Ctrl-C is ignored, and who starts with it ignored would not hear when it is asked to stop.
+        command = ["env", "--default-signal=INT", *tie, self.command, "--non-interactive", *args]
         environment = {**os.environ, **additional_env, "PULUMI_AUTOMATION_API": "true"}
         operation = _current.get() or _Operation(engine.Control())
         with operation.process(command, cwd, environment) as process:

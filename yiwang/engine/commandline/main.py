@@ -24,7 +24,7 @@ _HANDLERS = {
     "up": "operation.run",
     "refresh": "operation.run",
     "destroy": "operation.run",
-    "cancel": "stack.cancel",
+    "cancel": "cancel.cancel",
     "stack": "stack.overview",
     "stack init": "stack.init",
     "stack select": "stack.select",

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import sys
-import threading
 import time
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
 
 from yiwang import engine
-from yiwang.engine.api import Options, Result
+from yiwang.engine.api import Options, Result, loaded
 from yiwang.engine.commandline import history, stack, state
 from yiwang.engine.commandline.arguments import Call
 from yiwang.engine.commandline.config import decrypt, put_pairs
@@ -50,7 +49,10 @@ def run(call: Call, workspace: Workspace) -> int:
     _sensible(call, dry=dry)
     place = Place.of(call, workspace)
     # Deriving the key takes a third of a second, about as long as loading gRPC: side by side.
-    threading.Thread(target=_derive, args=(workspace.passphrase, place.recorded_salt), daemon=True).start()
+    with ThreadPoolExecutor(1) as pool:
+        key = pool.submit(_derive, workspace.passphrase, place.recorded_salt)
+        loaded()
+    key.result()
     if call.texts("config"):
         put_pairs(place, call.texts("config"), secret=False, path=call.given("config-path"))
     config = _config(call, place)
@@ -74,10 +76,9 @@ def run(call: Call, workspace: Workspace) -> int:
 
 
 def _derive(passphrase: str, state: str) -> None:
-    """Have the key ready; a passphrase that does not fit is said where it is needed."""
-    with contextlib.suppress(CommandError):
-        if state:
-            key_of(passphrase, state)
+    """Have the key ready. Raises CommandError for a passphrase that does not fit."""
+    if state:
+        key_of(passphrase, state)
 
 
 def _sensible(call: Call, *, dry: bool) -> None:
@@ -158,11 +159,17 @@ def _one(call: Call, place: Place, config: _Config, kind: str, options: Options,
     operation = "preview" if dry and kind == "up" else kind
     began = time.time()
     result: Result | None = None
+
+    def ended(result: Result) -> None:
+        if not dry:
+            place.store.add_history(_entry(call, config, kind, began, result))
+
+    options = replace(options, preview_only=dry and kind != "preview", ended=ended)
     with Teller(call, operation, place.name, config.blinded(), dry=dry) as teller:
         try:
             # What the engine says is what the CLI says, and programs read it.
             with english():
-                result = finished(operation, target, replace(options, preview_only=dry and kind != "preview"), teller.of)
+                result = finished(operation, target, options, teller.of)
         except UserError as error:
             if error.code is ExitCode.LOCKED:
                 raise held_error(place.store, workspace) from None
@@ -170,8 +177,6 @@ def _one(call: Call, place: Place, config: _Config, kind: str, options: Options,
                 raise CommandError(error.report()) from None
         finally:
             teller.end(result)
-            if result is not None and not dry:
-                place.store.add_history(_entry(call, config, kind, began, result))
     if not result.ok:
         # The diagnostics said why.
         raise CommandError("", Code.ERROR)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from yiwang.engine import checkpoint, journal
+from yiwang.engine.checkpoint import Deployment
 from yiwang.engine.commandline.arguments import Call
 from yiwang.engine.commandline.failure import CommandError
 from yiwang.engine.commandline.settings import Settings
@@ -122,3 +123,7 @@ class Place:
         if self.recorded_salt:
             key_of(passphrase, self.recorded_salt)
         return journal.load(self.store, passphrase, self.settings.salt if not self.recorded_salt else "")
+
+    def shown(self, *, secrets: bool) -> Deployment:
+        """What is recorded, with what a killed run left in its journal; without ``secrets`` no key is needed, and they stay encrypted."""
+        return self.loaded().deployment if secrets else journal.load_sealed(self.store)

@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from yiwang.engine.commandline.failure import CommandError
+from yiwang.engine.commandline.failure import CommandError, writing
 from yiwang.engine.project import Loader
 from yiwang.files import write_atomic
 from yiwang.messages import t
@@ -54,7 +54,9 @@ class Settings:
             text = _with_config(text, self._before, self.config)
         # The mode stays what it was: the file is kept in repositories, and secrets in it are encrypted.
         mode = self._path.stat().st_mode & 0o777 if self._path.exists() else 0o644
-        write_atomic(self._path, text, mode=mode)
+        with writing(str(self._path)):
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            write_atomic(self._path, text, mode=mode)
 
 
 def _dump(data: Mapping[str, Any], indent: str = "") -> list[str]:

@@ -68,8 +68,9 @@ def _create(call: Call, workspace: Workspace, name: str) -> None:
             raise CommandError(f"stack '{workspace.shown(store)}' already exists")
         secrets = key_of(workspace.passphrase, place.settings.salt)
         place.settings.salt = secrets.state
-        store.write(checkpoint.dump(Deployment(secrets_state=secrets.state), secrets, store.full_name))
+        # Settings alone do no harm when the next write fails; a stack whose salt nobody wrote down would.
         place.settings.save()
+        store.write(checkpoint.dump(Deployment(secrets_state=secrets.state), secrets, store.full_name))
     if not call.given("no-select"):
         workspace.select(store)
     out(f"Created stack '{workspace.shown(store)}'")
@@ -180,16 +181,6 @@ def confirm_removal(call: Call, warning: str, name: str) -> None:
         raise CommandError("confirmation declined")
 
 
-def cancel(call: Call, workspace: Workspace) -> int:
-    """``cancel``: all locks of the stack go, whoever holds them."""
-    place = Place.of(call, workspace, call.arguments[0] if call.arguments else "")
-    if not call.given("yes") and sys.stdin.isatty() and not call.given("non-interactive"):
-        confirm_removal(call, f"This will irreversibly cancel the currently running update for '{place.name}'!", place.name)
-    place.store.unlock()
-    out(f"The currently running update for '{place.name}' has been canceled!")
-    return Code.OK
-
-
 def overview(call: Call, workspace: Workspace) -> int:
     """``stack``: what is recorded."""
     place = Place.of(call, workspace)
@@ -205,7 +196,7 @@ def overview(call: Call, workspace: Workspace) -> int:
     resources = latest.get("resources") or []
     lines.append(f"Current stack resources ({len(resources)}):")
     if resources:
-        state = place.loaded().deployment.resources
+        state = place.shown(secrets=call.given("show-secrets")).resources
         rows = [row for resource in checkpoint.in_order(state) for row in _rows(resource, call)]
         lines += [f"    {line}" for line in aligned(rows, ["TYPE", "NAME"]).splitlines()]
         found = next((resource.outputs for resource in state if resource.type == STACK_TYPE), {})

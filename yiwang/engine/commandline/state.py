@@ -112,7 +112,8 @@ def output(call: Call, workspace: Workspace) -> int:
     if call.given("json") and call.given("shell"):
         raise CommandError("only one of --json and --shell may be set")
     place = Place.of(call, workspace)
-    state = place.loaded().deployment.resources if place.latest().get("resources") or place.store.journal_path.is_file() else []
+    recorded = place.latest().get("resources") or place.store.journal_path.is_file()
+    state = place.shown(secrets=call.given("show-secrets")).resources if recorded else []
     found = next((resource.outputs for resource in state if resource.type == STACK_TYPE and not resource.delete), {})
     outputs = show(found, secrets=call.given("show-secrets"))
     if not call.arguments:

@@ -62,7 +62,7 @@ class Workspace:
     @cached_property
     def home(self) -> Path:
         """The CLI's own directory: ``PULUMI_HOME``, else ``~/.pulumi``."""
-        return Path(self.environment.get("PULUMI_HOME") or "~/.pulumi").expanduser().absolute()
+        return _expanded(self.environment.get("PULUMI_HOME") or "~/.pulumi").absolute()
 
     @cached_property
     def url(self) -> str:
@@ -93,7 +93,9 @@ class Workspace:
         if self.url.startswith(f"{_SCHEME}~") or self.url.startswith(f"{_SCHEME}."):
             path = unquote(self.url.removeprefix(_SCHEME).partition("?")[0])
         base = self.directory if self.environment.get("PULUMI_BACKEND_URL") else self._base()
-        return (base / Path(path).expanduser()).absolute()
+        root = (base / _expanded(path)).absolute()
+        stores.require_version(root)
+        return root
 
     def _base(self) -> Path:
         """What a relative URL of the project is relative to."""
@@ -184,6 +186,14 @@ class Workspace:
         except (OSError, UnicodeDecodeError) as error:
             reason = error.strerror if isinstance(error, OSError) else "no text"
             raise CommandError(f"unable to read PULUMI_CONFIG_PASSPHRASE_FILE: {named}: {reason}") from None
+
+
+def _expanded(path: str) -> Path:
+    """``path`` with ``~`` as the home directory. Raises CommandError where nobody knows it."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        raise CommandError(f"could not find the home directory for {path}; set HOME") from None
 
 
 def _json(path: Path) -> dict[str, Any]:
