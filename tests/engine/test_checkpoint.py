@@ -72,6 +72,13 @@ def test_resources_follow_what_they_need() -> None:
     assert checkpoint.problems(Deployment(ordered)) == []
 
 
+def test_what_is_marked_for_deletion_follows_what_took_its_place() -> None:
+    """The CLI takes it for there twice otherwise, and refuses the state."""
+    old, new = resource("a", delete=True), resource("a")
+    for given in ([old, new], [new, old]):
+        assert [state.delete for state in checkpoint.in_order(given)] == [False, True]
+
+
 def test_a_circle_does_not_hang() -> None:
     a, b = resource("a", "b"), resource("b", "a")
     assert {state.name for state in checkpoint.in_order([a, b])} == {"a", "b"}

@@ -235,8 +235,10 @@ def in_order(resources: Iterable[Resource]) -> list[Resource]:
 
 
 def _first_of(resource: Resource, by_urn: dict[str, list[Resource]]) -> list[Resource]:
-    """The living states of what ``resource`` needs."""
-    return [by_urn[urn][0] for urn in sorted(resource.needs()) if urn in by_urn]
+    """The living states of what ``resource`` needs; for one marked for deletion also the one that took its place."""
+    needed = [by_urn[urn][0] for urn in sorted(resource.needs()) if urn in by_urn]
+    living = by_urn[resource.urn][0]
+    return [living, *needed] if resource.delete and not living.delete else needed
 
 
 def problems(deployment: Deployment) -> list[str]:
