@@ -72,36 +72,57 @@ def test_resources_follow_what_they_need() -> None:
     assert checkpoint.problems(Deployment(ordered)) == []
 
 
+def test_what_is_marked_for_deletion_follows_what_took_its_place() -> None:
+    """The CLI takes it for there twice otherwise, and refuses the state."""
+    old, new = resource("a", delete=True), resource("a")
+    for given in ([old, new], [new, old]):
+        assert [state.delete for state in checkpoint.in_order(given)] == [False, True]
+
+
 def test_a_circle_does_not_hang() -> None:
     a, b = resource("a", "b"), resource("b", "a")
     assert {state.name for state in checkpoint.in_order([a, b])} == {"a", "b"}
 
 
 @pytest.mark.parametrize(
-    ("resources", "said"),
+    ("resources", "said", "refused"),
     [
-        ([resource("b", "a"), resource("a")], "b comes before urn:pulumi:s::p::t:i:T::a, which it needs"),
-        ([resource("b", "a")], "a, which is not there"),
-        ([resource("a"), resource("a")], "a is there twice"),
-        ([resource("a", delete=True), resource("a")], "a is there twice"),
-        ([resource("c", provider="urn:x::1")], "c refers to the provider urn:x::1"),
+        ([resource("b", "a"), resource("a")], "b comes before urn:pulumi:s::p::t:i:T::a, which it needs", False),
+        ([resource("b", "a")], "a, which is not there", True),
+        ([resource("a"), resource("a")], "a is there twice", True),
+        ([resource("a", delete=True), resource("a")], "a is there twice", False),
+        ([resource("c", provider="urn:x::1")], "c refers to the provider urn:x::1", False),
     ],
 )
-def test_problems_are_found(resources: list[Resource], said: str, tmp_path: Path) -> None:
-    """And what breaks a rule is no state to work with, whoever wrote it; it can still be replaced."""
-    deployment = Deployment(resources)
-    (problem,) = checkpoint.problems(deployment)
+def test_problems_are_found(resources: list[Resource], said: str, refused: bool, tmp_path: Path) -> None:
+    """And what contradicts itself is no state to work with, whoever wrote it; it can still be replaced."""
+    (problem,) = checkpoint.problems(Deployment(resources))
     assert said in problem
     store = Store(tmp_path, "p", "s")
     secrets = Manager(PHRASE)
-    unordered = json.loads(checkpoint.dump(Deployment(), secrets, store.full_name))
-    unordered["checkpoint"]["latest"]["resources"] = [checkpoint.encode_resource(entry, secrets) for entry in resources]
-    store.write(json.dumps(unordered))
+    document = json.loads(checkpoint.dump(Deployment(), secrets, store.full_name))
+    document["checkpoint"]["latest"]["resources"] = [checkpoint.encode_resource(entry, secrets) for entry in resources]
+    store.write(json.dumps(document))
     for load in (lambda: journal.load(store, PHRASE), lambda: journal.load_sealed(store)):
+        if not refused:
+            load()
+            continue
         with pytest.raises(UserError, match=re.escape(f"{store.path} contradicts itself: {problem}")) as caught:
             load()
         assert caught.value.code == ExitCode.INPUT
     assert journal.recover(store) is False
+
+
+def test_nothing_refers_to_what_is_gone() -> None:
+    """After a failed refresh, a kill or a run with targets what something needed may be gone while it stays."""
+    left = resource("b", "a", deleted_with=resource("a").urn, replace_with=[resource("a").urn], parent=resource("a").urn)
+    left.property_dependencies = {"text": [resource("a").urn, resource("c").urn]}
+    secrets = Manager(PHRASE)
+    text = checkpoint.dump(Deployment([left, resource("c")]), secrets, "organization/p/s")
+    found = checkpoint.load(checkpoint.parse(text.encode()), secrets)
+    assert checkpoint.problems(found) == []
+    by_name = {state.name: state for state in found.resources}
+    assert by_name["b"].property_dependencies == {"text": [resource("c").urn]}
 
 
 def test_what_waits_for_its_replacement_may_have_lost_its_provider() -> None:

@@ -18,6 +18,7 @@ from engine.box_case import SOURCE, wait_for
 from engine.commandline_case import PASSPHRASE, Project
 
 from yiwang import cli
+from yiwang.engine import lock
 from yiwang.engine.commandline import arguments, keys, main
 from yiwang.engine.commandline.failure import Code, CommandError
 from yiwang.engine.commandline.settings import Settings
@@ -506,6 +507,28 @@ def test_cancel_lets_go_of_every_lock(run: Run, filled: Project) -> None:
     assert run("up", "--yes")[0] == Code.ERROR
     assert run("cancel", "--yes")[0] == Code.OK
     assert store.locks() == []
+
+
+def test_cancel_leaves_the_lock_of_who_came_in_meanwhile(run: Run, filled: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = Store(filled.backend, "sample", "dev")
+
+    def stop(holder: lock.Lock) -> None:
+        holder.path.unlink()
+        (store.lock_directory / "next.json").write_text("{}")
+
+    monkeypatch.setattr(lock, "stop", stop)
+    with lock.held(store.lock_directory, "up"):
+        assert run("cancel", "--yes")[0] == Code.OK
+    assert [found.path.name for found in store.locks()] == ["next.json"]
+
+
+def test_a_backend_that_is_no_directory_is_told(run: Run, filled: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = filled.work / "file"
+    file.write_text("")
+    for backend in (file, file / "below"):
+        monkeypatch.setenv("PULUMI_BACKEND_URL", backend.as_uri())
+        code, _, err = run("stack", "ls")
+        assert (code, err) == (Code.ERROR, f"error: the backend {backend} is no directory\n")
 
 
 def test_a_backend_of_another_version_is_refused(run: Run, filled: Project) -> None:

@@ -199,6 +199,10 @@ def dump(deployment: Deployment, secrets: Secrets, stack: str) -> str:
         "secrets_providers": {"type": "passphrase", "state": {"salt": secrets.state}},
     }
     if deployment.resources:
+        there = {resource.urn for resource in deployment.resources}
+        for resource in deployment.resources:
+            # After a failure, a kill or with targets, what it needed may be gone while it stays.
+            resource.forget(resource.needs() - there)
         latest["resources"] = [encode_resource(resource, secrets) for resource in in_order(deployment.resources)]
     if deployment.pending:
         latest["pending_operations"] = [
@@ -235,25 +239,35 @@ def in_order(resources: Iterable[Resource]) -> list[Resource]:
 
 
 def _first_of(resource: Resource, by_urn: dict[str, list[Resource]]) -> list[Resource]:
-    """The living states of what ``resource`` needs."""
-    return [by_urn[urn][0] for urn in sorted(resource.needs()) if urn in by_urn]
+    """The living states of what ``resource`` needs; for one marked for deletion also the one that took its place."""
+    needed = [by_urn[urn][0] for urn in sorted(resource.needs()) if urn in by_urn]
+    living = by_urn[resource.urn][0]
+    return [living, *needed] if resource.delete and not living.delete else needed
 
 
-def problems(deployment: Deployment) -> list[str]:
-    """What is wrong with a deployment by the checkpoint's rules: manifest, order, unique URNs, providers; empty when it is sound."""
+def problems(deployment: Deployment, *, order: bool = True) -> list[str]:
+    """What is wrong with a deployment by the checkpoint's rules: manifest, unique URNs, providers, order; empty when it is sound.
+
+    Without ``order`` only what contradicts itself: this engine does not depend on the order, and writes the right one; a provider
+    that is not there is told by who needs it.
+    """
     found = [] if deployment.intact else [t("engine.problem_magic")]
     there = {resource.urn for resource in deployment.resources}
-    seen: set[str] = set()
+    seen: set[str] = set() if order else there
     references: set[str] = set()
+    living: set[str] = set()
     for resource in deployment.resources:
         needs = sorted(resource.needs() - seen - {urns.provider_urn(resource.provider)})
         found += [t("engine.problem_order" if need in there else "engine.problem_missing", urn=resource.urn, need=need) for need in needs]
         # What waits for its replacement may have had a provider that was replaced before.
-        if resource.provider and resource.provider not in references and not resource.pending_replacement:
+        if order and resource.provider and resource.provider not in references and not resource.pending_replacement:
             found.append(t("engine.problem_provider", urn=resource.urn, provider=resource.provider))
-        if not resource.delete and resource.urn in seen:
+        # One marked for deletion comes after the one that took its place.
+        if not resource.delete and resource.urn in (seen if order else living):
             found.append(t("engine.problem_twice", urn=resource.urn))
-        seen.add(resource.urn)
+        living |= set() if resource.delete else {resource.urn}
+        if order:
+            seen.add(resource.urn)
         if resource.is_provider:
             references.add(resource.reference())
     return found

@@ -233,7 +233,7 @@ def _applicable(store: Store, digest: str) -> list[dict[str, Any]]:
 
 def _sound(deployment: Deployment, where: str) -> Deployment:
     """The deployment. Raises UserError naming the file when it breaks a rule of checkpoints: nobody knows what would be done by it."""
-    problem = next(iter(checkpoint.problems(deployment)), None)
+    problem = next(iter(checkpoint.problems(deployment, order=False)), None)
     if problem is not None:
         raise UserError(t("engine.unsound", path=where, problem=problem), code=ExitCode.INPUT, fix=t("engine.no_checkpoint_fix"))
     return deployment

@@ -104,8 +104,9 @@ def forget(context: Context, earlier: set[str]) -> None:
         }
         parent = "" if resource.parent in missing else resource.parent
         deleted_with = "" if resource.deleted_with in missing else resource.deleted_with
-        before = (resource.dependencies, resource.property_dependencies, resource.parent, resource.deleted_with)
-        if before != (dependencies, by_property, parent, deleted_with):
+        replace_with = [urn for urn in resource.replace_with if urn not in missing]
+        before = (resource.dependencies, resource.property_dependencies, resource.parent, resource.deleted_with, resource.replace_with)
+        if before != (dependencies, by_property, parent, deleted_with, replace_with):
             resource.dependencies, resource.property_dependencies = dependencies, by_property
-            resource.parent, resource.deleted_with = parent, deleted_with
+            resource.parent, resource.deleted_with, resource.replace_with = parent, deleted_with, replace_with
             context.snapshot.put(resource)

@@ -95,6 +95,18 @@ class Resource:
         if provider and self.provider.startswith(prefix):
             self.provider = f"{urn}::{self.provider.removeprefix(prefix)}"
 
+    def forget(self, missing: set[str]) -> None:
+        """Refer to none of the URNs ``missing``; the provider stays what it is."""
+        if not missing:
+            return
+        self.parent = "" if self.parent in missing else self.parent
+        self.deleted_with = "" if self.deleted_with in missing else self.deleted_with
+        self.dependencies = [urn for urn in self.dependencies if urn not in missing]
+        self.replace_with = [urn for urn in self.replace_with if urn not in missing]
+        self.property_dependencies = {
+            key: [urn for urn in entries or () if urn not in missing] for key, entries in self.property_dependencies.items()
+        }
+
     def timeout(self, operation: str) -> float:
         """The custom timeout of create, update, delete or read in seconds; 0 when there is none."""
         return float(self.custom_timeouts.get(operation) or 0)

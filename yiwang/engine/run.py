@@ -106,7 +106,7 @@ class _Run:
             raise UserError(text, code=ExitCode.INPUT, fix=t("engine.no_program_fix", project=self.project.directory / "Pulumi.yaml"))
 
     async def _examine(self) -> None:
-        quiet = replace(self.options, refresh=False)
+        quiet = replace(self.options, refresh=False, ended=None)
         await _Run("examine", self.stack, quiet, lambda _event: None).execute()
 
     async def _context(self, directory: Path) -> Context:

@@ -144,7 +144,9 @@ def require_version(root: Path) -> None:
         found = yaml.safe_load(marker.read_bytes())
     except FileNotFoundError:
         return
-    except yaml.YAMLError:
+    except NotADirectoryError:
+        raise UserError(t("engine.no_backend_directory", path=root), code=ExitCode.INPUT) from None
+    except (yaml.YAMLError, IsADirectoryError):
         found = None
     version = found.get("version") if isinstance(found, dict) else None
     if version != _META_VERSION:

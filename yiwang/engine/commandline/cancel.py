@@ -19,12 +19,14 @@ def cancel(call: Call, workspace: Workspace) -> int:
     place = Place.of(call, workspace, call.arguments[0] if call.arguments else "")
     if not call.given("yes") and sys.stdin.isatty() and not call.given("non-interactive"):
         confirm_removal(call, f"This will irreversibly cancel the currently running update for '{place.name}'!", place.name)
-    for holder in place.store.locks():
+    found = place.store.locks()
+    for holder in found:
         # Two runs on one stack would each record what the other does not know of.
         if holder.alive:
             say(sys.stderr, t("pulumi.cancelling", holder=holder.describe()))
             _stop(holder)
-    place.store.unlock()
+    # Not those of who came in as soon as the stack was free.
+    place.store.unlock(found)
     out(f"The currently running update for '{place.name}' has been canceled!")
     return Code.OK
 
