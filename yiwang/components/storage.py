@@ -20,6 +20,7 @@ PREFIX = f"{NOUN}_"
 PORT = 5432
 AUTHORITY = "/etc/yiwang/tls/ca.crt"
 PASSWORD_LENGTH = 40
+CONNECT_SECONDS = 3
 LOGIN_CHARACTERS = 8
 DATABASES_OUTPUT = "databases"
 
@@ -142,6 +143,7 @@ def _database(site: Site, hosts: tuple[Host, ...], name: str, secret: Secret) ->
     """Libpq tries the members in turn and stays with the one that takes writes: no further process is in the way."""
     login = secret.id.apply(lambda identifier: f"{name}__{identifier[:LOGIN_CHARACTERS]}")
     places = ",".join(f"{full_name(site, host)}:{PORT}" for host in hosts)
-    options = f"target_session_attrs=read-write&sslmode=verify-full&sslrootcert={AUTHORITY}"
+    # A member that is off does not answer at all: without a limit a client would stay with it for minutes.
+    options = f"target_session_attrs=read-write&connect_timeout={CONNECT_SECONDS}&sslmode=verify-full&sslrootcert={AUTHORITY}"
     url = login.apply(lambda user: f"postgresql://{user}@{places}/{name}?{options}")
     return Database(name, login, pulumi.Output.secret(secret.value), url)
