@@ -12,6 +12,7 @@ import pytest
 
 from yiwang.engine import checkpoint, journal
 from yiwang.engine.checkpoint import Deployment, Pending
+from yiwang.engine.jsontext import compact_json
 from yiwang.engine.passphrase import Manager
 from yiwang.engine.resource import Resource
 from yiwang.engine.snapshot import Snapshot
@@ -146,9 +147,12 @@ def test_numbers_that_json_does_not_have_are_neither_written_nor_read(number: st
     secrets = Manager(PHRASE)
     with pytest.raises(ValueError, match="not JSON compliant"):
         checkpoint.dump(Deployment([resource("a", outputs={"x": float(number)})]), secrets, "organization/p/s")
-    text = checkpoint.dump(Deployment([resource("a", outputs={"x": 4711})]), secrets, "organization/p/s").replace("4711", number)
-    with pytest.raises(UserError, match="no valid Pulumi checkpoint"):
-        checkpoint.parse(text.encode())
+    text = checkpoint.dump(Deployment([resource("a", outputs={"x": 4711})]), secrets, "organization/p/s")
+    for written in (number, "1e999"):
+        with pytest.raises(UserError, match="no valid Pulumi checkpoint"):
+            checkpoint.parse(text.replace("4711", written).encode())
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        compact_json([float(number)])
 
 
 @pytest.mark.parametrize("text", [b"", b"{", b"[]", b'{"version": 3}', b'{"version": 9, "checkpoint": {}}', b'"x"'])

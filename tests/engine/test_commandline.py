@@ -541,6 +541,74 @@ def test_a_backend_of_another_version_is_refused(run: Run, filled: Project) -> N
     assert f"{marker} has version None" in run("up", "--yes")[2]
 
 
+def test_a_malformed_project_is_one_line(run: Run, filled: Project) -> None:
+    path = filled.directory / "Pulumi.yaml"
+    for settings, said in (
+        ("main: 5", "main should be text"),
+        ("backend: x", "backend should be a map"),
+        ("options: []", "options should be a map"),
+    ):
+        path.write_text(f"name: sample\nruntime: python\n{settings}\n")
+        for words in (("up", "--yes"), ("stack", "ls")):
+            assert run(*words) == (Code.ERROR, "", f"error: {path}: {said}\n")
+
+
+def test_a_home_that_is_a_file_is_one_line(run: Run, filled: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    home = filled.work / "file"
+    home.write_text("")
+    monkeypatch.setenv("PULUMI_HOME", str(home))
+    for words in (("stack", "ls"), ("stack", "select", "dev"), ("up", "--yes")):
+        code, _, err = run(*words)
+        assert (code, len(err.splitlines())) == (Code.ERROR, 1), err
+        assert str(home) in err
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"kind": None}, "its kind is missing or damaged"),
+        ({"endTime": "x"}, "its endTime is missing or damaged"),
+        ({"config": ["x"]}, "its config is missing or damaged"),
+        ({"resourceChanges": 5}, "its resourceChanges is missing or damaged"),
+    ],
+)
+def test_a_damaged_history_is_one_line(change: dict[str, Any], said: str, run: Run, filled: Project) -> None:
+    assert run("up", "--yes")[0] == Code.OK
+    path = next((filled.backend / ".pulumi" / "history").rglob("*.history.json"))
+    path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
+    for more in ([], ["--json"]):
+        assert run("stack", "history", *more) == (Code.ERROR, "", f"error: reading history file: {said}\n")
+
+
+def test_times_that_are_none_are_shown_as_none(run: Run, filled: Project) -> None:
+    assert run("up", "--yes")[0] == Code.OK
+    path = next((filled.backend / ".pulumi" / "history").rglob("*.history.json"))
+    path.write_text(json.dumps({**json.loads(path.read_text()), "startTime": 10**30}))
+    assert run("stack", "history")[0] == Code.OK
+    state = Store(filled.backend, "sample", "dev").path
+    recorded = json.loads(state.read_text())
+    recorded["checkpoint"]["latest"]["manifest"]["time"] = "yesterday"
+    state.write_text(json.dumps(recorded))
+    assert "Last updated: n/a (yesterday)" in run("stack")[1]
+
+
+def test_a_state_that_contradicts_itself_is_exported_with_its_secrets(run: Run, filled: Project) -> None:
+    """It is the way to mend it."""
+    filled.write("import pulumi\npulumi.export('k', pulumi.Output.secret('hush'))\n")
+    assert run("up", "--yes")[0] == Code.OK
+    state = Store(filled.backend, "sample", "dev").path
+    recorded = json.loads(state.read_text())
+    resources = recorded["checkpoint"]["latest"]["resources"]
+    resources.append(resources[0])
+    state.write_text(json.dumps(recorded))
+    assert run("up", "--yes")[0] == Code.ERROR
+    code, out, err = run("stack", "export", "--show-secrets")
+    assert (code, err) == (Code.OK, "")
+    shown = json.loads(out)["deployment"]
+    assert [entry["outputs"]["k"]["plaintext"] for entry in shown["resources"]] == ['"hush"', '"hush"']
+    assert shown["manifest"] == recorded["checkpoint"]["latest"]["manifest"]
+
+
 def test_a_stack_whose_settings_cannot_be_written_is_not_made(run: Run, project: Project) -> None:
     (project.directory / "Pulumi.yaml").write_text("name: sample\nruntime: python\nstackConfigDir: file\n")
     (project.directory / "file").write_text("")

@@ -54,6 +54,40 @@ def test_values_as_the_cli_gives_them_to_a_program(written: str, value: str, tmp
     assert not found.secret_keys
 
 
+MALFORMED = [
+    ("plugins: {providers: [{name: box}]}", "plugins.providers[0].path should be text"),
+    ("plugins: {providers: [box]}", "plugins.providers[0] should be a map"),
+    ("plugins: [box]", "plugins should be a map"),
+    ("plugins: {providers: {}}", "plugins.providers should be a list"),
+    ("main: 5", "main should be text"),
+    ("runtime: {name: python, options: [x]}", "runtime.options should be a map"),
+    ("runtime: {name: python, options: {virtualenv: [x]}}", "runtime.options.virtualenv should be text"),
+    ("name: 5", "name should be text"),
+    ("name: ../up", "name should be a name of letters, digits, -, _ and ."),
+    ("name: ..", "name should be a name of letters, digits, -, _ and ."),
+    ("config: {a: .inf}", "is no valid YAML mapping"),
+]
+
+
+@pytest.mark.parametrize(("project", "said"), MALFORMED)
+def test_a_malformed_project_is_told_by_its_key(project: str, said: str, tmp_path: Path) -> None:
+    path = tmp_path / "Pulumi.yaml"
+    given = yaml.safe_load(project)
+    path.write_text(yaml.safe_dump({"name": "p", "runtime": "python", **given}))
+    with pytest.raises(UserError) as refused:
+        load_project(tmp_path)
+    assert str(path) in refused.value.text
+    assert said in refused.value.text
+
+
+@pytest.mark.parametrize(
+    ("stack", "said"), [("config: [a]", "config should be a map"), ("encryptionsalt: 5", "encryptionsalt should be text")]
+)
+def test_malformed_settings_are_told_by_their_key(stack: str, said: str, tmp_path: Path, secrets: Manager) -> None:
+    with pytest.raises(UserError, match=rf"Pulumi\.dev\.yaml: {said}"):
+        config(tmp_path, secrets, stack)
+
+
 def test_secrets_anywhere_in_a_value(tmp_path: Path, secrets: Manager) -> None:
     sealed = {"secure": secrets.encrypt("pw")}
     written = {"config": {"plain": 1, "p:s": sealed, "p:o": {"list": [{"pw": sealed}], "n": 1}, "other:config:k": "v"}}

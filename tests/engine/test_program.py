@@ -120,3 +120,11 @@ def test_names_sizes_and_exports(tmp_path: Path) -> None:
     assert ops(limited)["replace"] == ["a::b"]
     gone = box.run("destroy", 1)
     assert (gone.ok, box.world()["objects"]) == (True, {})
+
+
+def test_the_end_of_a_run_is_told_once_while_the_stack_is_held(tmp_path: Path) -> None:
+    """Not that of the look at the program's packages before it."""
+    box = Box(tmp_path, program='Box("a", text="x")')
+    told: list[tuple[bool, int]] = []
+    result = box.run("up", 1, ended=lambda result: told.append((result.ok, len(engine.state.locks(box.stack)))))
+    assert (result.ok, told) == (True, [(True, 1)]), errors(result)

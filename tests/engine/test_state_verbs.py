@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -121,6 +122,35 @@ def test_bad_input_is_one_line(arguments: tuple[str, ...], text: str, yiwang: Yi
     assert text in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
     assert "Traceback" not in done.stderr
+    assert store_of(yiwang).path.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "words", [("state", "list"), ("state", "export", "--site", "province", "x.json"), ("outputs", "--site", "province")]
+)
+def test_a_backend_of_another_version_is_refused(words: tuple[str, ...], yiwang: Yiwang) -> None:
+    marker = store_of(yiwang).root / ".pulumi" / "meta.yaml"
+    marker.write_text("version: 2\n")
+    done = yiwang(*words, check=False)
+    assert (done.returncode, len(done.stderr.strip().splitlines())) == (ExitCode.INPUT, 1), done.stderr
+    assert f"{marker} has version 2" in done.stderr
+
+
+def test_a_backup_of_another_version_is_refused(yiwang: Yiwang, tmp_path: Path) -> None:
+    marker = store_of(yiwang).root / ".pulumi" / "meta.yaml"
+    marker.write_text("version: 1\n")
+    archive = tmp_path / "backup.tar.gz"
+    yiwang("state", "backup", str(archive))
+    with tarfile.open(archive) as members:
+        members.extractall(tmp_path / "apart", filter="data")
+    (tmp_path / "apart" / ".pulumi" / "meta.yaml").write_text("version: 2\n")
+    with tarfile.open(archive, "w:gz") as changed:
+        for part in (".pulumi/stacks", ".pulumi/meta.yaml"):
+            changed.add(tmp_path / "apart" / part, part)
+    before = store_of(yiwang).path.read_bytes()
+    done = yiwang("state", "restore", str(archive), "--yes", check=False)
+    assert done.returncode == ExitCode.INPUT
+    assert ".pulumi/meta.yaml has version 2" in done.stderr
     assert store_of(yiwang).path.read_bytes() == before
 
 

@@ -188,7 +188,7 @@ def _quiet() -> Iterator[None]:
             del os.environ[QUIET]
 
 
-def loaded() -> Callable[[str, Stack, Options, OnEvent], Coroutine[Any, Any, Result]]:
+def machinery() -> Callable[[str, Stack, Options, OnEvent], Coroutine[Any, Any, Result]]:
     """What runs an operation. Loading gRPC for it takes half a second, once."""
     with _quiet():
         from yiwang.engine.run import execute  # noqa: PLC0415 - only when something runs
@@ -197,4 +197,4 @@ def loaded() -> Callable[[str, Stack, Options, OnEvent], Coroutine[Any, Any, Res
 
 
 async def _run(kind: str, stack: Stack, options: Options | None, on_event: OnEvent) -> Result:
-    return await loaded()(kind, stack, options or Options(), on_event)
+    return await machinery()(kind, stack, options or Options(), on_event)

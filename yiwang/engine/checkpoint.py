@@ -6,10 +6,11 @@ import hashlib
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any, NoReturn
+from typing import Any
 
 from yiwang.engine import shape
 from yiwang.engine import urn as urns
+from yiwang.engine.jsontext import parsed
 from yiwang.engine.passphrase import Secrets
 from yiwang.engine.resource import Resource, now
 from yiwang.errors import ExitCode, UserError
@@ -105,7 +106,6 @@ def decode_resource(data: dict[str, Any], secrets: Secrets) -> Resource:
             extra[key] = value
         else:
             values[attribute] = secrets.open(value, data["urn"]) if key in _SEALED else value
-    values.setdefault("type", urns.type_of(data["urn"]))
     values.setdefault("custom", False)
     # A recorded null is an empty list or map.
     cleaned = {name: value for name, value in values.items() if value is not None}
@@ -125,11 +125,6 @@ def _damaged(where: str, key: str, expected: str) -> UserError:
     return UserError(text, code=ExitCode.INPUT, fix=t("engine.no_checkpoint_fix"))
 
 
-def _no_number(word: str) -> NoReturn:
-    """``NaN`` and the like are Python's, not JSON's."""
-    raise ValueError(word)
-
-
 def parse(text: bytes, where: str = "") -> dict[str, Any]:
     """The ``latest`` deployment of a checkpoint file, still encrypted; empty when there is none.
 
@@ -137,7 +132,7 @@ def parse(text: bytes, where: str = "") -> dict[str, Any]:
     that knows more.
     """
     try:
-        loaded = json.loads(text, parse_constant=_no_number)
+        loaded = parsed(text)
     except ValueError:
         loaded = None
     if not isinstance(loaded, dict) or not {"version", "checkpoint"} <= set(loaded):
@@ -182,6 +177,32 @@ def load(latest: dict[str, Any], secrets: Secrets, where: str = "") -> Deploymen
         extra={key: value for key, value in latest.items() if key not in known},
         intact=_intact(latest.get("manifest") or {}),
     )
+
+
+def resealed(latest: dict[str, Any], before: Secrets, after: Secrets, where: str = "") -> dict[str, Any]:
+    """A parsed deployment with its secrets opened by ``before`` and sealed by ``after``; all else as it is, be it sound or not.
+
+    Raises UserError as ``load`` does.
+    """
+
+    def one(entry: dict[str, Any], key: str) -> dict[str, Any]:
+        try:
+            return {
+                name: after.seal(before.open(value, entry["urn"]), entry["urn"]) if name in _SEALED else value
+                for name, value in entry.items()
+            }
+        except ValueError:
+            raise _damaged(where, f"{key} ({entry['urn']})", t("engine.expected_secret")) from None
+
+    found = dict(latest)
+    if latest.get("resources"):
+        found["resources"] = [one(entry, f"resources[{number}]") for number, entry in enumerate(latest["resources"])]
+    if latest.get("pending_operations"):
+        found["pending_operations"] = [
+            {**entry, "resource": one(entry["resource"], f"pending_operations[{number}]")}
+            for number, entry in enumerate(latest["pending_operations"])
+        ]
+    return found
 
 
 def _magic(version: str) -> str:

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from yiwang.engine import checkpoint, journal
+from yiwang.engine import store as stores
 from yiwang.engine.api import Stack
 from yiwang.engine.checkpoint import Deployment, Pending
+from yiwang.engine.jsontext import parsed
 from yiwang.engine.passphrase import Manager
-from yiwang.engine.project import load_project
 from yiwang.engine.state import Recorded, recorded
 from yiwang.engine.store import Store
 from yiwang.engine.urn import STACK_TYPE
@@ -52,16 +53,12 @@ def resources(deployment: Mapping[str, Any] | None, passphrase: str) -> list[Rec
     return [recorded(resource) for resource in checkpoint.in_order(_opened(deployment, passphrase).resources)]
 
 
-def _store(stack: Stack) -> Store:
-    return Store(stack.backend.absolute(), load_project(stack.project_dir).name, stack.name)
-
-
 def export(stack: Stack) -> dict[str, Any]:
     """What is recorded of a stack, with what a killed run has in its journal; secrets stay encrypted.
 
     Raises UserError when nothing is recorded.
     """
-    store = _store(stack)
+    store = stores.of(stack)
     if not store.exists():
         raise UserError(t("engine.unknown_stack", name=store.full_name), code=ExitCode.INPUT)
     if store.journal_path.is_file():
@@ -75,7 +72,7 @@ def export(stack: Stack) -> dict[str, Any]:
 def parse(content: bytes, where: str) -> dict[str, Any]:
     """An exported document. Raises UserError naming the file (``where``) and the key for what is none or damaged."""
     try:
-        found = json.loads(content)
+        found = parsed(content)
     except ValueError:
         found = None
     if not isinstance(found, dict) or not isinstance(found.get("deployment"), dict):
@@ -97,7 +94,7 @@ def take(stack: Stack, document: Mapping[str, Any], where: str) -> None:
     Raises UserError when it is another stack's, breaks a rule of checkpoints, or has secrets that the passphrase does not open,
     and when the stack is locked; then nothing is changed.
     """
-    store = _store(stack)
+    store = stores.of(stack)
     latest = dict(document["deployment"])
     state = checkpoint.secrets_state(latest) or store.shared_salt()
     secrets = Manager(stack.passphrase, state or None)

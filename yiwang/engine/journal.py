@@ -20,7 +20,8 @@ from typing import Any
 
 from yiwang.engine import checkpoint
 from yiwang.engine.checkpoint import Deployment, Pending
-from yiwang.engine.passphrase import Manager, Sealed, Secrets, compact_json
+from yiwang.engine.jsontext import compact_json, parsed
+from yiwang.engine.passphrase import Manager, Sealed, Secrets
 from yiwang.engine.resource import now
 from yiwang.engine.store import Store
 from yiwang.errors import ExitCode, UserError
@@ -134,7 +135,7 @@ def _lines(path: Path) -> list[dict[str, Any]]:
 
 def _line(text: bytes) -> dict[str, Any] | None:
     try:
-        found = json.loads(text)
+        found = parsed(text)
     except ValueError:
         return None
     return found if isinstance(found, dict) else None

@@ -5,15 +5,15 @@ from __future__ import annotations
 import base64
 import functools
 import hashlib
-import json
 import os
 import threading
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Protocol
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from yiwang.engine.jsontext import compact_json, parsed
 from yiwang.engine.values import SECRET, SIGNATURE, Value, is_secret, reveal
 from yiwang.errors import ExitCode, UserError
 from yiwang.messages import t
@@ -130,7 +130,7 @@ class Manager:
         sealed = value.get("ciphertext")
         try:
             plaintext = value["plaintext"] if sealed is None else self.decrypt(sealed)
-            opened = json.loads(plaintext)
+            opened = parsed(plaintext)
         except (InvalidTag, KeyError, TypeError, AttributeError, ValueError):
             # The cause may hold the text: it is not passed on.
             raise ValueError("a secret that cannot be decrypted") from None
@@ -144,9 +144,3 @@ def _salt(state: str) -> bytes:
         return base64.b64decode(state.split(":")[1], validate=True)
     except (IndexError, ValueError):
         raise UserError(t("engine.salt"), code=ExitCode.INPUT) from None
-
-
-def compact_json(value: Any) -> str:
-    """JSON as Go writes it: no spaces, sorted keys, and ``<``, ``>``, ``&`` escaped."""
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
-    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
 import sys
@@ -15,7 +16,9 @@ from typing import Any, ClassVar
 import yaml
 from cryptography.exceptions import InvalidTag
 
-from yiwang.engine.passphrase import Manager, compact_json
+from yiwang.engine import shape
+from yiwang.engine.jsontext import compact_json
+from yiwang.engine.passphrase import Manager
 from yiwang.engine.values import Properties, secret
 from yiwang.errors import ExitCode, UserError
 from yiwang.messages import t
@@ -74,6 +77,16 @@ for _tag, _pattern, _first in (
     Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(f"^(?:{_pattern})$"), firsts)
 
 
+def _float(loader: Loader, node: yaml.ScalarNode) -> float:
+    found = float(loader.construct_yaml_float(node))
+    if not math.isfinite(found):
+        raise yaml.constructor.ConstructorError(None, None, f"{node.value} is no number that JSON has", node.start_mark)
+    return found
+
+
+Loader.add_constructor("tag:yaml.org,2002:float", _float)
+
+
 def read(path: Path) -> dict[str, Any]:
     """A YAML file that holds a map, empty when it holds nothing. Raises UserError for what is none."""
     try:
@@ -85,12 +98,25 @@ def read(path: Path) -> dict[str, Any]:
     return found or {}
 
 
+def read_project(path: Path) -> dict[str, Any]:
+    """What a ``Pulumi.yaml`` says. Raises UserError naming the key that is of another kind than it has to be."""
+    return _shaped(path, shape.of_project)
+
+
+def _shaped(path: Path, check: Callable[[Mapping[str, Any]], shape.Wrong | None]) -> dict[str, Any]:
+    data = read(path)
+    wrong = check(data)
+    if wrong:
+        raise UserError(t("engine.bad_key", path=path, key=wrong[0], expected=wrong[1]), code=ExitCode.INPUT)
+    return data
+
+
 def load_project(directory: Path) -> Project:
     """The project in ``directory``. Raises UserError when it is none, or not one in Python."""
     path = directory / "Pulumi.yaml"
     if not path.is_file():
         raise UserError(t("engine.no_project", path=path), code=ExitCode.INPUT)
-    data = read(path)
+    data = read_project(path)
     runtime = data.get("runtime")
     language = runtime.get("name") if isinstance(runtime, dict) else runtime
     if language != "python":
@@ -101,7 +127,7 @@ def load_project(directory: Path) -> Project:
     providers = (data.get("plugins") or {}).get("providers") or []
     config = data.get("config")
     return Project(
-        name=str(data["name"]),
+        name=data["name"],
         directory=directory,
         main=main / "__main__.py" if main.is_dir() else main,
         plugins={entry["name"]: (directory / entry["path"]).resolve() for entry in providers},
@@ -118,16 +144,16 @@ def _python(path: Path, options: Mapping[str, Any]) -> str:
         raise UserError(text, code=ExitCode.INPUT, fix=t("engine.use_cli"))
     if not options.get("virtualenv"):
         return sys.executable
-    python = path.parent / str(options["virtualenv"]) / "bin" / "python"
+    python = path.parent / options["virtualenv"] / "bin" / "python"
     if not os.access(python, os.X_OK):
         raise UserError(t("engine.no_virtualenv", path=path, python=python), code=ExitCode.INPUT, fix=t("engine.no_virtualenv_fix"))
     return str(python)
 
 
 def stack_settings(project: Project, stack: str) -> dict[str, Any]:
-    """``Pulumi.<stack>.yaml``, empty when there is none."""
+    """``Pulumi.<stack>.yaml``, empty when there is none. Raises UserError as ``read_project`` does."""
     path = project.directory / f"Pulumi.{stack}.yaml"
-    return read(path) if path.is_file() else {}
+    return _shaped(path, shape.of_settings) if path.is_file() else {}
 
 
 def load_config(

@@ -96,17 +96,8 @@ def forget(context: Context, earlier: set[str]) -> None:
     """Let nothing refer to what is gone of ``earlier``, and write dependencies as the CLI does after a refresh: without empty entries."""
     missing = earlier - {resource.urn for resource in context.snapshot}
     for resource in context.snapshot:
-        dependencies = [urn for urn in resource.dependencies if urn not in missing]
-        by_property = {
-            key: kept
-            for key, sources in resource.property_dependencies.items()
-            if (kept := [urn for urn in sources or () if urn not in missing])
-        }
-        parent = "" if resource.parent in missing else resource.parent
-        deleted_with = "" if resource.deleted_with in missing else resource.deleted_with
-        replace_with = [urn for urn in resource.replace_with if urn not in missing]
-        before = (resource.dependencies, resource.property_dependencies, resource.parent, resource.deleted_with, resource.replace_with)
-        if before != (dependencies, by_property, parent, deleted_with, replace_with):
-            resource.dependencies, resource.property_dependencies = dependencies, by_property
-            resource.parent, resource.deleted_with, resource.replace_with = parent, deleted_with, replace_with
+        before = resource.refers_to()
+        resource.forget(missing)
+        resource.property_dependencies = {key: sources for key, sources in resource.property_dependencies.items() if sources}
+        if resource.refers_to() != before:
             context.snapshot.put(resource)

@@ -95,6 +95,10 @@ class Resource:
         if provider and self.provider.startswith(prefix):
             self.provider = f"{urn}::{self.provider.removeprefix(prefix)}"
 
+    def refers_to(self) -> tuple[object, ...]:
+        """What it refers to, as it is recorded, but for the provider."""
+        return self.parent, self.deleted_with, self.dependencies, self.replace_with, self.property_dependencies
+
     def forget(self, missing: set[str]) -> None:
         """Refer to none of the URNs ``missing``; the provider stays what it is."""
         if not missing:

@@ -15,6 +15,7 @@ import grpc
 from pulumi.runtime.proto import engine_pb2_grpc, resource_pb2_grpc
 
 from yiwang.engine import deletes, journal, refreshing
+from yiwang.engine import store as stores
 from yiwang.engine import urn as urns
 from yiwang.engine.api import Control, Options, Result, Stack
 from yiwang.engine.client import CHANNEL_OPTIONS
@@ -34,7 +35,6 @@ from yiwang.engine.registry import Registry
 from yiwang.engine.report import Reporter
 from yiwang.engine.service import Engine
 from yiwang.engine.snapshot import Snapshot
-from yiwang.engine.store import Store
 from yiwang.engine.targets import Patterns
 from yiwang.engine.transforms import Transforms
 from yiwang.errors import ExitCode, UserError
@@ -69,7 +69,7 @@ class _Run:
     def __post_init__(self) -> None:
         self.reporter = Reporter(self.on_event)
         self.project = load_project(self.stack.project_dir)
-        self.store = Store(self.stack.backend.absolute(), self.project.name, self.stack.name)
+        self.store = stores.of(self.stack)
         self.dry = self.kind in {"preview", "examine"} or self.options.preview_only
         self.key = (self.store.root, self.project.name, self.stack.name)
         # What the program needs is known only when it runs: it runs once for nothing, so that no half is ever made.

@@ -1,7 +1,9 @@
-"""The shape of a checkpoint: what has to be there and of which kind, before anything reads it. Values are not judged."""
+"""The shape of the files the engine reads: what has to be there and of which kind, before anything uses it. Values are not judged."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from typing import Any
 
 from yiwang.messages import t
@@ -15,6 +17,24 @@ _KINDS: dict[str, type] = {
 }
 _TEXTS = ("dependencies", "initErrors", "additionalSecretOutputs", "replaceWith", "ignoreChanges", "replaceOnChanges")
 _URN_PARTS = 4
+_WORDS = {str: "engine.expected_text", bool: "engine.expected_flag", dict: "engine.expected_map", list: "engine.expected_list"}
+# Keys of Pulumi.yaml and of a stack's settings -> their kind; outer ones first. What is not here is kept or ignored.
+_PROJECT: dict[str, type] = {
+    "name": str,
+    "main": str,
+    "stackConfigDir": str,
+    "backend": dict,
+    "backend.url": str,
+    "options": dict,
+    "options.refresh": str,
+    "runtime.name": str,
+    "runtime.options": dict,
+    "runtime.options.virtualenv": str,
+    "plugins": dict,
+    "plugins.providers": list,
+}
+_SETTINGS: dict[str, type] = {"config": dict, "encryptionsalt": str}
+_NAME = re.compile(r"[A-Za-z0-9_.-]+")
 
 Wrong = tuple[str, str]
 
@@ -26,6 +46,40 @@ def of_checkpoint(latest: Any) -> Wrong | None:
     if not isinstance(latest.get("manifest") or {}, dict):
         return "manifest", t("engine.expected_map")
     return _providers(latest) or _resources(latest) or _pending(latest)
+
+
+def of_project(data: Mapping[str, Any]) -> Wrong | None:
+    """The same for what ``Pulumi.yaml`` says."""
+    wrong = _of_kinds(data, _PROJECT)
+    if wrong:
+        return wrong
+    # It becomes the name of a directory in the backend, and stands between the colons of URNs.
+    name = data.get("name") or "-"
+    if not _NAME.fullmatch(name) or name in {".", ".."}:
+        return "name", t("engine.expected_name")
+    for number, entry in enumerate((data.get("plugins") or {}).get("providers") or []):
+        key = f"plugins.providers[{number}]"
+        if not isinstance(entry, dict):
+            return key, t("engine.expected_map")
+        for part in ("name", "path"):
+            if not entry.get(part) or not isinstance(entry[part], str):
+                return f"{key}.{part}", t("engine.expected_text")
+    return None
+
+
+def of_settings(data: Mapping[str, Any]) -> Wrong | None:
+    """The same for a stack's settings, ``Pulumi.<stack>.yaml``."""
+    return _of_kinds(data, _SETTINGS)
+
+
+def _of_kinds(data: Mapping[str, Any], kinds: Mapping[str, type]) -> Wrong | None:
+    for key, kind in kinds.items():
+        found: Any = data
+        for part in key.split("."):
+            found = found.get(part) if isinstance(found, dict) else None
+        if found is not None and not isinstance(found, kind):
+            return key, t(_WORDS[kind])
+    return None
 
 
 def _providers(latest: dict[str, Any]) -> Wrong | None:
@@ -70,11 +124,10 @@ def _resource(entry: Any, key: str) -> Wrong | None:
     urn = entry.get("urn")
     if not isinstance(urn, str) or not urn.startswith("urn:") or urn.count("::") < _URN_PARTS - 1:
         return f"{key}.urn", "urn:pulumi:<stack>::<project>::<type>::<name>"
-    words = {str: "engine.expected_text", bool: "engine.expected_flag", dict: "engine.expected_map", list: "engine.expected_list"}
     for name, kind in _KINDS.items():
         value = entry.get(name)
         if value is not None and not isinstance(value, kind):
-            return f"{key}.{name}", t(words[kind])
+            return f"{key}.{name}", t(_WORDS[kind])
     if not entry.get("type"):
         return f"{key}.type", t("engine.expected_text")
     if entry.get("id") and not entry.get("custom"):

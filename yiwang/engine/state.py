@@ -57,10 +57,9 @@ class Summary:
 
 
 def _store(stack: Stack) -> Store:
-    from yiwang.engine.project import load_project  # noqa: PLC0415 - loaded only when the state is asked for
-    from yiwang.engine.store import Store  # noqa: PLC0415
+    from yiwang.engine import store  # noqa: PLC0415 - loaded only when the state is asked for
 
-    return Store(stack.backend.absolute(), load_project(stack.project_dir).name, stack.name)
+    return store.of(stack)
 
 
 def locks(stack: Stack) -> list[Lock]:
@@ -170,7 +169,7 @@ def _require_opened(files: dict[str, bytes], passphrase: str) -> None:
 
 def _members(source: Path) -> dict[str, bytes]:
     """The files of a backup by name; nothing but checkpoints and the marker is taken. Raises UserError for anything else."""
-    from yiwang.engine import checkpoint  # noqa: PLC0415
+    from yiwang.engine import checkpoint, store  # noqa: PLC0415
 
     found: dict[str, bytes] = {}
     try:
@@ -188,6 +187,8 @@ def _members(source: Path) -> dict[str, bytes]:
     for name, content in found.items():
         if name.endswith(".json"):
             checkpoint.parse(content, f"{source}: {name}")
+        elif name == ".pulumi/meta.yaml":
+            store.require_our_version(content, f"{source}: {name}")
     if not any(name.endswith(".json") for name in found):
         raise UserError(t("engine.no_backup", path=source), code=ExitCode.INPUT)
     return found

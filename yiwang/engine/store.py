@@ -17,6 +17,8 @@ from pathlib import Path, PurePosixPath
 import yaml
 
 from yiwang.engine import checkpoint, lock
+from yiwang.engine.api import Stack
+from yiwang.engine.project import load_project
 from yiwang.errors import ExitCode, UserError
 from yiwang.files import make_private, sync_directory, write_atomic
 from yiwang.messages import t
@@ -137,20 +139,36 @@ class Store:
         return ""
 
 
+def of(stack: Stack) -> Store:
+    """The files of a stack. Raises UserError where there is no project, and for a backend of another version."""
+    root = stack.backend.absolute()
+    require_version(root)
+    return Store(root, load_project(stack.project_dir).name, stack.name)
+
+
 def require_version(root: Path) -> None:
     """Raises UserError for a backend of another version than ours."""
     marker = root / ".pulumi" / "meta.yaml"
     try:
-        found = yaml.safe_load(marker.read_bytes())
+        content = marker.read_bytes()
     except FileNotFoundError:
         return
     except NotADirectoryError:
         raise UserError(t("engine.no_backend_directory", path=root), code=ExitCode.INPUT) from None
-    except (yaml.YAMLError, IsADirectoryError):
+    except IsADirectoryError:
+        content = b""
+    require_our_version(content, marker)
+
+
+def require_our_version(content: bytes, where: Path | str) -> None:
+    """Raises UserError naming ``where`` when a backend's marker is that of another version than ours."""
+    try:
+        found = yaml.safe_load(content)
+    except (yaml.YAMLError, UnicodeDecodeError):
         found = None
     version = found.get("version") if isinstance(found, dict) else None
     if version != _META_VERSION:
-        raise UserError(t("engine.meta_version", path=marker, version=version), code=ExitCode.INPUT, fix=t("engine.use_cli"))
+        raise UserError(t("engine.meta_version", path=where, version=version), code=ExitCode.INPUT, fix=t("engine.use_cli"))
 
 
 def stacks_directory(root: Path) -> Path:
@@ -159,7 +177,11 @@ def stacks_directory(root: Path) -> Path:
 
 
 def neighbours(root: Path) -> Iterator[Store]:
-    """All stacks of a backend that have a checkpoint, or the journal of their first run."""
+    """All stacks of a backend that have a checkpoint, or the journal of their first run.
+
+    Raises UserError for a backend of another version.
+    """
+    require_version(root)
     paths = {(path.parent.name, path.stem) for path in stacks_directory(root).glob("*/*.json")}
     paths |= {(path.parent.name, path.stem) for path in (root / ".pulumi" / "journals").glob("*/*.jsonl")}
     for project, name in sorted(paths):

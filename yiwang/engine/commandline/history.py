@@ -13,9 +13,21 @@ from yiwang.engine.commandline.failure import Code, CommandError
 from yiwang.engine.commandline.place import Place, out
 from yiwang.engine.commandline.show import age
 from yiwang.engine.commandline.workspace import Workspace
+from yiwang.engine.jsontext import parsed
 from yiwang.engine.project import as_text, has_secure
 
 _PAGE = 10
+# What is read of an entry: its kind, and whether it has to be there.
+_KINDS = (
+    ("kind", str, True),
+    ("startTime", int, True),
+    ("endTime", int, True),
+    ("config", dict, False),
+    ("environment", dict, False),
+    ("resourceChanges", dict, False),
+)
+# The last second of the year 9999.
+_LAST = 253402300799
 _SIGNS = (("create", "+"), ("delete", "-"), ("update", "~"), ("same", " "))
 
 
@@ -58,11 +70,14 @@ def show(call: Call, workspace: Workspace) -> int:
 
 def _parsed(text: bytes) -> dict[str, Any]:
     try:
-        found = json.loads(text)
+        found = parsed(text)
     except ValueError:
         found = None
     if not isinstance(found, dict):
         raise CommandError("reading history file: it is no JSON object")
+    for key, kind, needed in _KINDS:
+        if not isinstance(found.get(key), kind) and (needed or found.get(key) is not None):
+            raise CommandError(f"reading history file: its {key} is missing or damaged")
     return found
 
 
@@ -96,6 +111,7 @@ def _opened(place: Place, value: Any) -> str:
 
 
 def _moment(seconds: int) -> str:
+    seconds = min(max(seconds, 0), _LAST)
     return f"{datetime.datetime.fromtimestamp(seconds, datetime.UTC):%Y-%m-%dT%H:%M:%S}.000Z"
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from yiwang import engine
-from yiwang.engine.api import Options, Result, loaded
+from yiwang.engine.api import Options, Result, machinery
 from yiwang.engine.commandline import history, stack, state
 from yiwang.engine.commandline.arguments import Call
 from yiwang.engine.commandline.config import decrypt, put_pairs
@@ -51,7 +51,7 @@ def run(call: Call, workspace: Workspace) -> int:
     # Deriving the key takes a third of a second, about as long as loading gRPC: side by side.
     with ThreadPoolExecutor(1) as pool:
         key = pool.submit(_derive, workspace.passphrase, place.recorded_salt)
-        loaded()
+        machinery()
     key.result()
     if call.texts("config"):
         put_pairs(place, call.texts("config"), secret=False, path=call.given("config-path"))

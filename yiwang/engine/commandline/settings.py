@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from yiwang.engine import shape
 from yiwang.engine.commandline.failure import CommandError, writing
 from yiwang.engine.project import Loader
 from yiwang.files import write_atomic
@@ -29,13 +30,16 @@ class Settings:
         except (yaml.YAMLError, UnicodeDecodeError):
             raise CommandError(t("engine.bad_yaml", path=path)) from None
         data = loaded if loaded is not None else {}
-        config = data.get(_CONFIG) if isinstance(data, dict) else None
-        if not isinstance(data, dict) or not isinstance(config or {}, dict):
+        if not isinstance(data, dict):
             raise CommandError(t("engine.bad_yaml", path=path))
+        wrong = shape.of_settings(data)
+        if wrong:
+            raise CommandError(t("engine.bad_key", path=path, key=wrong[0], expected=wrong[1]))
+        config = data.get(_CONFIG)
         for key in ("secretsprovider", "encryptedkey", "environment"):
             if data.get(key) not in (None, "", "passphrase", "default"):
                 raise CommandError(t("pulumi.settings_key", path=path, key=key))
-        self.salt = str(data.get(_SALT) or "")
+        self.salt = data.get(_SALT) or ""
         self._salt_before = self.salt
         self._before: dict[str, Any] = dict(config or {})
         self.config: dict[str, Any] = dict(config or {})

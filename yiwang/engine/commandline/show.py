@@ -31,10 +31,11 @@ _UNITS = ((365 * 86400, "year"), (30 * 86400, "month"), (7 * 86400, "week"), (86
 
 
 def age(moment: str) -> str:
-    """How long ago a time (RFC 3339, UTC) was; ``n/a`` for none."""
-    if not moment:
+    """How long ago a time (RFC 3339, UTC) was; ``n/a`` for none, and for what is no time."""
+    try:
+        then = datetime.datetime.fromisoformat(moment[:19]).replace(tzinfo=datetime.UTC)
+    except ValueError:
         return "n/a"
-    then = datetime.datetime.fromisoformat(moment[:19]).replace(tzinfo=datetime.UTC)
     seconds = int((datetime.datetime.now(datetime.UTC) - then).total_seconds())
     for size, unit in _UNITS:
         if seconds >= size:

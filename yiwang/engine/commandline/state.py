@@ -14,7 +14,8 @@ from yiwang.engine.commandline.failure import Code, CommandError, writing
 from yiwang.engine.commandline.place import Place, held, key_of, out, warn
 from yiwang.engine.commandline.show import one_line, outputs_text
 from yiwang.engine.commandline.workspace import Workspace
-from yiwang.engine.passphrase import Manager, Sealed, compact_json
+from yiwang.engine.jsontext import compact_json, parsed
+from yiwang.engine.passphrase import Manager, Sealed
 from yiwang.engine.state import show
 from yiwang.engine.urn import STACK_TYPE
 from yiwang.engine.values import SECRET, SIGNATURE, Value, reveal
@@ -31,15 +32,15 @@ def _shown(value: Value) -> Value:
 def export(call: Call, workspace: Workspace) -> int:
     """``stack export``. With the journal of a killed run in it, as the next run sees it."""
     place = Place.of(call, workspace)
-    if call.given("show-secrets") or place.store.journal_path.is_file():
+    latest = place.latest()
+    if place.store.journal_path.is_file():
         loaded = place.loaded()
-        secrets = Sealed(loaded.secrets.state, _shown) if call.given("show-secrets") else loaded.secrets
-        document = json.loads(checkpoint.dump(loaded.deployment, secrets, place.store.full_name))
-        latest = document["checkpoint"]["latest"]
+        document = json.loads(checkpoint.dump(loaded.deployment, loaded.secrets, place.store.full_name))
         # Who wrote the state and when is not changed by looking at it.
-        latest["manifest"] = place.latest().get("manifest") or latest["manifest"]
-    else:
-        latest = place.latest()
+        latest = {**document["checkpoint"]["latest"], **{key: latest[key] for key in ("manifest",) if latest.get(key)}}
+    if call.given("show-secrets") and checkpoint.secrets_state(latest):
+        secrets = key_of(workspace.passphrase, checkpoint.secrets_state(latest))
+        latest = checkpoint.resealed(latest, secrets, Sealed(secrets.state, _shown), str(place.store.path))
     text = json.dumps({"version": 3, "deployment": latest}, ensure_ascii=False, indent=4)
     if not call.text("file"):
         out(text)
@@ -80,7 +81,7 @@ def _document(call: Call, workspace: Workspace) -> dict[str, Any]:
     except OSError as error:
         raise CommandError(f"could not open file: {name}: {error.strerror}") from None
     try:
-        found = json.loads(text)
+        found = parsed(text)
     except ValueError as error:
         raise CommandError(f"could not read the deployment: {error}") from None
     if not isinstance(found, dict) or not isinstance(found.get("deployment"), dict):
@@ -143,7 +144,7 @@ def _print_all(call: Call, outputs: dict[str, Any]) -> None:
 def plan_file(path: Path) -> dict[str, Any]:
     """A plan that ``preview --save-plan`` wrote. Raises CommandError when it is none."""
     try:
-        found = json.loads(path.read_bytes())
+        found = parsed(path.read_bytes())
     except OSError as error:
         raise CommandError(f"could not open plan file: {path}: {error.strerror}") from None
     except ValueError:

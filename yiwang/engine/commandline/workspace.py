@@ -13,7 +13,7 @@ from urllib.parse import unquote, urlsplit
 
 from yiwang.engine import store as stores
 from yiwang.engine.commandline.failure import Code, CommandError, unavailable
-from yiwang.engine.project import Project, load_project, read
+from yiwang.engine.project import Project, load_project, read_project
 from yiwang.engine.store import ORGANIZATION, Store
 from yiwang.errors import ExitCode, UserError
 from yiwang.files import make_private, write_atomic
@@ -43,8 +43,8 @@ class Workspace:
 
     @cached_property
     def project(self) -> dict[str, Any]:
-        """What ``Pulumi.yaml`` says. Raises CommandError when it has no name, UserError when it cannot be read."""
-        found = read(self.project_file)
+        """What ``Pulumi.yaml`` says. Raises CommandError when it has no name, UserError when it is malformed."""
+        found = read_project(self.project_file)
         if not found.get("name"):
             raise CommandError(t("engine.no_project_name", path=self.project_file))
         return found
@@ -57,7 +57,8 @@ class Workspace:
     @property
     def project_name(self) -> str:
         """The project's name."""
-        return str(self.project["name"])
+        name: str = self.project["name"]
+        return name
 
     @cached_property
     def home(self) -> Path:
@@ -202,7 +203,7 @@ def _json(path: Path) -> dict[str, Any]:
         found = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}
-    except ValueError:
+    except (ValueError, OSError):
         raise UserError(f"could not parse file {path}", code=ExitCode.INPUT) from None
     return found if isinstance(found, dict) else {}
 
