@@ -4,23 +4,18 @@ from __future__ import annotations
 
 import base64
 import json
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from storage.live_case import databases, journal, psql, wait_for
 from tests_support import Yiwang
 
 pytestmark = pytest.mark.lab
 
 NAMES = ("archive", "minutes")
 VARIABLES = "group_vars/data.yml"
-
-
-def databases(yiwang: Yiwang, site: str = "province") -> dict[str, dict[str, str]]:
-    found: dict[str, dict[str, str]] = yiwang.json("outputs", "--site", site, "--show-secrets")[site]["databases"]
-    return found
 
 
 @pytest.fixture(scope="module")
@@ -34,31 +29,10 @@ def storage(lab: Yiwang) -> Iterator[Yiwang]:
     lab("up", "--site", "province", "--yes")
 
 
-def psql(yiwang: Yiwang, host: str, url: str, password: str, statement: str) -> tuple[bool, str]:
-    """Whether a statement succeeds by a URL from a host, and what is said; the password is in no argument of the host's."""
-    script = f"export PGPASSWORD=$(cat) PGCONNECT_TIMEOUT=4; psql -XAtq -v ON_ERROR_STOP=1 -d '{url}' <<'SQL'\n{statement}\nSQL\n"
-    packed = [base64.b64encode(text.encode()).decode() for text in (script, password)]
-    done = yiwang.ssh(host, f'echo {packed[1]} | base64 -d | bash -c "$(echo {packed[0]} | base64 -d)" 2>&1; echo exit $?', check=False)
-    text, _, code = done.rpartition("exit ")
-    return code.strip() == "0", text.strip()
-
-
 def on_server(yiwang: Yiwang, statement: str, host: str = "p-data") -> str:
     """A statement by the cluster's keeper."""
     packed = base64.b64encode(statement.encode()).decode()
     return yiwang.ssh(host, f"echo {packed} | base64 -d | sudo runuser -u postgres -- psql -XAtq -v ON_ERROR_STOP=1").strip()
-
-
-def wait_for(condition: Callable[[], bool], seconds: float, what: str) -> float:
-    started = time.monotonic()
-    while not condition():
-        assert time.monotonic() - started < seconds, what
-        time.sleep(0.5)
-    return time.monotonic() - started
-
-
-def journal(yiwang: Yiwang, host: str = "p-data") -> str:
-    return yiwang.ssh(host, "sudo journalctl -u yiwang-patroni -u yiwang-etcd -o cat -n 40 --no-pager", check=False)
 
 
 def test_a_component_signs_in_to_its_own_database_from_the_core(storage: Yiwang) -> None:
@@ -164,11 +138,11 @@ def test_a_killed_server_comes_back_with_what_was_written(storage: Yiwang) -> No
     )[0]
     storage.ssh("p-data", "sudo pkill -KILL -o -x postgres")
     took = wait_for(
-        lambda: psql(storage, "p-core", found["url"], found["password"], "select n from kept") == (True, "7"), 60, journal(storage)
+        lambda: psql(storage, "p-core", found["url"], found["password"], "select n from kept") == (True, "7"), 60, lambda: journal(storage)
     )
     print(f"back after {took:.1f} s")
     storage.ssh("p-data", "sudo systemctl kill --signal=KILL yiwang-patroni yiwang-etcd")
-    wait_for(lambda: psql(storage, "p-core", found["url"], found["password"], "drop table kept")[0], 90, "did not come back")
+    wait_for(lambda: psql(storage, "p-core", found["url"], found["password"], "drop table kept")[0], 90, lambda: "did not come back")
 
 
 def test_a_rotated_password_opens_and_the_former_one_does_for_a_while(storage: Yiwang) -> None:
@@ -178,7 +152,9 @@ def test_a_rotated_password_opens_and_the_former_one_does_for_a_while(storage: Y
     assert (before["login"], before["password"]) != (after["login"], after["password"])
     for each in (after, before):
         assert psql(storage, "p-core", each["url"], each["password"], "select current_user") == (True, "minutes")
-    wait_for(lambda: not psql(storage, "p-core", before["url"], before["password"], "select 1")[0], 90, "the former login has no end")
+    wait_for(
+        lambda: not psql(storage, "p-core", before["url"], before["password"], "select 1")[0], 90, lambda: "the former login has no end"
+    )
     storage("up", "--site", "province", "--yes", "--reapply")
     logins = on_server(storage, "select count(*) from pg_roles where rolname like 'minutes\\_\\_%'")
     assert logins == "1"

@@ -15,6 +15,7 @@ from yiwang.inventory import load
 from yiwang.lab import LabStatus, Progress
 from yiwang.messages import t
 from yiwang.output import Console, plain, table
+from yiwang.paths import data
 
 
 def register(app: typer.Typer) -> None:
@@ -30,10 +31,18 @@ def register(app: typer.Typer) -> None:
 
 def _register_up(group: typer.Typer) -> None:
     @group.command(help=t("lab.help_up"), epilog=example("yiwang lab up", 0, 1, 3, 4))
-    def up(inventory: InventoryOption = None, host: HostOption = None, json_output: JsonOption = False, quiet: QuietOption = False) -> None:
+    def up(
+        inventory: InventoryOption = None,
+        ha: Annotated[bool, typer.Option("--ha", help=t("lab.help_up_ha"))] = False,
+        host: HostOption = None,
+        json_output: JsonOption = False,
+        quiet: QuietOption = False,
+    ) -> None:
         """Exit 0: every host answers; 3: the inventory; 4: this machine cannot do it; 6: a host does not answer."""
         console = Console(json_output=json_output, quiet=quiet)
-        directory = inventory_directory(inventory)
+        if ha and inventory is not None:
+            raise UserError(t("lab.ha_inventory"), code=ExitCode.INPUT, fix=t("lab.ha_inventory_fix"))
+        directory = data("inventories") / "lab-ha" if ha else inventory_directory(inventory)
         province = load(directory)
         name = lab.lab_name(directory)
         _known(name, list(province.hosts), host)
