@@ -353,6 +353,10 @@ def test_a_new_stack_takes_its_neighbours_salt(tmp_path: Path, secrets: Manager)
 GOOD = {"urn": urn("a"), "type": "t:i:T", "custom": True, "id": "a"}
 
 
+# What is empty, and no list.
+EMPTY: tuple[Any, ...] = ({}, "", 0, False)
+
+
 def document(resource_: Any = None, **more: Any) -> bytes:
     latest = {"resources": [GOOD if resource_ is None else resource_]}
     return json.dumps({"version": 3, "checkpoint": {"latest": latest}, **more}).encode()
@@ -372,8 +376,8 @@ def document(resource_: Any = None, **more: Any) -> bytes:
             document(checkpoint={"latest": {"pending_operations": [{"type": "creating", "resource": {}}]}}),
             "pending_operations[0].resource.urn",
         ),
-        *[(document(checkpoint={"latest": {"resources": empty}}), "resources") for empty in ({}, "", 0, False)],
-        *[(document(checkpoint={"latest": empty}), "checkpoint.latest") for empty in ([], "", 0)],
+        *[(document(checkpoint={"latest": {"resources": empty}}), "resources") for empty in EMPTY],
+        *[(document(checkpoint={"latest": empty}), "checkpoint.latest") for empty in ([], *EMPTY[1:])],
         (document(checkpoint={"latest": {"pending_operations": {}}}), "pending_operations"),
         (document(checkpoint={"latest": {"pending_operations": [{"type": "frob", "resource": GOOD}]}}), "pending_operations[0].type"),
         (document({**GOOD, "propertyDependencies": {"v": 5}}), "resources[0].propertyDependencies.v"),
