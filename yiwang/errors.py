@@ -59,6 +59,8 @@ class TornError(UserError):
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 _FORBIDDEN = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
+# A file where a directory has to be, or the reverse; with a name, as without one it is ours.
+_MISPLACED = frozenset({errno.ENOTDIR, errno.EISDIR, errno.EEXIST})
 _OF_THE_MACHINE = _FULL | _FORBIDDEN | {errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM}
 
 
@@ -69,7 +71,7 @@ def storage_error(error: OSError) -> UserError | None:
 
 def machine_error(error: OSError) -> UserError | None:
     """The error for a person (exit 4) when ``error`` is about the machine (disk full, not writable), else None: it is a bug."""
-    if error.errno not in _OF_THE_MACHINE:
+    if error.errno not in _OF_THE_MACHINE and not (error.errno in _MISPLACED and error.filename):
         return None
     reason = os.strerror(error.errno)
     text = t("core.machine_at", path=error.filename, reason=reason) if error.filename else t("core.machine", reason=reason)

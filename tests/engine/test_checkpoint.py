@@ -85,6 +85,9 @@ def test_a_circle_does_not_hang() -> None:
     assert {state.name for state in checkpoint.in_order([a, b])} == {"a", "b"}
 
 
+PROVIDER = "urn:pulumi:s::p::pulumi:providers:t::x"
+
+
 @pytest.mark.parametrize(
     ("resources", "said", "refused"),
     [
@@ -92,7 +95,9 @@ def test_a_circle_does_not_hang() -> None:
         ([resource("b", "a")], "a, which is not there", True),
         ([resource("a"), resource("a")], "a is there twice", True),
         ([resource("a", delete=True), resource("a")], "a is there twice", False),
-        ([resource("c", provider="urn:x::1")], "c refers to the provider urn:x::1", False),
+        ([resource("c", provider=f"{PROVIDER}::1")], f"c refers to the provider {PROVIDER}::1", False),
+        ([resource("a", "a")], "a depends on itself", True),
+        ([resource("a", parent=resource("a").urn)], "a depends on itself", True),
     ],
 )
 def test_problems_are_found(resources: list[Resource], said: str, refused: bool, tmp_path: Path) -> None:
@@ -112,6 +117,16 @@ def test_problems_are_found(resources: list[Resource], said: str, refused: bool,
             load()
         assert caught.value.code == ExitCode.INPUT
     assert journal.recover(store) is False
+
+
+@pytest.mark.parametrize("key", ["dependencies", "parent"])
+def test_a_circle_is_a_problem(key: str) -> None:
+    a, b = resource("a"), resource("b")
+    for one, other in ((a, b), (b, a)):
+        setattr(one, key, [other.urn] if key == "dependencies" else other.urn)
+    said = checkpoint.problems(Deployment([a, b, resource("c", "a")]), order=False)
+    assert [entry.split()[0] for entry in said] == [a.urn, b.urn, resource("c").urn]
+    assert "depends on itself" in said[0]
 
 
 def test_nothing_refers_to_what_is_gone() -> None:
@@ -207,6 +222,44 @@ def test_a_torn_last_line_is_left_out(tmp_path: Path, secrets: Manager) -> None:
     assert names(store) == ["a"]
 
 
+@pytest.mark.parametrize(
+    ("line", "old", "new"),
+    [
+        (1, '"base"', '"bose"'),
+        (1, '"secrets"', '"secret"'),
+        (2, '"urn"', '"arn"'),
+        (2, '"begin"', '"bogin"'),
+        (2, "creating", "cremating"),
+        (3, '"type":"t:i:T"', '"type":5'),
+    ],
+)
+def test_a_damaged_line_of_a_journal_is_told(line: int, old: str, new: str, tmp_path: Path, secrets: Manager) -> None:
+    store = Store(tmp_path, "p", "s")
+    asyncio.run(_run(store, secrets, fold=False))
+    lines = store.journal_path.read_text().split("\n")
+    assert old in lines[line - 1]
+    lines[line - 1] = lines[line - 1].replace(old, new)
+    store.journal_path.write_text("\n".join(lines))
+    for read in (lambda: journal.load(store, PHRASE), lambda: journal.recover(store), lambda: journal.count(store)):
+        with pytest.raises(UserError, match=f"line {line} of the journal"):
+            read()
+
+
+def test_a_journal_that_is_a_directory_is_told(tmp_path: Path) -> None:
+    store = Store(tmp_path, "p", "s")
+    store.journal_path.mkdir(parents=True)
+    for read in (lambda: journal.load(store, PHRASE), lambda: journal.recover(store), lambda: journal.count(store)):
+        with pytest.raises(UserError, match="is a directory"):
+            read()
+
+
+def test_resources_of_a_killed_run_are_counted(tmp_path: Path, secrets: Manager) -> None:
+    store = Store(tmp_path, "p", "s")
+    assert journal.count(store) == 0
+    asyncio.run(_run(store, secrets, fold=False))
+    assert journal.count(store) == 1
+
+
 def test_killed_between_checkpoint_and_journal_removal(tmp_path: Path, secrets: Manager) -> None:
     store = Store(tmp_path, "p", "s")
     asyncio.run(_run(store, secrets, fold=False))
@@ -300,6 +353,10 @@ def test_a_new_stack_takes_its_neighbours_salt(tmp_path: Path, secrets: Manager)
 GOOD = {"urn": urn("a"), "type": "t:i:T", "custom": True, "id": "a"}
 
 
+# What is empty, and no list.
+EMPTY: tuple[Any, ...] = ({}, "", 0, False)
+
+
 def document(resource_: Any = None, **more: Any) -> bytes:
     latest = {"resources": [GOOD if resource_ is None else resource_]}
     return json.dumps({"version": 3, "checkpoint": {"latest": latest}, **more}).encode()
@@ -319,6 +376,15 @@ def document(resource_: Any = None, **more: Any) -> bytes:
             document(checkpoint={"latest": {"pending_operations": [{"type": "creating", "resource": {}}]}}),
             "pending_operations[0].resource.urn",
         ),
+        *[(document(checkpoint={"latest": {"resources": empty}}), "resources") for empty in EMPTY],
+        *[(document(checkpoint={"latest": empty}), "checkpoint.latest") for empty in ([], *EMPTY[1:])],
+        (document(checkpoint={"latest": {"pending_operations": {}}}), "pending_operations"),
+        (document(checkpoint={"latest": {"pending_operations": [{"type": "frob", "resource": GOOD}]}}), "pending_operations[0].type"),
+        (document({**GOOD, "propertyDependencies": {"v": 5}}), "resources[0].propertyDependencies.v"),
+        (document({**GOOD, "propertyDependencies": {"v": [5]}}), "resources[0].propertyDependencies.v"),
+        (document({**GOOD, "customTimeouts": {"create": "x"}}), "resources[0].customTimeouts.create"),
+        (document({**GOOD, "provider": "nonsense"}), "resources[0].provider"),
+        (document({**GOOD, "created": "xx"}), "resources[0].created"),
         (document("x"), "resources[0]"),
         (document({"type": "t:i:T"}), "resources[0].urn"),
         (document({**GOOD, "urn": "a"}), "resources[0].urn"),

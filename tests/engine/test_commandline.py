@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import pty
+import select
 import shutil
 import signal
 import subprocess
@@ -155,11 +157,13 @@ def test_the_backend_of_the_project_and_of_the_last_login(run: Run, project: Pro
     assert "PULUMI_BACKEND_URL" in run("stack", "ls")[2]
     home = Path(os.environ["PULUMI_HOME"])
     home.mkdir()
+    (project.work / "login").mkdir()
     (home / "credentials.json").write_text(json.dumps({"current": f"file://{project.work}/login"}))
     assert run("stack", "init", "dev")[0] == Code.OK
     assert (project.work / "login" / ".pulumi" / "stacks" / "sample" / "dev.json").is_file()
     with (project.directory / "Pulumi.yaml").open("a") as file:
         file.write("backend: {url: 'file://./state'}\n")
+    (project.directory / "state").mkdir()
     assert json.loads(run("stack", "ls", "--json")[1]) == []
     (project.directory / "below").mkdir()
     assert run("-C", "below", "stack", "init", "other")[0] == Code.OK
@@ -607,6 +611,126 @@ def test_a_state_that_contradicts_itself_is_exported_with_its_secrets(run: Run, 
     shown = json.loads(out)["deployment"]
     assert [entry["outputs"]["k"]["plaintext"] for entry in shown["resources"]] == ['"hush"', '"hush"']
     assert shown["manifest"] == recorded["checkpoint"]["latest"]["manifest"]
+
+
+@pytest.mark.parametrize("empty", [{}, "", 0])
+def test_a_damaged_import_changes_nothing(empty: Any, run: Run, filled: Project) -> None:
+    assert run("up", "--yes")[0] == Code.OK
+    before = Store(filled.backend, "sample", "dev").path.read_bytes()
+    (filled.work / "x.json").write_text(json.dumps({"version": 3, "deployment": {"resources": empty}}))
+    code, _, err = run("stack", "import", "--file", str(filled.work / "x.json"))
+    assert (code, "resources should be a list" in err) == (Code.ERROR, True), err
+    assert Store(filled.backend, "sample", "dev").path.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ("config: &a\n  sample:k: &x {a: 1}\n  sample:l: *x\n", ("config", "set", "--path", "k.a", "2")),
+        ("config:\n  sample:base: &x {a: 1}\n  sample:l: {<<: *x, c: 2}\n", ("config", "rm", "base")),
+    ],
+)
+def test_settings_with_anchors_are_not_broken(settings: str, words: tuple[str, ...], run: Run, filled: Project) -> None:
+    path = filled.directory / "Pulumi.dev.yaml"
+    path.write_text(path.read_text() + settings)
+    before = path.read_bytes()
+    code, _, err = run(*words)
+    assert (code, len(err.splitlines())) == (Code.ERROR, 1)
+    assert "edit it by hand" in err
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("key", ["", "bin\udcff", ":", "sample:"])
+def test_keys_that_could_not_be_read_back_are_refused(key: str, run: Run, filled: Project) -> None:
+    before = (filled.directory / "Pulumi.dev.yaml").read_bytes()
+    code, _, err = run("config", "set", key, "1")
+    assert (code, len(err.splitlines())) == (Code.ERROR, 1), err
+    assert (filled.directory / "Pulumi.dev.yaml").read_bytes() == before
+
+
+def test_keys_that_are_there_twice_are_refused(run: Run, filled: Project) -> None:
+    path = filled.directory / "Pulumi.yaml"
+    path.write_text("name: sample\nruntime: python\nname: another\n")
+    assert run("stack", "ls") == (Code.ERROR, "", f"error: {path} is no valid YAML mapping\n")
+
+
+def test_a_backend_that_is_not_there_is_no_empty_one(run: Run, filled: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    gone = filled.work / "unmounted" / "deep"
+    monkeypatch.setenv("PULUMI_BACKEND_URL", gone.as_uri())
+    for words in (("stack", "ls"), ("stack", "init", "z"), ("up", "--yes", "-s", "dev")):
+        code, _, err = run(*words)
+        assert (code, err) == (Code.ERROR, f"error: unable to open bucket {gone.as_uri()}: {gone}: no such directory\n")
+    assert not gone.parent.exists()
+
+
+@pytest.mark.parametrize("name", ["history", "journals", "locks"])
+def test_a_file_where_a_directory_has_to_be_is_one_line(name: str, run: Run, filled: Project) -> None:
+    path = filled.backend / ".pulumi" / name
+    shutil.rmtree(path, ignore_errors=True)
+    path.write_text("")
+    code, _, err = run("up", "--yes")
+    assert (code, "Traceback" in err, f"{path}" in err) == (Code.ERROR, False, True), err
+
+
+TWO = "import pulumi\nfrom pulumi.dynamic import CreateResult, Resource, ResourceProvider, UpdateResult\n"
+TWO += "class P(ResourceProvider):\n    def create(self, props): return CreateResult('i', props)\n"
+TWO += "    def update(self, id, olds, news): return UpdateResult(news)\n"
+TWO += "class Thing(Resource): pass\nThing(P(), 'a', {'v': %s, 'w': 1, 'pw': pulumi.Output.secret('%s')})\n"
+
+
+def test_what_changes_is_shown_before_it_does(run: Run, filled: Project) -> None:
+    filled.write(TWO % (1, "hush"))
+    assert "      + v: 1" in run("preview", "--diff")[1]
+    assert run("up", "--yes", "--skip-preview")[0] == Code.OK
+    filled.write(TWO % (2, "hush hush"))
+    short = run("preview")[1]
+    assert "[diff: ~pw,~v]" in short
+    assert "=>" not in short
+    whole = run("preview", "--diff")[1]
+    assert "      ~ v: 1 => 2" in whole
+    assert "      ~ pw: [secret] => [secret]" in whole
+    assert "hush" not in whole
+
+
+def at_a_terminal(project: Project, words: list[str], *typed: str) -> tuple[int, str]:
+    """Run at a terminal of its own, answer each question in turn; exit code and all that was shown."""
+    pid, terminal = pty.fork()
+    if not pid:
+        os.chdir(project.directory)
+        os.execve(sys.executable, [sys.executable, "-m", "yiwang", "pulumi", *words], project.environment())  # noqa: S606 - a program of ours
+    shown = b""
+    answers = list(typed)
+    try:
+        while select.select([terminal], [], [], 60)[0]:
+            shown += os.read(terminal, 4096)
+            if answers and shown.rstrip().endswith((b"value:", b"(yes/no/details)")):
+                os.write(terminal, f"{answers.pop(0)}\n".encode())
+                shown += b"|"
+    except OSError:
+        # The other end is closed: it has ended.
+        pass
+    finally:
+        os.close(terminal)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), shown.decode()
+
+
+def test_a_secret_is_asked_for_and_not_shown(run: Run, filled: Project) -> None:
+    code, shown = at_a_terminal(filled, ["config", "set", "--secret", "pw"], "hush hush")
+    assert (code, "hush" in shown) == (Code.OK, False), shown
+    assert run("config", "get", "pw")[1] == "hush hush\n"
+
+
+def test_details_are_shown_before_the_answer(filled: Project) -> None:
+    filled.write(TWO % (1, "hush"))
+    code, shown = at_a_terminal(filled, ["up"], "details", "no")
+    assert code == Code.CANCELLED, shown
+    assert "+ v: 1" in shown
+    assert "hush" not in shown
+
+
+def test_an_unknown_color_is_refused(run: Run, filled: Project) -> None:
+    del filled
+    assert "unsupported color option: 'sometimes'" in run("preview", "--color", "sometimes")[2]
 
 
 def test_a_stack_whose_settings_cannot_be_written_is_not_made(run: Run, project: Project) -> None:

@@ -144,6 +144,54 @@ def test_targets(tmp_path: Path) -> None:
     assert box.world()["calls"] == calls, "what cannot be replaced is told before anything is done"
 
 
+TURNED = """
+if step == 1:
+    b = Box("b")
+    middle = Box("middle", opts=ResourceOptions(depends_on=[b]))
+    Box("a", opts=ResourceOptions(depends_on=[middle]))
+else:
+    a = Box("a")
+    Box("b", text="new", opts=ResourceOptions(depends_on=[a]))
+    Box("middle")
+"""
+
+
+def test_targets_that_would_make_a_circle_of_what_is_recorded(tmp_path: Path) -> None:
+    box = Box(tmp_path, program=TURNED)
+    assert box.run("up", 1).ok
+    before = box.recorded()
+    for verb in ("preview", "up"):
+        refused = box.run(verb, 2, targets=(f"{URN}b",))
+        assert not refused.ok
+        assert errors(refused)[0].startswith(f"Resource '{URN}b' now depends on '{URN}a', which is recorded as depending on it")
+    assert box.recorded() == before
+    assert box.run("up", 2, targets=(f"{URN}b", f"{URN}a")).ok
+    box.recorded()
+    assert box.run("up", 2).ok
+
+
+FREED = """
+if step == 1:
+    y = Box("y")
+    Box("x", opts=ResourceOptions(depends_on=[y]))
+else:
+    Box("x")
+"""
+
+
+@pytest.mark.parametrize("more", [{}, {"target_dependents": True}])
+def test_a_target_that_another_is_recorded_as_needing_is_not_deleted(more: dict[str, bool], tmp_path: Path) -> None:
+    box = Box(tmp_path, program=FREED)
+    assert box.run("up", 1).ok
+    for verb in ("preview", "up"):
+        refused = box.run(verb, 2, targets=(f"{URN}y",), **more)
+        assert not refused.ok
+        assert errors(refused)[0].startswith(f"Resource '{URN}y' will be destroyed, but '{URN}x' is recorded as depending on it")
+    assert box.world()["deleted"] == {}
+    assert ops(box.run("up", 2, targets=(f"{URN}y", f"{URN}x"))) == {"delete": ["y"]}
+    assert box.states()["x"].dependencies == []
+
+
 def test_destroy_of_targets(tmp_path: Path) -> None:
     box = Box(tmp_path, program=TARGETED)
     assert box.run("up", 1).ok

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime
+import gc
 import json
 import os
 import subprocess
@@ -71,6 +72,18 @@ def test_a_plugin_that_does_not_start_is_told_with_its_last_words(tmp_path: Path
     with pytest.raises(UserError, match=r"box .* did not start") as caught:
         box.run("preview", 1)
     assert caught.value.lines == ("| no such module",)
+
+
+def test_what_a_plugin_that_does_not_start_has_started_ends_with_it(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    box = Box(tmp_path)
+    plugin = tmp_path / "prog" / "plugin" / "pulumi-resource-box"
+    plugin.write_text(f"#!/bin/sh\nsleep 300 &\necho $! > {tmp_path}/child\necho 1\nwait\n")
+    with pytest.raises(UserError, match=r"box .* did not start"):
+        box.run("preview", 1)
+    child = int((tmp_path / "child").read_text())
+    wait_for(lambda: not Path(f"/proc/{child}").exists() or "Z" in Path(f"/proc/{child}/stat").read_text().rpartition(")")[2][:3])
+    gc.collect()
+    assert "Traceback" not in capfd.readouterr().err
 
 
 def test_children_are_tied_without_the_help_of_a_tool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

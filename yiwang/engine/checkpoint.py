@@ -147,11 +147,12 @@ def parse(text: bytes, where: str = "") -> dict[str, Any]:
         text_ = t("engine.unknown_features", path=where, features=", ".join(unknown))
         raise UserError(text_, code=ExitCode.INPUT, fix=t("engine.use_cli"))
     checkpoint = loaded["checkpoint"]
-    latest = checkpoint.get("latest") or {} if isinstance(checkpoint, dict) else None
+    latest: Any = checkpoint.get("latest") if isinstance(checkpoint, dict) else []
+    latest = {} if latest is None else latest
     wrong = shape.of_checkpoint(latest)
     if wrong is not None:
         raise _damaged(where, *wrong)
-    found: dict[str, Any] = latest or {}
+    found: dict[str, Any] = latest
     return found
 
 
@@ -266,6 +267,28 @@ def _first_of(resource: Resource, by_urn: dict[str, list[Resource]]) -> list[Res
     return [living, *needed] if resource.delete and not living.delete else needed
 
 
+def circle(resources: Iterable[Resource]) -> set[str]:
+    """The URNs of living resources that need each other in a circle, or what is in one; empty where there is none."""
+    needs: dict[str, set[str]] = {}
+    for resource in resources:
+        if not resource.delete:
+            needs[resource.urn] = resource.needs()
+    waiting = {urn: len(found & needs.keys()) for urn, found in needs.items()}
+    users: dict[str, list[str]] = {}
+    for urn, found in needs.items():
+        for need in found & needs.keys():
+            users.setdefault(need, []).append(urn)
+    free = [urn for urn, count in waiting.items() if not count]
+    while free:
+        urn = free.pop()
+        del waiting[urn]
+        for user in users.get(urn, ()):
+            waiting[user] -= 1
+            if not waiting[user]:
+                free.append(user)
+    return set(waiting)
+
+
 def problems(deployment: Deployment, *, order: bool = True) -> list[str]:
     """What is wrong with a deployment by the checkpoint's rules: manifest, unique URNs, providers, order; empty when it is sound.
 
@@ -277,7 +300,11 @@ def problems(deployment: Deployment, *, order: bool = True) -> list[str]:
     seen: set[str] = set() if order else there
     references: set[str] = set()
     living: set[str] = set()
+    if not order:
+        found += [t("engine.problem_circle", urn=urn) for urn in sorted(circle(deployment.resources))]
     for resource in deployment.resources:
+        if resource.urn in {resource.parent, resource.deleted_with, *resource.dependencies}:
+            found.append(t("engine.problem_circle", urn=resource.urn))
         needs = sorted(resource.needs() - seen - {urns.provider_urn(resource.provider)})
         found += [t("engine.problem_order" if need in there else "engine.problem_missing", urn=resource.urn, need=need) for need in needs]
         # What waits for its replacement may have had a provider that was replaced before.

@@ -36,7 +36,10 @@ async def delete_leftovers(context: Context, registry: Registry) -> None:
     unspecified = registry.targets.unspecified(state.urn for state in todo)
     for urn in unspecified:
         context.reporter.plan_error(t("engine.not_targeted_delete", urn=urn), urn)
-    if unspecified and not context.dry:
+    still = _still_needed(registry, states, todo)
+    for need, urn in still:
+        context.reporter.plan_error(t("engine.still_needed", urn=urn, need=need), urn)
+    if (unspecified or still) and not context.dry:
         return
     if context.constraint is not None:
         # All of them, before the first one.
@@ -45,6 +48,13 @@ async def delete_leftovers(context: Context, registry: Registry) -> None:
     for state in kept:
         _keep(context, state)
     await _delete(context, registry, todo)
+
+
+def _still_needed(registry: Registry, states: Sequence[Resource], todo: Sequence[Resource]) -> list[tuple[str, str]]:
+    """Pairs of URNs: one that would be gone, and one the program has whose state, untouched by this run, is recorded as needing it."""
+    going = {state.urn for state in todo if not registry.claimed(state.urn)}
+    staying = [state for state in states if registry.claimed(state.urn) and not state.delete] if registry.targets.limited else []
+    return sorted((need, state.urn) for state in staying for need in state.needs() & going)
 
 
 def _keep(context: Context, resource: Resource) -> None:

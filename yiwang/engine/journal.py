@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from yiwang.engine import checkpoint
+from yiwang.engine import checkpoint, shape
 from yiwang.engine.checkpoint import Deployment, Pending
 from yiwang.engine.jsontext import compact_json, parsed
 from yiwang.engine.passphrase import Manager, Sealed, Secrets
@@ -117,34 +117,54 @@ def _lines(path: Path) -> list[dict[str, Any]]:
     Raises UserError when one before it is damaged.
     """
     found: list[dict[str, Any]] = []
+    if path.is_dir():
+        raise UserError(t("engine.journal_directory", path=path), code=ExitCode.INPUT, fix=t("engine.journal_directory_fix"))
     texts = path.read_bytes().split(b"\n")[:-1]
     for number, text in enumerate(texts, 1):
-        line = _line(text)
+        line = _line(text, first=number == 1)
         if line is None:
             # What was written after it would be forgotten, and done again.
-            if any(_line(later) is not None for later in texts[number:]):
+            if number == 1 or any(_line(later) is not None for later in texts[number:]):
                 raise UserError(
                     t("engine.journal_damaged", path=path, line=number),
                     code=ExitCode.INPUT,
-                    fix=t("engine.journal_damaged_fix", line=number),
+                    fix=t("engine.journal_header_fix" if number == 1 else "engine.journal_damaged_fix", line=number),
                 )
             break
         found += line.get("together", [line])
     return found
 
 
-def _line(text: bytes) -> dict[str, Any] | None:
+def _line(text: bytes, *, first: bool = False) -> dict[str, Any] | None:
+    """A line that says what one can say; None for any other."""
     try:
         found = parsed(text)
     except ValueError:
         return None
-    return found if isinstance(found, dict) else None
+    if not isinstance(found, dict):
+        return None
+    if first:
+        return found if all(isinstance(found.get(key), str) for key in ("base", "secrets")) else None
+    several = found.get("together", [found])
+    return found if isinstance(several, list) and all(map(_is_entry, several)) else None
+
+
+# What a line is about -> the kind of the value.
+_KINDS = {"put": int, "drop": int, "begin": int, "done": int, "forget": int, "folded": str}
+
+
+def _is_entry(line: Any) -> bool:
+    if not isinstance(line, dict) or not any(isinstance(line.get(key), kind) for key, kind in _KINDS.items()):
+        return False
+    if "begin" in line and line.get("type") not in shape.PENDING:
+        return False
+    return not {"put", "begin"} & set(line) or shape.of_resource(line.get("resource"), "resource") is None
 
 
 def unfinished(store: Store) -> tuple[str, ...]:
     """What a running or killed run has under way (``creating <urn>``), as far as it is not in the checkpoint yet."""
     running: dict[int, str] = {}
-    lines = _lines(store.journal_path) if store.journal_path.is_file() else []
+    lines = _lines(store.journal_path) if store.journal_path.exists() else []
     for line in () if lines and lines[-1].get("folded") == store.digest() else lines:
         if "begin" in line:
             running[line["begin"]] = f"{line['type']} {line['resource']['urn']}"
@@ -159,7 +179,7 @@ def recover(store: Store) -> bool:
     Operations that had begun become the checkpoint's pending operations. Raises UserError when the checkpoint is not the
     one the journal was written for, or is damaged.
     """
-    if not store.journal_path.is_file():
+    if not store.journal_path.exists():
         return False
     lines = _lines(store.journal_path)
     if not lines:
@@ -226,9 +246,19 @@ def load_sealed(store: Store) -> Deployment:
     return replay(_sound(checkpoint.load(latest, secrets, str(store.path)), str(store.path)), lines[1:], secrets)
 
 
+def count(store: Store) -> int:
+    """How many resources are recorded, with those of a killed run; needs no key. Raises UserError for damaged files."""
+    latest, digest = _latest(store)
+    lines = _applicable(store, digest)
+    if not lines:
+        return len(latest.get("resources") or [])
+    secrets = Sealed(checkpoint.secrets_state(latest))
+    return len(replay(checkpoint.load(latest, secrets, str(store.path)), lines[1:], secrets).resources)
+
+
 def _applicable(store: Store, digest: str) -> list[dict[str, Any]]:
     """The journal's lines, none where they do not apply to the checkpoint ``digest`` or are in it."""
-    lines = _lines(store.journal_path) if store.journal_path.is_file() else []
+    lines = _lines(store.journal_path) if store.journal_path.exists() else []
     return [] if lines and (lines[0]["base"] != digest or lines[-1].get("folded") == digest) else lines
 
 

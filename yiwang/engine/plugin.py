@@ -67,11 +67,14 @@ class Plugin:
             with contextlib.suppress(ProcessLookupError):
                 self._process.send_signal(signal.SIGKILL if at_once else signal.SIGTERM)
             try:
-                await asyncio.wait_for(self._process.wait(), _STOP_SECONDS)
+                await asyncio.wait_for(ended(self._process), _STOP_SECONDS)
             except TimeoutError:
                 with contextlib.suppress(ProcessLookupError):
                     self._process.kill()
-                await self._process.wait()
+                await ended(self._process)
+        # What it started and left behind would go on without an engine, and holds the pipes open.
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._process.pid, signal.SIGKILL)
         # What it said last is read, unless a grandchild holds the pipes open.
         await asyncio.wait(self._readers, timeout=_LISTEN_SECONDS)
         for reader in self._readers:

@@ -7,7 +7,7 @@ import math
 import os
 import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -84,6 +84,18 @@ def _float(loader: Loader, node: yaml.ScalarNode) -> float:
     return found
 
 
+def _map(loader: Loader, node: yaml.MappingNode) -> Iterator[dict[Any, Any]]:
+    """A map whose keys are all different: of two the later one would win, silently."""
+    seen: set[str] = set()
+    for key, _ in node.value:
+        name = f"{key.tag} {key.value}"
+        if name in seen and isinstance(key, yaml.ScalarNode):
+            raise yaml.constructor.ConstructorError(None, None, f"{key.value} is there twice", key.start_mark)
+        seen.add(name)
+    yield from loader.construct_yaml_map(node)
+
+
+Loader.add_constructor("tag:yaml.org,2002:map", _map)
 Loader.add_constructor("tag:yaml.org,2002:float", _float)
 
 
@@ -189,7 +201,7 @@ def full_key(key: str, project: str) -> str:
     """A key with its namespace; ``ns:config:key`` is an older way to write ``ns:key``. Raises UserError for what is no key."""
     namespace, separator, rest = key.partition(":")
     name = rest.removeprefix("config:")
-    if not separator:
+    if not separator and key:
         return f"{project}:{key}"
     if not namespace or not name or ":" in name:
         raise UserError(t("engine.config_key", key=key), code=ExitCode.INPUT)

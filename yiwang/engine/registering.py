@@ -167,7 +167,7 @@ class Registrar:
         if not self._registry.failed.isdisjoint(new.needs()):
             # What it depends on failed: it was checked, and that is all.
             raise StepError
-        self._refuse_blocked(new)
+        self._refuse_blocked(new, old)
         if decision.operation == "replace" and old is not None:
             self._refuse_replacement(new, goal, old, decision)
             if provider is not None and found.keys != ("id",) and not old.external:
@@ -176,11 +176,20 @@ class Registrar:
                 new.inputs = await self._steps.ask(provider.check(new.urn, None, goal.inputs, seed))
         await self._perform(new, old, provider, decision, imported=imported)
 
-    def _refuse_blocked(self, new: Resource) -> None:
-        """Raise PlanError when ``new`` needs something new that the run is not about; a preview only tells."""
+    def _refuse_blocked(self, new: Resource, old: Resource | None) -> None:
+        """Raise PlanError when ``new`` needs something new that the run is not about, or that needs it by what stays recorded.
+
+        A preview only tells.
+        """
         missing = sorted(new.needs() & self._registry.skipped) if self._registry.targets.limited else []
         for urn in missing[:1]:
             self._tell(t("engine.not_targeted", urn=new.urn, missing=urn), new.urn)
+        if self._registry.targets.limited and old is not None:
+            for urn in sorted(new.needs() - old.needs()):
+                if self._registry.recorded_as_needing(urn, old.urn):
+                    # The CLI records such a circle, and refuses the state from then on.
+                    self._tell(t("engine.target_circle", urn=new.urn, other=urn), new.urn)
+                    break
 
     def _refuse_replacement(self, new: Resource, goal: Goal, old: Resource, decision: Decision) -> None:
         if planner.may_not_replace(new, old, decision):

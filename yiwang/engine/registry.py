@@ -11,7 +11,7 @@ from yiwang.engine.context import Context
 from yiwang.engine.planner import PlanError, Situation
 from yiwang.engine.project import DYNAMIC
 from yiwang.engine.resource import Goal, Resource
-from yiwang.engine.targets import Targets
+from yiwang.engine.targets import Targets, needed
 from yiwang.messages import t
 
 
@@ -90,6 +90,10 @@ class Registry:
     def claimed(self, urn: str) -> bool:
         """Whether the program registered ``urn``, or what it was called before."""
         return urn in self._claimed
+
+    def recorded_as_needing(self, urn: str, need: str) -> bool:
+        """Whether ``urn`` needs ``need``, itself or by others, by what is recorded now."""
+        return need in needed((state for state in self._context.snapshot if not state.delete), {urn})
 
     def known(self) -> set[str]:
         """All URNs that are recorded or were registered."""

@@ -17,9 +17,22 @@ _KINDS: dict[str, type] = {
 }
 _TEXTS = ("dependencies", "initErrors", "additionalSecretOutputs", "replaceWith", "ignoreChanges", "replaceOnChanges")
 _URN_PARTS = 4
+_REFERENCE_PARTS = _URN_PARTS + 1
+# RFC 3339, as the CLI writes and reads times.
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
+PENDING = ("creating", "updating", "deleting", "reading", "importing")
+_DEPLOYMENT: dict[str, type | tuple[type, ...]] = {
+    "manifest": dict,
+    "secrets_providers": dict,
+    "secrets_providers.state": dict,
+    "secrets_providers.state.salt": str,
+    "resources": list,
+    "pending_operations": list,
+}
+_TYPES = ("string", "integer", "boolean", "array", "object")
 _WORDS = {str: "engine.expected_text", bool: "engine.expected_flag", dict: "engine.expected_map", list: "engine.expected_list"}
 # Keys of Pulumi.yaml and of a stack's settings -> their kind; outer ones first. What is not here is kept or ignored.
-_PROJECT: dict[str, type] = {
+_PROJECT: dict[str, type | tuple[type, ...]] = {
     "name": str,
     "main": str,
     "stackConfigDir": str,
@@ -32,8 +45,10 @@ _PROJECT: dict[str, type] = {
     "runtime.options.virtualenv": str,
     "plugins": dict,
     "plugins.providers": list,
+    # A text is the older way to name the directory of the settings.
+    "config": (dict, str),
 }
-_SETTINGS: dict[str, type] = {"config": dict, "encryptionsalt": str}
+_SETTINGS: dict[str, type | tuple[type, ...]] = {"config": dict, "encryptionsalt": str}
 _NAME = re.compile(r"[A-Za-z0-9_.-]+")
 
 Wrong = tuple[str, str]
@@ -43,9 +58,7 @@ def of_checkpoint(latest: Any) -> Wrong | None:
     """The first key of a ``latest`` deployment that is damaged, and what was expected there; None when all is as it should be."""
     if not isinstance(latest, dict):
         return "checkpoint.latest", t("engine.expected_map")
-    if not isinstance(latest.get("manifest") or {}, dict):
-        return "manifest", t("engine.expected_map")
-    return _providers(latest) or _resources(latest) or _pending(latest)
+    return _of_kinds(latest, _DEPLOYMENT) or _resources(latest) or _pending(latest)
 
 
 def of_project(data: Mapping[str, Any]) -> Wrong | None:
@@ -64,6 +77,14 @@ def of_project(data: Mapping[str, Any]) -> Wrong | None:
         for part in ("name", "path"):
             if not entry.get(part) or not isinstance(entry[part], str):
                 return f"{key}.{part}", t("engine.expected_text")
+    return _config(data.get("config"))
+
+
+def _config(config: Any) -> Wrong | None:
+    for key, said in config.items() if isinstance(config, dict) else ():
+        kind = said.get("type") if isinstance(said, dict) else None
+        if kind is not None and kind not in _TYPES:
+            return f"config.{key}.type", " / ".join(_TYPES)
     return None
 
 
@@ -72,53 +93,38 @@ def of_settings(data: Mapping[str, Any]) -> Wrong | None:
     return _of_kinds(data, _SETTINGS)
 
 
-def _of_kinds(data: Mapping[str, Any], kinds: Mapping[str, type]) -> Wrong | None:
+def _of_kinds(data: Mapping[str, Any], kinds: Mapping[str, type | tuple[type, ...]]) -> Wrong | None:
     for key, kind in kinds.items():
         found: Any = data
         for part in key.split("."):
             found = found.get(part) if isinstance(found, dict) else None
         if found is not None and not isinstance(found, kind):
-            return key, t(_WORDS[kind])
-    return None
-
-
-def _providers(latest: dict[str, Any]) -> Wrong | None:
-    provider = latest.get("secrets_providers") or {}
-    if not isinstance(provider, dict):
-        return "secrets_providers", t("engine.expected_map")
-    state = provider.get("state") or {}
-    if not isinstance(state, dict):
-        return "secrets_providers.state", t("engine.expected_map")
-    if not isinstance(state.get("salt") or "", str):
-        return "secrets_providers.state.salt", t("engine.expected_text")
+            return key, t(_WORDS[kind[0] if isinstance(kind, tuple) else kind])
     return None
 
 
 def _resources(latest: dict[str, Any]) -> Wrong | None:
     entries = latest.get("resources") or []
-    if not isinstance(entries, list):
-        return "resources", t("engine.expected_list")
-    found = (_resource(entry, f"resources[{number}]") for number, entry in enumerate(entries))
+    found = (of_resource(entry, f"resources[{number}]") for number, entry in enumerate(entries))
     return next((wrong for wrong in found if wrong), None)
 
 
 def _pending(latest: dict[str, Any]) -> Wrong | None:
     entries = latest.get("pending_operations") or []
-    if not isinstance(entries, list):
-        return "pending_operations", t("engine.expected_list")
     for number, entry in enumerate(entries):
         key = f"pending_operations[{number}]"
         if not isinstance(entry, dict):
             return key, t("engine.expected_map")
-        if not isinstance(entry.get("type"), str):
-            return f"{key}.type", t("engine.expected_text")
-        wrong = _resource(entry.get("resource"), f"{key}.resource")
+        if entry.get("type") not in PENDING:
+            return f"{key}.type", " / ".join(PENDING)
+        wrong = of_resource(entry.get("resource"), f"{key}.resource")
         if wrong:
             return wrong
     return None
 
 
-def _resource(entry: Any, key: str) -> Wrong | None:
+def of_resource(entry: Any, key: str) -> Wrong | None:
+    """The same for one recorded resource, which is at ``key``."""
     if not isinstance(entry, dict):
         return key, t("engine.expected_map")
     urn = entry.get("urn")
@@ -135,4 +141,18 @@ def _resource(entry: Any, key: str) -> Wrong | None:
     for name in _TEXTS:
         if not all(isinstance(item, str) for item in entry.get(name) or ()):
             return f"{key}.{name}", t("engine.expected_texts")
-    return None
+    return _within(entry, key)
+
+
+def _within(entry: Mapping[str, Any], key: str) -> Wrong | None:
+    """What is wrong inside the values of a resource whose own keys are of the right kind."""
+    for name, sources in (entry.get("propertyDependencies") or {}).items():
+        if not isinstance(sources or [], list) or not all(isinstance(source, str) for source in sources or ()):
+            return f"{key}.propertyDependencies.{name}", t("engine.expected_texts")
+    for name, seconds in (entry.get("customTimeouts") or {}).items():
+        if not isinstance(seconds, (int, float)) or isinstance(seconds, bool):
+            return f"{key}.customTimeouts.{name}", t("engine.expected_seconds")
+    if entry.get("provider") and entry["provider"].count("::") < _REFERENCE_PARTS - 1:
+        return f"{key}.provider", "<urn>::<id>"
+    wrong = next((name for name in ("created", "modified") if entry.get(name) and not _TIME.fullmatch(entry[name])), None)
+    return (f"{key}.{wrong}", t("engine.expected_time")) if wrong else None

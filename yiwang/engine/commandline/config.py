@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import json
 import re
 import sys
@@ -92,7 +93,12 @@ def set_(call: Call, workspace: Workspace) -> int:
 
 def _from_stdin(call: Call) -> str:
     if sys.stdin.isatty():
-        raise CommandError("config value must be specified in non-interactive mode", Code.CONFIGURATION)
+        if call.given("non-interactive"):
+            raise CommandError("config value must be specified in non-interactive mode", Code.CONFIGURATION)
+        if call.given("secret"):
+            return getpass.getpass("value: ")
+        out("value: ")
+        return sys.stdin.readline().removesuffix("\n")
     text = sys.stdin.read()
     return text if call.given("raw") else text.removesuffix("\n").removesuffix("\r")
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from yiwang.engine import urn as urns
+from yiwang.engine.commandline.differences import changed_properties, property_lines
 from yiwang.engine.commandline.events_json import internal, prefix_of
 from yiwang.engine.commandline.place import out
 from yiwang.engine.events import Diagnostic, Event, InFlight, StepEvent, StepFinished
@@ -34,9 +35,14 @@ _SILENT = frozenset({"same"})
 
 
 class Display:
-    """One run. ``dry``: nothing is changed. ``sames``: tell of what stays the same too. ``urns``: whole names."""
+    """One run. ``dry``: nothing is changed. ``sames``: tell of what stays the same too. ``whole``: whole URNs as names.
 
-    def __init__(self, kind: str, stack: str, *, dry: bool, sames: bool = False, whole: bool = False) -> None:
+    ``diff``: tell of each property. ``details``: the lines that tells, whether it does or not.
+    """
+
+    def __init__(self, kind: str, stack: str, *, dry: bool, sames: bool = False, whole: bool = False, diff: bool = False) -> None:
+        self._diff = diff
+        self.details: list[str] = []
         self._dry = dry
         self._sames = sames
         self._whole = whole
@@ -73,8 +79,14 @@ class Display:
         else:
             text = plan if self._dry else f"{doing} (0s)"
         name = event.urn if self._whole else f"{event.type} {event.name}"
-        reason = f" [diff: {', '.join(event.diffs)}]" if event.diffs and event.detailed else ""
+        changes = changed_properties(event)
+        reason = f" [diff: {','.join(f'{mark}{key}' for mark, key, *_ in changes)}]" if changes and event.old is not None else ""
         out(f" {sign:2} {name} {text}{reason}")
+        if not isinstance(event, StepFinished):
+            lines = property_lines(changes)
+            self.details += [f" {sign:2} {name} {plan}", *lines]
+            if self._diff and lines:
+                out("\n".join(lines))
 
     def end(self, *, changes: Mapping[str, int], seconds: float, outputs: Mapping[str, Any] | None, secrets: bool = False) -> None:
         """Diagnostics, outputs (None: not to be shown), counts."""

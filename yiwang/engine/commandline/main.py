@@ -48,6 +48,7 @@ _HANDLERS = {
 def run(given: Sequence[str]) -> int:
     """Run one command line; its exit code. An exception that leaves it is a bug, or Ctrl-C."""
     try:
+        _require_text(given)
         call = arguments.parse(given)
         if call.given("help") or not call.words:
             say(sys.stdout, usage(call.words))
@@ -62,6 +63,15 @@ def run(given: Sequence[str]) -> int:
         if found is None:
             raise
         return _failed(found.report(), Code.ERROR)
+
+
+def _require_text(given: Sequence[str]) -> None:
+    """Raises CommandError for bytes that are no UTF-8: files that hold them could not be read back."""
+    for word in given:
+        try:
+            word.encode()
+        except UnicodeEncodeError:
+            raise CommandError(f"an argument is no UTF-8: {word.encode(errors='backslashreplace').decode()}") from None
 
 
 def _failed(text: str, code: Code) -> int:

@@ -58,11 +58,13 @@ def run(call: Call, workspace: Workspace) -> int:
     config = _config(call, place)
     place.settings.save()
     options = _options(call, config, workspace)
+    if call.given("show-config") and not call.given("json"):
+        out("\n".join(["Configuration:", *(f"    {key}: {value}" for key, value in config.blinded().items()), ""]))
     if not dry and not call.given("skip-preview"):
-        _one(call, place, config, kind, options, dry=True)
+        _, details = _one(call, place, config, kind, options, dry=True)
         if not call.given("yes"):
-            _confirm(kind)
-    result = _one(call, place, config, kind, options, dry=dry)
+            _confirm(kind, details)
+    result, _ = _one(call, place, config, kind, options, dry=dry)
     if call.text("save-plan"):
         _save_plan(call, workspace, result)
     if call.given("expect-no-changes") and set(result.changes):
@@ -86,6 +88,8 @@ def _sensible(call: Call, *, dry: bool) -> None:
         raise CommandError("--skip-preview and --preview-only cannot be used together")
     if call.given("yes") and call.given("preview-only"):
         raise CommandError("--yes and --preview-only cannot be used together")
+    if call.text("color") not in {"", "always", "never", "raw", "auto"}:
+        raise CommandError(f"unsupported color option: '{call.text('color')}'. Supported values are: always, never, raw, auto")
     if call.texts("target") and call.texts("exclude"):
         raise CommandError("if any flags in the group [target exclude] are set none of the others can be")
     asking = not dry and not call.given("yes") and not call.given("skip-preview")
@@ -145,15 +149,20 @@ def _options(call: Call, config: _Config, workspace: Workspace) -> Options:
     )
 
 
-def _confirm(kind: str) -> None:
-    """Ask a person. Raises CommandError for anything but yes."""
-    out(f"\nDo you want to perform this {_KINDS[kind]}? (yes/no)")
-    if sys.stdin.readline().strip().lower() not in {"y", "yes"}:
+def _confirm(kind: str, details: list[str]) -> None:
+    """Ask a person, who may want the details first. Raises CommandError for anything but yes."""
+    answer = "details"
+    while answer == "details":
+        out(f"\nDo you want to perform this {_KINDS[kind]}? (yes/no/details)")
+        answer = sys.stdin.readline().strip().lower()
+        if answer == "details":
+            out("\n".join(details))
+    if answer not in {"y", "yes"}:
         raise CommandError("confirmation declined, not proceeding with the " + _KINDS[kind], Code.CANCELLED)
 
 
-def _one(call: Call, place: Place, config: _Config, kind: str, options: Options, *, dry: bool) -> Result:
-    """Run once, tell of it, and keep it in the history. Raises CommandError when it failed."""
+def _one(call: Call, place: Place, config: _Config, kind: str, options: Options, *, dry: bool) -> tuple[Result, list[str]]:
+    """Run once, tell of it, and keep it in the history; the result, and the lines of ``--diff``. Raises CommandError when it failed."""
     workspace = place.workspace
     target = engine.Stack(workspace.project_file.parent, place.name, workspace.backend, workspace.passphrase)
     operation = "preview" if dry and kind == "up" else kind
@@ -180,7 +189,7 @@ def _one(call: Call, place: Place, config: _Config, kind: str, options: Options,
     if not result.ok:
         # The diagnostics said why.
         raise CommandError("", Code.ERROR)
-    return result
+    return result, teller.details
 
 
 def _entry(call: Call, config: _Config, kind: str, began: float, result: Result) -> str:

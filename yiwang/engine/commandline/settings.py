@@ -56,11 +56,21 @@ class Settings:
             text = _with_entry(text, _SALT, self.salt)
         if self.config != self._before:
             text = _with_config(text, self._before, self.config)
+        self._require_as_meant(text)
         # The mode stays what it was: the file is kept in repositories, and secrets in it are encrypted.
         mode = self._path.stat().st_mode & 0o777 if self._path.exists() else 0o644
         with writing(str(self._path)):
             self._path.parent.mkdir(parents=True, exist_ok=True)
             write_atomic(self._path, text, mode=mode)
+
+    def _require_as_meant(self, text: str) -> None:
+        """Raises CommandError where ``text`` would not be read back as what is to be written: a file with anchors, for instance."""
+        try:
+            found = yaml.load(text, Loader=Loader) or {}  # noqa: S506 - a safe loader
+        except yaml.YAMLError:
+            found = None
+        if not isinstance(found, dict) or (found.get(_CONFIG) or {}, found.get(_SALT) or "") != (self.config, self.salt):
+            raise CommandError(t("pulumi.settings_by_hand", path=self._path))
 
 
 def _dump(data: Mapping[str, Any], indent: str = "") -> list[str]:

@@ -105,7 +105,7 @@ def list_(call: Call, workspace: Workspace) -> int:
         moment = _milliseconds(str((latest.get("manifest") or {}).get("time") or ""))
         if moment:
             entry["lastUpdate"] = moment
-        entries.append({**entry, "resourceCount": len(latest.get("resources") or [])})
+        entries.append({**entry, "resourceCount": journal.count(store)})
     if call.given("json"):
         out(json.dumps(entries, indent=2))
         return Code.OK
@@ -193,9 +193,9 @@ def overview(call: Call, workspace: Workspace) -> int:
     if manifest.get("time"):
         lines.append(f"    Last updated: {age(manifest['time'])} ({manifest['time']})")
     lines += [f"    Pulumi version used: {manifest['version']}"] if manifest.get("version") else []
-    resources = latest.get("resources") or []
-    lines.append(f"Current stack resources ({len(resources)}):")
-    if resources:
+    number = journal.count(place.store)
+    lines.append(f"Current stack resources ({number}):")
+    if number:
         state = place.shown(secrets=call.given("show-secrets")).resources
         rows = [row for resource in checkpoint.in_order(state) for row in _rows(resource, call)]
         lines += [f"    {line}" for line in aligned(rows, ["TYPE", "NAME"]).splitlines()]

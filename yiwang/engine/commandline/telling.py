@@ -33,7 +33,12 @@ class Teller:
         self._events = Events(planning=dry) if self._log is not None or self._lines else None
         sames, replacements = call.given("show-sames"), call.given("show-replacement-steps")
         self._digest = Digest(sames=sames, replacements=replacements) if json_form and dry else None
-        self._display = None if json_form else Display(kind, stack, dry=dry, sames=sames, whole=call.given("urns"))
+        self._display = None if json_form else Display(kind, stack, dry=dry, sames=sames, whole=call.given("urns"), diff=call.given("diff"))
+
+    @property
+    def details(self) -> list[str]:
+        """What ``--diff`` tells, a line each; empty where all is told as JSON."""
+        return self._display.details if self._display is not None else []
 
     def __enter__(self) -> Self:
         """Begin: the configuration is what is told first."""

@@ -96,6 +96,9 @@ class Workspace:
         base = self.directory if self.environment.get("PULUMI_BACKEND_URL") else self._base()
         root = (base / _expanded(path)).absolute()
         stores.require_version(root)
+        if not root.is_dir():
+            # A slip of the pen, or a disk that is not mounted, is no empty backend.
+            raise CommandError(f"unable to open bucket {_without_secrets(self.url)}: {root}: no such directory")
         return root
 
     def _base(self) -> Path:
@@ -204,7 +207,7 @@ def _json(path: Path) -> dict[str, Any]:
     except FileNotFoundError:
         return {}
     except (ValueError, OSError):
-        raise UserError(f"could not parse file {path}", code=ExitCode.INPUT) from None
+        raise UserError(f"could not parse file {path}; remove it", code=ExitCode.INPUT) from None
     return found if isinstance(found, dict) else {}
 
 
