@@ -214,8 +214,11 @@ def check_sites_have_hosts(facts: Facts, resolved: Resolved, findings: Findings)
 
 
 def check_members(facts: Facts, resolved: Resolved, findings: Findings) -> None:
-    """Each component has as many hosts in a site as it can do with."""
+    """Each component has as many hosts in a site as it can do with. A site without any host is told of by itself."""
+    filled = {group for groups in resolved.memberships.values() for group in groups}
     for name, site in facts.sites.items():
+        if name not in filled:
+            continue
         for component, place in (site.placement if site is not None else {}).items():
             drawer = drawers().get(component)
             if drawer is None or place != "servers" or not drawer.members:
