@@ -59,7 +59,7 @@ class TornError(UserError):
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 _FORBIDDEN = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
-# A file where a directory has to be, or the reverse; with a name, as without one it is ours.
+# A file where a directory has to be, or the reverse.
 _MISPLACED = frozenset({errno.ENOTDIR, errno.EISDIR, errno.EEXIST})
 _OF_THE_MACHINE = _FULL | _FORBIDDEN | {errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM}
 
@@ -71,9 +71,17 @@ def storage_error(error: OSError) -> UserError | None:
 
 def machine_error(error: OSError) -> UserError | None:
     """The error for a person (exit 4) when ``error`` is about the machine (disk full, not writable), else None: it is a bug."""
-    if error.errno not in _OF_THE_MACHINE and not (error.errno in _MISPLACED and error.filename):
+    if error.errno not in _OF_THE_MACHINE:
         return None
     reason = os.strerror(error.errno)
     text = t("core.machine_at", path=error.filename, reason=reason) if error.filename else t("core.machine", reason=reason)
     kind = "full" if error.errno in _FULL else "forbidden" if error.errno in _FORBIDDEN else "other"
     return UserError(text, code=ExitCode.MACHINE, fix=t(f"core.machine_{kind}_fix"))
+
+
+def misplaced_error(error: OSError) -> UserError | None:
+    """The same (exit 3) for a file where a directory has to be, or the reverse, in a place that is the user's."""
+    if error.errno not in _MISPLACED or not error.filename:
+        return None
+    text = t("core.machine_at", path=error.filename, reason=os.strerror(error.errno or 0))
+    return UserError(text, code=ExitCode.INPUT, fix=t("core.machine_other_fix"))

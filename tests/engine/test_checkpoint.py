@@ -13,7 +13,7 @@ import pytest
 from yiwang.engine import checkpoint, journal
 from yiwang.engine.checkpoint import Deployment, Pending
 from yiwang.engine.jsontext import compact_json
-from yiwang.engine.passphrase import Manager
+from yiwang.engine.passphrase import Manager, Sealed
 from yiwang.engine.resource import Resource
 from yiwang.engine.snapshot import Snapshot
 from yiwang.engine.store import Store
@@ -97,6 +97,7 @@ PROVIDER = "urn:pulumi:s::p::pulumi:providers:t::x"
         ([resource("a", delete=True), resource("a")], "a is there twice", False),
         ([resource("c", provider=f"{PROVIDER}::1")], f"c refers to the provider {PROVIDER}::1", False),
         ([resource("a", "a")], "a depends on itself", True),
+        ([resource("y"), resource("y", "y", delete=True), resource("y")], "y is there twice", True),
         ([resource("a", parent=resource("a").urn)], "a depends on itself", True),
     ],
 )
@@ -120,13 +121,18 @@ def test_problems_are_found(resources: list[Resource], said: str, refused: bool,
 
 
 @pytest.mark.parametrize("key", ["dependencies", "parent"])
-def test_a_circle_is_a_problem(key: str) -> None:
+def test_a_circle_is_cut_where_it_is_written(key: str) -> None:
+    """A run that left a part as it was may make one; the CLI would refuse it."""
     a, b = resource("a"), resource("b")
     for one, other in ((a, b), (b, a)):
         setattr(one, key, [other.urn] if key == "dependencies" else other.urn)
-    said = checkpoint.problems(Deployment([a, b, resource("c", "a")]), order=False)
-    assert [entry.split()[0] for entry in said] == [a.urn, b.urn, resource("c").urn]
-    assert "depends on itself" in said[0]
+    secrets = Manager(PHRASE)
+    text = checkpoint.dump(Deployment([a, b, resource("c", "a")]), secrets, "organization/p/s")
+    found = checkpoint.load(checkpoint.parse(text.encode()), secrets)
+    assert checkpoint.problems(found) == []
+    by_name = {state.name: state.needs() for state in found.resources}
+    assert by_name["c"] == {a.urn}
+    assert sorted(map(len, (by_name["a"], by_name["b"]))) == [0, 1]
 
 
 def test_nothing_refers_to_what_is_gone() -> None:
@@ -239,10 +245,12 @@ def test_a_damaged_line_of_a_journal_is_told(line: int, old: str, new: str, tmp_
     lines = store.journal_path.read_text().split("\n")
     assert old in lines[line - 1]
     lines[line - 1] = lines[line - 1].replace(old, new)
-    store.journal_path.write_text("\n".join(lines))
-    for read in (lambda: journal.load(store, PHRASE), lambda: journal.recover(store), lambda: journal.count(store)):
-        with pytest.raises(UserError, match=f"line {line} of the journal"):
-            read()
+    for rest in (lines, [*lines[:line], ""]):
+        # Whatever follows: a line that is JSON was not torn.
+        store.journal_path.write_text("\n".join(rest))
+        for read in (lambda: journal.load(store, PHRASE), lambda: journal.recover(store), lambda: journal.count(store)):
+            with pytest.raises(UserError, match=f"line {line} of the journal"):
+                read()
 
 
 def test_a_journal_that_is_a_directory_is_told(tmp_path: Path) -> None:
@@ -258,6 +266,18 @@ def test_resources_of_a_killed_run_are_counted(tmp_path: Path, secrets: Manager)
     assert journal.count(store) == 0
     asyncio.run(_run(store, secrets, fold=False))
     assert journal.count(store) == 1
+
+
+def test_sealing_anew_changes_nothing_else(secrets: Manager) -> None:
+    """Also what is pending, what contradicts itself, and a trigger."""
+    one = resource("a", "gone", outputs={"pw": secret("s3cret"), "x": 1}, replacement_trigger=secret(5))
+    entry = checkpoint.encode_resource(one, secrets)
+    latest = {"resources": [entry, entry], "pending_operations": [{"type": "creating", "resource": entry}], "other": 7}
+    shown = checkpoint.resealed(latest, secrets, Sealed(instead=lambda value: {"shown": value}))
+    expected = {**entry, "outputs": {"pw": {"shown": "s3cret"}, "x": 1}, "replacementTrigger": {"shown": 5}}
+    assert shown == {"resources": [expected] * 2, "pending_operations": [{"type": "creating", "resource": expected}], "other": 7}
+    with pytest.raises(UserError, match=r"resources\[0\]"):
+        checkpoint.resealed(latest, Manager("another"), Sealed())
 
 
 def test_killed_between_checkpoint_and_journal_removal(tmp_path: Path, secrets: Manager) -> None:

@@ -640,6 +640,28 @@ def test_settings_with_anchors_are_not_broken(settings: str, words: tuple[str, .
     assert path.read_bytes() == before
 
 
+@pytest.mark.parametrize(
+    "value", ["1e3", "12e4567", "1e999", "0x1F", "0o7", "yes", "2026-01-02", "1:30", "~", "a\u2028b", "a\x85b", "- x", "#", "", " ", "中文"]
+)
+def test_values_come_back_as_they_were_set(value: str, run: Run, filled: Project) -> None:
+    for words in (("k",), ("--path", "o.k"), ("--path", "l[0]")):
+        assert run("config", "set", *words, "--", value)[0] == Code.OK
+        assert run("config", "get", *words)[1] == f"{value}\n"
+    assert run("config", "set", "other", "x")[0] == Code.OK
+    assert run("config", "get", "k")[1] == f"{value}\n"
+    found = yaml.safe_load((filled.directory / "Pulumi.dev.yaml").read_text())["config"]
+    assert found["sample:k"] == value, "other readers of YAML take it for another type"
+
+
+def test_a_damaged_journal_of_one_stack_does_not_hide_the_others(run: Run, filled: Project) -> None:
+    assert run("stack", "init", "other")[0] == Code.OK
+    path = Store(filled.backend, "sample", "dev").journal_path
+    path.write_text("{}\n")
+    code, out, err = run("stack", "ls", "--json")
+    assert (code, [entry["name"] for entry in json.loads(out)]) == (Code.OK, ["dev", "other"])
+    assert err.startswith("warning: line 1 of the journal")
+
+
 @pytest.mark.parametrize("key", ["", "bin\udcff", ":", "sample:"])
 def test_keys_that_could_not_be_read_back_are_refused(key: str, run: Run, filled: Project) -> None:
     before = (filled.directory / "Pulumi.dev.yaml").read_bytes()

@@ -170,6 +170,29 @@ def test_targets_that_would_make_a_circle_of_what_is_recorded(tmp_path: Path) ->
     assert box.run("up", 2).ok
 
 
+def test_a_refresh_that_runs_the_program_leaves_a_sound_state(tmp_path: Path) -> None:
+    """Providers and components are what the program says, resources stay what is recorded: that may go in a circle."""
+    program = """
+class Shelf(pulumi.ComponentResource):
+    pass
+
+
+if step == 1:
+    shelf = Shelf("box:index:Shelf", "shelf")
+    Box("a", opts=ResourceOptions(depends_on=[shelf]))
+else:
+    a = Box("a")
+    Shelf("box:index:Shelf", "shelf", None, ResourceOptions(depends_on=[a]))
+"""
+    box = Box(tmp_path, program=program)
+    assert box.run("up", 1).ok
+    assert box.run("refresh", 2, run_program=True).ok
+    box.recorded()
+    assert box.run("up", 2).ok
+    assert box.states()["a"].dependencies == []
+    assert box.states()["shelf"].dependencies == [f"{URN}a"]
+
+
 FREED = """
 if step == 1:
     y = Box("y")

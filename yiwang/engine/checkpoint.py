@@ -225,7 +225,9 @@ def dump(deployment: Deployment, secrets: Secrets, stack: str) -> str:
         for resource in deployment.resources:
             # After a failure, a kill or with targets, what it needed may be gone while it stays.
             resource.forget(resource.needs() - there)
-        latest["resources"] = [encode_resource(resource, secrets) for resource in in_order(deployment.resources)]
+        ordered = in_order(deployment.resources)
+        _cut_circles(ordered)
+        latest["resources"] = [encode_resource(resource, secrets) for resource in ordered]
     if deployment.pending:
         latest["pending_operations"] = [
             {"resource": encode_resource(entry.resource, secrets), "type": entry.type} for entry in deployment.pending
@@ -260,33 +262,24 @@ def in_order(resources: Iterable[Resource]) -> list[Resource]:
     return ordered
 
 
+def _cut_circles(ordered: Iterable[Resource]) -> None:
+    """Let no resource refer to what comes after it: only a circle makes it do so, of what a run did and what it left as it was.
+
+    Nothing could be said to be first in it; the next whole run records what the program says.
+    """
+    seen: set[str] = set()
+    for resource in ordered:
+        later = resource.needs() - seen
+        if later:
+            resource.forget(later)
+        seen.add(resource.urn)
+
+
 def _first_of(resource: Resource, by_urn: dict[str, list[Resource]]) -> list[Resource]:
     """The living states of what ``resource`` needs; for one marked for deletion also the one that took its place."""
     needed = [by_urn[urn][0] for urn in sorted(resource.needs()) if urn in by_urn]
     living = by_urn[resource.urn][0]
     return [living, *needed] if resource.delete and not living.delete else needed
-
-
-def circle(resources: Iterable[Resource]) -> set[str]:
-    """The URNs of living resources that need each other in a circle, or what is in one; empty where there is none."""
-    needs: dict[str, set[str]] = {}
-    for resource in resources:
-        if not resource.delete:
-            needs[resource.urn] = resource.needs()
-    waiting = {urn: len(found & needs.keys()) for urn, found in needs.items()}
-    users: dict[str, list[str]] = {}
-    for urn, found in needs.items():
-        for need in found & needs.keys():
-            users.setdefault(need, []).append(urn)
-    free = [urn for urn, count in waiting.items() if not count]
-    while free:
-        urn = free.pop()
-        del waiting[urn]
-        for user in users.get(urn, ()):
-            waiting[user] -= 1
-            if not waiting[user]:
-                free.append(user)
-    return set(waiting)
 
 
 def problems(deployment: Deployment, *, order: bool = True) -> list[str]:
@@ -300,10 +293,9 @@ def problems(deployment: Deployment, *, order: bool = True) -> list[str]:
     seen: set[str] = set() if order else there
     references: set[str] = set()
     living: set[str] = set()
-    if not order:
-        found += [t("engine.problem_circle", urn=urn) for urn in sorted(circle(deployment.resources))]
     for resource in deployment.resources:
-        if resource.urn in {resource.parent, resource.deleted_with, *resource.dependencies}:
+        # One marked for deletion may need the one that took its place.
+        if not resource.delete and resource.urn in {resource.parent, resource.deleted_with, *resource.dependencies}:
             found.append(t("engine.problem_circle", urn=resource.urn))
         needs = sorted(resource.needs() - seen - {urns.provider_urn(resource.provider)})
         found += [t("engine.problem_order" if need in there else "engine.problem_missing", urn=resource.urn, need=need) for need in needs]

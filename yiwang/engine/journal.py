@@ -18,9 +18,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from yiwang.engine import checkpoint, shape
+from yiwang.engine import checkpoint
 from yiwang.engine.checkpoint import Deployment, Pending
-from yiwang.engine.jsontext import compact_json, parsed
+from yiwang.engine.journal_lines import lines_of
+from yiwang.engine.jsontext import compact_json
 from yiwang.engine.passphrase import Manager, Sealed, Secrets
 from yiwang.engine.resource import now
 from yiwang.engine.store import Store
@@ -111,60 +112,10 @@ class Journal:
             self._file = None
 
 
-def _lines(path: Path) -> list[dict[str, Any]]:
-    """The whole lines of a journal, those written together one by one; a torn last one, from a kill while it was written, is left out.
-
-    Raises UserError when one before it is damaged.
-    """
-    found: list[dict[str, Any]] = []
-    if path.is_dir():
-        raise UserError(t("engine.journal_directory", path=path), code=ExitCode.INPUT, fix=t("engine.journal_directory_fix"))
-    texts = path.read_bytes().split(b"\n")[:-1]
-    for number, text in enumerate(texts, 1):
-        line = _line(text, first=number == 1)
-        if line is None:
-            # What was written after it would be forgotten, and done again.
-            if number == 1 or any(_line(later) is not None for later in texts[number:]):
-                raise UserError(
-                    t("engine.journal_damaged", path=path, line=number),
-                    code=ExitCode.INPUT,
-                    fix=t("engine.journal_header_fix" if number == 1 else "engine.journal_damaged_fix", line=number),
-                )
-            break
-        found += line.get("together", [line])
-    return found
-
-
-def _line(text: bytes, *, first: bool = False) -> dict[str, Any] | None:
-    """A line that says what one can say; None for any other."""
-    try:
-        found = parsed(text)
-    except ValueError:
-        return None
-    if not isinstance(found, dict):
-        return None
-    if first:
-        return found if all(isinstance(found.get(key), str) for key in ("base", "secrets")) else None
-    several = found.get("together", [found])
-    return found if isinstance(several, list) and all(map(_is_entry, several)) else None
-
-
-# What a line is about -> the kind of the value.
-_KINDS = {"put": int, "drop": int, "begin": int, "done": int, "forget": int, "folded": str}
-
-
-def _is_entry(line: Any) -> bool:
-    if not isinstance(line, dict) or not any(isinstance(line.get(key), kind) for key, kind in _KINDS.items()):
-        return False
-    if "begin" in line and line.get("type") not in shape.PENDING:
-        return False
-    return not {"put", "begin"} & set(line) or shape.of_resource(line.get("resource"), "resource") is None
-
-
 def unfinished(store: Store) -> tuple[str, ...]:
     """What a running or killed run has under way (``creating <urn>``), as far as it is not in the checkpoint yet."""
     running: dict[int, str] = {}
-    lines = _lines(store.journal_path) if store.journal_path.exists() else []
+    lines = lines_of(store.journal_path) if store.journal_path.exists() else []
     for line in () if lines and lines[-1].get("folded") == store.digest() else lines:
         if "begin" in line:
             running[line["begin"]] = f"{line['type']} {line['resource']['urn']}"
@@ -181,7 +132,7 @@ def recover(store: Store) -> bool:
     """
     if not store.journal_path.exists():
         return False
-    lines = _lines(store.journal_path)
+    lines = lines_of(store.journal_path)
     if not lines:
         store.remove_journal()
         return False
@@ -224,17 +175,19 @@ class Loaded:
     digest: str
 
 
-def load(store: Store, passphrase: str, salt: str = "") -> Loaded:
+def load(store: Store, passphrase: str, salt: str = "", *, sound: bool = True) -> Loaded:
     """What is recorded of a stack, with what a running or killed run has in its journal.
 
     ``salt``: the secrets state of a stack that has none yet. Raises UserError when the passphrase does not fit, and for
-    damaged files.
+    damaged files; with ``sound`` also for what contradicts itself.
     """
     latest, digest = _latest(store)
     lines = _applicable(store, digest)
     state = checkpoint.secrets_state(latest) or (lines[0]["secrets"] if lines else "") or salt
     secrets = Manager(passphrase, state) if state else _new_secrets(store, passphrase)
-    deployment = _sound(checkpoint.load(latest, secrets, str(store.path)), str(store.path))
+    deployment = checkpoint.load(latest, secrets, str(store.path))
+    if sound:
+        _sound(deployment, str(store.path))
     return Loaded(replay(deployment, lines[1:], secrets, str(store.journal_path)), secrets, digest)
 
 
@@ -258,7 +211,7 @@ def count(store: Store) -> int:
 
 def _applicable(store: Store, digest: str) -> list[dict[str, Any]]:
     """The journal's lines, none where they do not apply to the checkpoint ``digest`` or are in it."""
-    lines = _lines(store.journal_path) if store.journal_path.exists() else []
+    lines = lines_of(store.journal_path) if store.journal_path.exists() else []
     return [] if lines and (lines[0]["base"] != digest or lines[-1].get("folded") == digest) else lines
 
 

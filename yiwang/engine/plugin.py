@@ -73,13 +73,19 @@ class Plugin:
                     self._process.kill()
                 await ended(self._process)
         # What it started and left behind would go on without an engine, and holds the pipes open.
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self._process.pid, signal.SIGKILL)
+        _end_group(self._process.pid)
         # What it said last is read, unless a grandchild holds the pipes open.
         await asyncio.wait(self._readers, timeout=_LISTEN_SECONDS)
         for reader in self._readers:
             reader.cancel()
         await asyncio.gather(*self._readers, return_exceptions=True)
+
+
+def _end_group(leader: int) -> None:
+    """Kill what is left of the session of a process that has ended. As long as there is anything of it, nobody else gets its number."""
+    if not Path(f"/proc/{leader}").exists():
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(leader, signal.SIGKILL)
 
 
 async def ended(process: asyncio.subprocess.Process) -> int:

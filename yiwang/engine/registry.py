@@ -11,7 +11,7 @@ from yiwang.engine.context import Context
 from yiwang.engine.planner import PlanError, Situation
 from yiwang.engine.project import DYNAMIC
 from yiwang.engine.resource import Goal, Resource
-from yiwang.engine.targets import Targets, needed
+from yiwang.engine.targets import Targets
 from yiwang.messages import t
 
 
@@ -93,7 +93,16 @@ class Registry:
 
     def recorded_as_needing(self, urn: str, need: str) -> bool:
         """Whether ``urn`` needs ``need``, itself or by others, by what is recorded now."""
-        return need in needed((state for state in self._context.snapshot if not state.delete), {urn})
+        seen, frontier = {urn}, [urn]
+        while frontier:
+            found = frontier.pop()
+            state = self.new.get(found) or self._old.get(found)
+            fresh = state.needs() - seen if state is not None else set()
+            if need in fresh:
+                return True
+            seen |= fresh
+            frontier += fresh
+        return False
 
     def known(self) -> set[str]:
         """All URNs that are recorded or were registered."""

@@ -13,7 +13,9 @@ _KINDS: dict[str, type] = {
     **dict.fromkeys(("urn", "type", "id", "parent", "provider", "deletedWith", "importID", "sourcePosition", "created", "modified"), str),
     **dict.fromkeys(("custom", "delete", "protect", "taint", "external", "pendingReplacement", "retainOnDelete"), bool),
     **dict.fromkeys(("inputs", "outputs", "propertyDependencies", "customTimeouts"), dict),
-    **dict.fromkeys(("dependencies", "initErrors", "additionalSecretOutputs", "replaceWith", "ignoreChanges", "replaceOnChanges"), list),
+    **dict.fromkeys(
+        ("dependencies", "initErrors", "additionalSecretOutputs", "replaceWith", "ignoreChanges", "replaceOnChanges", "hideDiff"), list
+    ),
 }
 _TEXTS = ("dependencies", "initErrors", "additionalSecretOutputs", "replaceWith", "ignoreChanges", "replaceOnChanges")
 _URN_PARTS = 4
@@ -150,7 +152,7 @@ def _within(entry: Mapping[str, Any], key: str) -> Wrong | None:
         if not isinstance(sources or [], list) or not all(isinstance(source, str) for source in sources or ()):
             return f"{key}.propertyDependencies.{name}", t("engine.expected_texts")
     for name, seconds in (entry.get("customTimeouts") or {}).items():
-        if not isinstance(seconds, (int, float)) or isinstance(seconds, bool):
+        if not isinstance(seconds or 0, (int, float)) or isinstance(seconds, bool):
             return f"{key}.customTimeouts.{name}", t("engine.expected_seconds")
     if entry.get("provider") and entry["provider"].count("::") < _REFERENCE_PARTS - 1:
         return f"{key}.provider", "<urn>::<id>"

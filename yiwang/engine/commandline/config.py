@@ -98,7 +98,10 @@ def _from_stdin(call: Call) -> str:
         if call.given("secret"):
             return getpass.getpass("value: ")
         out("value: ")
-        return sys.stdin.readline().removesuffix("\n")
+        line = sys.stdin.readline()
+        if not line:
+            raise KeyboardInterrupt
+        return line.removesuffix("\n")
     text = sys.stdin.read()
     return text if call.given("raw") else text.removesuffix("\n").removesuffix("\r")
 

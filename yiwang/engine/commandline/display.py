@@ -80,9 +80,11 @@ class Display:
             text = plan if self._dry else f"{doing} (0s)"
         name = event.urn if self._whole else f"{event.type} {event.name}"
         changes = changed_properties(event)
-        reason = f" [diff: {','.join(f'{mark}{key}' for mark, key, *_ in changes)}]" if changes and event.old is not None else ""
+        # Where no input differs, what the provider says does.
+        names = [f"{mark}{key}" for mark, key, *_ in changes] or [f"~{key}" for key in event.diffs]
+        reason = f" [diff: {','.join(names)}]" if names and event.old is not None else ""
         out(f" {sign:2} {name} {text}{reason}")
-        if not isinstance(event, StepFinished):
+        if not isinstance(event, StepFinished) and (self._dry or self._diff):
             lines = property_lines(changes)
             self.details += [f" {sign:2} {name} {plan}", *lines]
             if self._diff and lines:

@@ -12,7 +12,7 @@ from yiwang.engine.commandline import arguments
 from yiwang.engine.commandline.arguments import Call
 from yiwang.engine.commandline.failure import Code, CommandError
 from yiwang.engine.commandline.workspace import Workspace
-from yiwang.errors import UserError, machine_error
+from yiwang.errors import UserError, machine_error, misplaced_error
 from yiwang.messages import t
 from yiwang.output import say
 
@@ -59,7 +59,7 @@ def run(given: Sequence[str]) -> int:
     except UserError as error:
         return _failed(error.report(), Code.ERROR)
     except OSError as error:
-        found = machine_error(error)
+        found = machine_error(error) or misplaced_error(error)
         if found is None:
             raise
         return _failed(found.report(), Code.ERROR)

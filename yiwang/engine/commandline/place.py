@@ -117,12 +117,15 @@ class Place:
         content = self.store.read()
         return checkpoint.parse(content, str(self.store.path)) if content is not None else {}
 
-    def loaded(self) -> journal.Loaded:
-        """What is recorded, decrypted, with what a killed run left in its journal. Raises CommandError for a wrong passphrase."""
+    def loaded(self, *, sound: bool = True) -> journal.Loaded:
+        """What is recorded, decrypted, with what a killed run left in its journal.
+
+        Raises CommandError for a wrong passphrase, with ``sound`` UserError for what contradicts itself.
+        """
         passphrase = self.workspace.passphrase
         if self.recorded_salt:
             key_of(passphrase, self.recorded_salt)
-        return journal.load(self.store, passphrase, self.settings.salt if not self.recorded_salt else "")
+        return journal.load(self.store, passphrase, self.settings.salt if not self.recorded_salt else "", sound=sound)
 
     def shown(self, *, secrets: bool) -> Deployment:
         """What is recorded, with what a killed run left in its journal; without ``secrets`` no key is needed, and they stay encrypted."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -73,8 +74,27 @@ class Settings:
             raise CommandError(t("pulumi.settings_by_hand", path=self._path))
 
 
+class _Dumper(yaml.SafeDumper):
+    """Writes texts so that every reader of YAML takes them for texts: ours, the CLI's, and those of YAML 1.1."""
+
+
+for _first, _resolvers in Loader.yaml_implicit_resolvers.items():
+    for _tag, _pattern in _resolvers:
+        _Dumper.add_implicit_resolver(_tag, _pattern, [_first])
+
+# What some take for the end of a line.
+_BREAKS = re.compile("[\r\x85\u2028\u2029]")
+
+
+def _text(dumper: _Dumper, text: str) -> yaml.ScalarNode:
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style='"' if _BREAKS.search(text) else None)
+
+
+_Dumper.add_representer(str, _text)
+
+
 def _dump(data: Mapping[str, Any], indent: str = "") -> list[str]:
-    text = yaml.safe_dump(dict(data), default_flow_style=False, allow_unicode=True, width=10**6, sort_keys=False)
+    text = yaml.dump(dict(data), Dumper=_Dumper, default_flow_style=False, allow_unicode=True, width=10**6, sort_keys=False)
     return [f"{indent}{line}" for line in text.splitlines()]
 
 

@@ -13,12 +13,14 @@ from yiwang.engine import checkpoint, journal, lock
 from yiwang.engine.checkpoint import Deployment
 from yiwang.engine.commandline.arguments import Call
 from yiwang.engine.commandline.failure import Code, CommandError, unavailable
-from yiwang.engine.commandline.place import Place, held, key_of, out
+from yiwang.engine.commandline.place import Place, held, key_of, out, warn
 from yiwang.engine.commandline.show import age, aligned, outputs_text
 from yiwang.engine.commandline.workspace import Workspace
 from yiwang.engine.resource import Resource
 from yiwang.engine.state import show
+from yiwang.engine.store import Store
 from yiwang.engine.urn import STACK_TYPE
+from yiwang.errors import UserError
 
 # The CLI whose behaviour this is; what follows the plus sign tells the two apart.
 VERSION = f"v3.260.0+yiwang.{__version__}"
@@ -105,7 +107,7 @@ def list_(call: Call, workspace: Workspace) -> int:
         moment = _milliseconds(str((latest.get("manifest") or {}).get("time") or ""))
         if moment:
             entry["lastUpdate"] = moment
-        entries.append({**entry, "resourceCount": journal.count(store)})
+        entries.append({**entry, "resourceCount": _count(store, latest)})
     if call.given("json"):
         out(json.dumps(entries, indent=2))
         return Code.OK
@@ -115,6 +117,15 @@ def list_(call: Call, workspace: Workspace) -> int:
     ]
     out(aligned(rows, ["NAME", "LAST UPDATE", "RESOURCE COUNT"]))
     return Code.OK
+
+
+def _count(store: Store, latest: dict[str, Any]) -> int:
+    """How many resources are recorded, with those of a killed run; where its journal is damaged, without them, and says so."""
+    try:
+        return journal.count(store) if store.journal_path.exists() else len(latest.get("resources") or [])
+    except UserError as error:
+        warn(error.report())
+        return len(latest.get("resources") or [])
 
 
 def _selected(workspace: Workspace) -> str:
@@ -193,7 +204,7 @@ def overview(call: Call, workspace: Workspace) -> int:
     if manifest.get("time"):
         lines.append(f"    Last updated: {age(manifest['time'])} ({manifest['time']})")
     lines += [f"    Pulumi version used: {manifest['version']}"] if manifest.get("version") else []
-    number = journal.count(place.store)
+    number = _count(place.store, latest)
     lines.append(f"Current stack resources ({number}):")
     if number:
         state = place.shown(secrets=call.given("show-secrets")).resources

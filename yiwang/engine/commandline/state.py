@@ -34,10 +34,13 @@ def export(call: Call, workspace: Workspace) -> int:
     place = Place.of(call, workspace)
     latest = place.latest()
     if place.store.journal_path.is_file():
-        loaded = place.loaded()
+        # Also of what contradicts itself: it is the way to mend it.
+        loaded = place.loaded(sound=False)
         document = json.loads(checkpoint.dump(loaded.deployment, loaded.secrets, place.store.full_name))
         # Who wrote the state and when is not changed by looking at it.
-        latest = {**document["checkpoint"]["latest"], **{key: latest[key] for key in ("manifest",) if latest.get(key)}}
+        manifest = latest.get("manifest")
+        latest = document["checkpoint"]["latest"]
+        latest["manifest"] = manifest or latest["manifest"]
     if call.given("show-secrets") and checkpoint.secrets_state(latest):
         secrets = key_of(workspace.passphrase, checkpoint.secrets_state(latest))
         latest = checkpoint.resealed(latest, secrets, Sealed(secrets.state, _shown), str(place.store.path))

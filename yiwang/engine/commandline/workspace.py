@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 from yiwang.engine import store as stores
 from yiwang.engine.commandline.failure import Code, CommandError, unavailable
@@ -96,7 +96,7 @@ class Workspace:
         base = self.directory if self.environment.get("PULUMI_BACKEND_URL") else self._base()
         root = (base / _expanded(path)).absolute()
         stores.require_version(root)
-        if not root.is_dir():
+        if not root.is_dir() and parse_qs(urlsplit(self.url).query).get("create_dir", [""])[0] not in {"1", "true"}:
             # A slip of the pen, or a disk that is not mounted, is no empty backend.
             raise CommandError(f"unable to open bucket {_without_secrets(self.url)}: {root}: no such directory")
         return root
@@ -206,7 +206,7 @@ def _json(path: Path) -> dict[str, Any]:
         found = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}
-    except (ValueError, OSError):
+    except ValueError:
         raise UserError(f"could not parse file {path}; remove it", code=ExitCode.INPUT) from None
     return found if isinstance(found, dict) else {}
 
