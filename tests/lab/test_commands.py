@@ -167,3 +167,12 @@ def test_doctor_names_what_is_left_over_and_how_to_remove_it(
 def test_what_is_no_lab_cannot_be_wiped(machine: None, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["lab", "down", "--lab", "../etc"]) == ExitCode.INPUT
     assert "../etc is not the name of a lab" in capsys.readouterr().err
+
+
+def test_the_lab_that_fails_over_has_its_own_inventory(directory: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["lab", "up", "--ha", "-i", str(directory)]) == ExitCode.INPUT
+    assert "--ha and --inventory cannot go together" in capsys.readouterr().err
+    assert run(["lab", "up", "--ha", "--host", "p-data-9"]) == ExitCode.INPUT
+    said = capsys.readouterr().err
+    assert "p-data-9" in said
+    assert "p-data-3" in said

@@ -37,6 +37,15 @@ def test_members_are_the_hosts_that_the_drawer_names(lab_province: Province) -> 
     assert [host.name for host in storage.members(example.sites["province"])] == ["p-data-1", "p-data-2", "p-data-3"]
 
 
+def test_the_lab_that_fails_over_is_the_lab_with_more_hosts(lab_province: Province) -> None:
+    more = inventory.load(paths.data("inventories") / "lab-ha")
+    assert [host.name for host in storage.members(more.sites["province"])] == ["p-data", "p-data-2", "p-data-3"]
+    added = {"p-edge-2", "p-core-2", "p-data-2", "p-data-3"}
+    assert set(more.hosts) == set(lab_province.hosts) | added
+    assert {name: host for name, host in more.hosts.items() if name not in added} == dict(lab_province.hosts)
+    assert (more.zones, more.paths, more.domain) == (lab_province.zones, lab_province.paths, lab_province.domain)
+
+
 def test_variables_name_the_members_and_those_who_may_sign_in(lab_province: Province) -> None:
     assert storage.common_variables(lab_province, lab_province.sites["province"]) == {
         "storage_members": [
