@@ -567,6 +567,15 @@ def test_a_home_that_is_a_file_is_one_line(run: Run, filled: Project, monkeypatc
         assert str(home) in err
 
 
+def test_a_selection_that_cannot_be_written_down_is_no_failure(run: Run, filled: Project) -> None:
+    home = Path(os.environ["PULUMI_HOME"])
+    shutil.rmtree(home / "workspaces")
+    (home / "workspaces").write_text("")
+    code, _, err = run("stack", "init", "two")
+    assert (code, err.startswith("warning: could not write down which stack is selected")) == (Code.OK, True), err
+    assert Store(filled.backend, "sample", "two").path.is_file()
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [

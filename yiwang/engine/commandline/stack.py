@@ -74,8 +74,16 @@ def _create(call: Call, workspace: Workspace, name: str) -> None:
         place.settings.save()
         store.write(checkpoint.dump(Deployment(secrets_state=secrets.state), secrets, store.full_name))
     if not call.given("no-select"):
-        workspace.select(store)
+        _try_select(workspace, store)
     out(f"Created stack '{workspace.shown(store)}'")
+
+
+def _try_select(workspace: Workspace, store: Store | None) -> None:
+    """Select a stack, or none, after what was asked for is done: where that cannot be written down, it is no failure of it."""
+    try:
+        workspace.select(store)
+    except OSError as error:
+        warn(f"could not write down which stack is selected: {error.filename}: {error.strerror}")
 
 
 def select(call: Call, workspace: Workspace) -> int:
@@ -180,7 +188,7 @@ def drop(place: Place, *, force: bool = False, keep_settings: bool = False) -> N
     if ours and not keep_settings:
         place.settings_path.unlink(missing_ok=True)
     if selected == place.store.full_name and "PULUMI_STACK" not in place.workspace.environment:
-        place.workspace.select(None)
+        _try_select(place.workspace, None)
 
 
 def confirm_removal(call: Call, warning: str, name: str) -> None:
