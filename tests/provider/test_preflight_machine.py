@@ -69,7 +69,8 @@ def test_needs_come_from_the_inventory(province: Province) -> None:
     assert "mirror.sd.example" in found.apt_sources
     assert "BEGIN CERTIFICATE" in found.authorities
     assert set(found.disk) == {"/", "/var", "/opt"}
-    assert found.environment.startswith("/opt/yiwang/kit/complete-")
+    assert set(found.environments) == {"kit"}
+    assert found.environments["kit"].startswith("/opt/yiwang/kit/complete-")
     assert [str(network) for network in found.operators] == ["203.0.113.2/32", "2001:db8:0:30::2/128"]
 
 
@@ -84,7 +85,14 @@ def test_a_host_without_names_needs_none(province: Province) -> None:
     found = needs.of(province, site, site.hosts[0])
     assert found.names == {}
     assert set(found.disk) == {"/", "/var"}
-    assert found.environment == ""
+    assert found.environments == {}
+
+
+def test_a_host_for_data_needs_the_packages_of_storage(province: Province) -> None:
+    site = province.sites["province"]
+    (host,) = (host for host in site.hosts if host.name == "p-data")
+    found = needs.of(province, site, host)
+    assert found.environments == {"storage": f"/opt/yiwang/storage/complete-{delivery.digest('storage', own=False)}"}
 
 
 # --- The operator's machine -----------------------------------------------------------------------------------------
@@ -178,8 +186,8 @@ def test_state_that_cannot_be_written_keeps_us_from_the_hosts(
 # --- The package index ----------------------------------------------------------------------------------------------
 
 
-def seen(environment: str = "/opt/yiwang/kit/complete-x", **facts: str) -> Seen:
-    wanted = Needs(environment=environment)
+def seen(extra: str = "kit", **facts: str) -> Seen:
+    wanted = Needs(environments={extra: f"/opt/yiwang/{extra}/complete-x"} if extra else {})
     known = {"python": "3.11.2", "architecture": "x86_64", "libc": "2.36", **facts}
     return Seen("province", "p-ops", Endpoint("192.0.2.1"), wanted, facts=known)
 
@@ -189,9 +197,9 @@ def test_the_index_is_asked_only_for_what_has_to_be_fetched(monkeypatch: pytest.
     monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple")
     monkeypatch.setenv("YIWANG_LANG", "en")
     unseen = replace(seen(), facts={})
-    assert asyncio.run(machine.after([seen(environment=""), replace(seen(), facts={**seen().facts, "environment": "there"}), unseen])) == []
-    found = asyncio.run(machine.after([seen(), seen()]))
-    assert [(finding.check, finding.verdict) for finding in found] == [("package_index", "fail")]
+    assert asyncio.run(machine.after([seen(""), replace(seen(), facts={**seen().facts, "environment kit": "there"}), unseen])) == []
+    found = asyncio.run(machine.after([seen(), seen("storage"), seen()]))
+    assert [(finding.check, finding.verdict) for finding in found] == [("package_index", "fail")] * 2
     assert found[0].fix
     store.ensure(*dependencies._wanted("kit", TARGET)[1:], lambda fresh: (fresh / "archive").touch())
     assert [finding.verdict for finding in asyncio.run(machine.after([seen()]))] == ["ok"]

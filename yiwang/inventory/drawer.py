@@ -57,13 +57,21 @@ class PortNeed(Strict):
     owners: tuple[str, ...] = ()
 
 
+class Environment(Strict):
+    """The packages of ``extra``, brought to the host by the task ``wheelhouse`` of the role ``base``; with ``own`` our wheel too."""
+
+    extra: str
+    own: bool = True
+
+
 class Need(Strict):
-    """What a host must have: free ports, free space by path, memory. ``when``: only where these role variables have these values."""
+    """What a host must have: free ports, free space by path, memory, packages. ``when``: only where role variables have these values."""
 
     when: dict[str, Any] = Field(default_factory=dict)
     ports: tuple[PortNeed, ...] = ()
     disk: dict[str, Size] = Field(default_factory=dict)
     memory: Size = 0
+    environment: Environment | None = None
 
 
 class Drawer(Strict):

@@ -18,8 +18,6 @@ from yiwang.inventory.model import Province
 from yiwang.messages import t
 from yiwang.preflight.model import Finding, Seen, Verdict
 
-KIT = "kit"
-
 
 def before(province: Province, engine_name: str = EMBEDDED) -> list[Finding]:
     """All findings that need no host, for runs with the engine of that name."""
@@ -38,8 +36,8 @@ def ready(findings: Iterable[Finding]) -> bool:
 
 async def after(seen: Iterable[Seen]) -> list[Finding]:
     """The findings that need to know the hosts: what has to be fetched for them."""
-    targets = sorted({_target(each) for each in seen if _owed(each)}, key=str)
-    return [await asyncio.to_thread(index, target) for target in targets]
+    wanted = sorted({(extra, _target(each)) for each in seen for extra in _owed(each)}, key=str)
+    return [await asyncio.to_thread(index, extra, target) for extra, target in wanted]
 
 
 def here(check: str, verdict: Verdict, text: str, fix: str = "") -> Finding:
@@ -129,9 +127,11 @@ def _opens(province: Province, found: str, driver: Engine) -> bool:
     return any(driver.outputs(stack_of(province, site, found)) for site in province.sites.values())
 
 
-def _owed(seen: Seen) -> bool:
-    """Whether packages of the kit have to be brought to the host."""
-    return bool(seen.needs.environment and seen.facts and "environment" not in seen.facts and seen.facts.get("libc"))
+def _owed(seen: Seen) -> list[str]:
+    """The extras whose packages have to be brought to the host."""
+    if not seen.facts.get("libc"):
+        return []
+    return [extra for extra in seen.needs.environments if f"environment {extra}" not in seen.facts]
 
 
 def _target(seen: Seen) -> delivery.Target:
@@ -139,13 +139,13 @@ def _target(seen: Seen) -> delivery.Target:
     return delivery.Target(python, seen.facts.get("architecture", ""), seen.facts["libc"])
 
 
-def index(target: delivery.Target) -> Finding:
-    """The packages for hosts of a kind are here, or the index that they come from answers."""
-    if delivery.made(KIT, target):
-        kind = f"Python {target.python} {target.machine} glibc {target.libc}"
+def index(extra: str, target: delivery.Target) -> Finding:
+    """The packages of ``extra`` for hosts of a kind are here, or the index that they come from answers."""
+    if delivery.made(extra, target):
+        kind = f"{extra}, Python {target.python} {target.machine} glibc {target.libc}"
         return here("package_index", "ok", t("preflight.index_kept", target=kind))
     try:
-        delivery.try_index(KIT, target)
+        delivery.try_index(extra, target)
     except UserError as error:
         return here("package_index", "fail", error.text, error.fix)
     return here("package_index", "ok", t("preflight.index_answers"))

@@ -40,7 +40,7 @@ class Needs:
 
     ``systems``: versions by ID of ``/etc/os-release``. ``names``: what must resolve on the host, and what for. ``operators``: the
     networks that may sign in. ``apt_sources``, ``apt_conf``, ``authorities`` (PEM): what the inventory says of package sources, empty
-    where it says nothing. ``environment``: the file that is there once the kit is delivered, empty for a host without the kit.
+    where it says nothing. ``environments``: extra (kit, storage …) -> the file that is there once its packages are.
     """
 
     ports: tuple[Port, ...] = ()
@@ -53,7 +53,7 @@ class Needs:
     apt_sources: str = ""
     apt_conf: str = ""
     authorities: str = ""
-    environment: str = ""
+    environments: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -23,12 +23,16 @@ def of(province: Province, site: Site, host: Host) -> Needs:
     ports = [Port(host.port, "tcp", frozenset({"sshd", "systemd"}))]
     disk: dict[str, int] = {}
     memory = 0
+    environments: dict[str, str] = {}
     for need in (need for _, component in drawer.on(site, host) for need in component.needs if _applies(need, host)):
         ports += [Port(port.number, port.protocol, frozenset(port.owners)) for port in need.ports]
         memory += need.memory
         for place, amount in need.disk.items():
             disk[place] = disk.get(place, 0) + amount
-    kit = bool(host.variables.get("base_kit"))
+        if need.environment is not None:
+            digest = delivery.digest(need.environment.extra, own=need.environment.own)
+            # As the role has it in tasks/wheelhouse.yml.
+            environments[need.environment.extra] = f"/opt/yiwang/{need.environment.extra}/complete-{digest}"
     ipv4, ipv6 = province.access.operators
     return Needs(
         ports=tuple(ports),
@@ -40,8 +44,7 @@ def of(province: Province, site: Site, host: Host) -> Needs:
         apt_sources=str(host.variables.get("base_apt_sources") or ""),
         apt_conf=str(host.variables.get("base_apt_conf") or ""),
         authorities="\n".join(map(str, (host.variables.get("base_ca_certificates") or {}).values())),
-        # As the role has it in tasks/wheelhouse.yml.
-        environment=f"/opt/yiwang/kit/complete-{delivery.digest('kit')}" if kit else "",
+        environments=environments,
     )
 
 

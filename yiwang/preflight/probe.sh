@@ -1,6 +1,6 @@
 # Looks at a host and prints "key=value" lines. Changes nothing. Runs as the account that signed in; uses sudo where it may.
 # Arguments: the names to resolve. Variables set before it: seconds (for one download), places (paths whose room is measured),
-# environment (a file that is there when the kit has been delivered), apt_sources, apt_conf, authorities (PEM) of the inventory.
+# environments (of each extra, its name and the file that is there when it has been delivered), apt_sources, apt_conf, authorities (PEM) of the inventory.
 LC_ALL=C; export LC_ALL
 PATH=$PATH:/usr/sbin:/sbin
 say() { printf '%s=%s\n' "$1" "$2"; }
@@ -18,7 +18,7 @@ say architecture "$(uname -m)"
 say init "$(cat /proc/1/comm)"
 say python "$(python3 -c 'import sys; print(".".join(map(str, sys.version_info[:3])))' 2>/dev/null)"
 say libc "$(python3 -c 'import platform; print(platform.libc_ver()[1])' 2>/dev/null)"
-[ -z "$environment" ] || [ ! -e "$environment" ] || say environment there
+for each in $environments; do [ ! -e "${each#*=}" ] || say "environment ${each%%=*}" there; done
 for place in $places; do
     there=$place
     while [ ! -e "$there" ]; do there=$(dirname "$there"); done
