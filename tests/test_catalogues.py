@@ -54,7 +54,7 @@ FILLED: dict[str, typing.Collection[str | tuple[str, str]]] = {
     "core.machine_{}_fix": ("full", "forbidden", "other"),
     "deployment.column_{}": columns("commands/status.py"),
     "deployment.desired_{}": ("applied", "changes", "absent"),
-    "deployment.health_{}": ("ok", "failed", "unknown", *(problem.value for problem in Problem)),
+    "deployment.health_{}": ("ok", "failed", "alarm", "unknown", *(problem.value for problem in Problem)),
     "deployment.op_{}": OPERATIONS.split(),
     "deployment.under_way_{}": ("creating", "updating", "deleting", "reading", "importing"),
     "deployment.unknown_{}": ("site", "host", "host_here"),

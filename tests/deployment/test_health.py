@@ -53,6 +53,32 @@ def test_nothing_is_well_that_said_nothing(answer: Completed, health: str, faile
     assert (found.detail == "") == (health == "ok" or (health == "failed" and answer.code == 3))
 
 
+ALARM = '[{"zh": "磁盘将满", "en": "the disk is nearly full"}]\n'
+
+
+@pytest.mark.parametrize(
+    ("answer", "health", "detail"),
+    [
+        (Completed(0, "active\nactive\n--\n[]\n", ""), "ok", ""),
+        (Completed(0, f"active\nactive\n--\n{ALARM}", ""), "alarm", "the disk is nearly full"),
+        (Completed(3, f"active\nfailed\n--\n{ALARM}", ""), "failed", "the disk is nearly full"),
+        (
+            Completed(0, "active\nactive\n--\n", "sudo: a password is required"),
+            "alarm",
+            "/x/health on p-core told nothing: sudo: a password",
+        ),
+        (Completed(0, "active\nactive\n--\n5", ""), "alarm", "/x/health on p-core told nothing: exit code 0"),
+        (Completed(255, "", "ssh: connect to host x port 22: Connection refused"), "unreachable", "Connection refused"),
+    ],
+)
+def test_alarms_are_told(answer: Completed, health: str, detail: str, access: Access) -> None:
+    found = HostHealth("p-core", applied=True, units=list(UNITS), program="/x/health")
+    judge(found, answer, access)
+    assert found.health == health
+    assert detail in found.detail
+    assert bool(detail) == bool(found.detail)
+
+
 def test_the_reason_is_told_with_the_fix(access: Access) -> None:
     found = HostHealth("p-core", applied=True, units=list(UNITS))
     judge(found, Completed(255, "", "REMOTE HOST IDENTIFICATION HAS CHANGED"), access)

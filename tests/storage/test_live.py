@@ -171,6 +171,24 @@ def test_status_and_outputs_show_it(storage: Yiwang) -> None:
     assert shown["databases"]["archive"]["password"] == "[secret]"
 
 
+def test_a_disk_that_is_nearly_full_raises_an_alarm(storage: Yiwang) -> None:
+    file = storage.inventory / VARIABLES
+    before = file.read_text()
+    free = int(storage.ssh("p-data", "df --output=pcent /var/lib/yiwang/storage | tail -1").strip().rstrip("%"))
+    assert 100 - free < 90, "the test's machine has a nearly empty disk"
+    try:
+        file.write_text(f"{before}storage_alarm_free_percent: 90\n")
+        storage("up", "--site", "province", "--yes")
+        done = storage("status", "--site", "province", check=False)
+        assert done.returncode == 7
+        assert "p-data: " in done.stdout
+        assert "of the file system of /var/lib/yiwang/storage is free" in done.stdout
+    finally:
+        file.write_text(before)
+        storage("up", "--site", "province", "--yes")
+    assert storage("status", "--site", "province").returncode == 0
+
+
 def placed(yiwang: Yiwang, *, on: bool) -> None:
     file = yiwang.inventory / "province.yml"
     line = "    placement: {storage: servers}\n"

@@ -171,6 +171,36 @@ def verifier(password: str, salt: bytes = b"salt", iterations: int = 4096) -> st
     return f"SCRAM-SHA-256${iterations}:{base64.b64encode(salt).decode()}${stored}:{base64.b64encode(keys[1]).decode()}"
 
 
+GOOD = {"replica": False, "wal": 1 << 30, "most": 1 << 30, "receiver": None, "synchronous": 1, "following": 2, "kept_for": None}
+
+
+@pytest.mark.parametrize(
+    ("seen", "members", "said"),
+    [
+        (GOOD, 3, []),
+        ({**GOOD, "synchronous": 0, "following": 0}, 1, []),
+        ({**GOOD, "wal": 3 << 30}, 3, ["the WAL has 3072 MiB, max_wal_size is 1024 MiB"]),
+        ({**GOOD, "wal": 3 << 30, "kept_for": "p_data_3"}, 3, ["kept for p_data_3, which does not come for it"]),
+        ({**GOOD, "synchronous": 0}, 3, ["no member follows at once"]),
+        ({**GOOD, "following": 1}, 3, ["1 of the members do not follow"]),
+        ({**GOOD, "replica": True, "receiver": "streaming"}, 3, []),
+        ({**GOOD, "replica": True}, 3, ["does not receive from the leader"]),
+        ({}, 3, ["the database does not answer"]),
+    ],
+)
+def test_what_raises_an_alarm(seen: dict[str, Any], members: int, said: list[str], tmp_path: Path) -> None:
+    alarms = runpy.run_path(str(ROLE / "files/health.py"))["alarms"]
+    wish = {"directory": str(tmp_path), "free_percent": 0, "wal_times": 2, "members": members}
+    found = list(alarms(wish, seen))
+    assert len(found) == len(said)
+    for each, text in zip(found, said, strict=True):
+        assert text in each["en"]
+        assert each["zh"] != each["en"]
+    full = list(alarms({**wish, "free_percent": 101}, seen))
+    assert len(full) == len(said) + 1
+    assert f"of the file system of {tmp_path} is free" in full[0]["en"]
+
+
 def test_a_password_that_is_in_force_is_recognised_and_not_set_again() -> None:
     # The script itself needs a driver that is on the servers alone.
     text = (ROLE / "files/databases.py").read_text()

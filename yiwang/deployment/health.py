@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime
+import json
 import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -18,14 +19,16 @@ from yiwang.ssh import Access, Completed
 
 CERTIFICATE = "yiwang:index:Certificate"
 TIMEOUT_SECONDS = 10.0
+_THEN = "--"
 
 
 @dataclass
 class HostHealth:
     """One host under one component.
 
-    ``health``: ``ok``, ``failed``, a problem of SSH (``unreachable``, ``denied``, ``key_unknown``, ``key_changed``), or
-    ``unknown`` (not visited). ``detail``: what a person has to know about it, in one line.
+    ``health``: ``ok``, ``failed``, ``alarm`` (it works, and will not for long), a problem of SSH (``unreachable``, ``denied``,
+    ``key_unknown``, ``key_changed``), or ``unknown`` (not visited). ``detail``: what a person has to know about it, in one line.
+    ``program``: what on the host tells of alarms, from the role's fact ``health``; empty where nothing does.
     """
 
     host: str
@@ -35,6 +38,8 @@ class HostHealth:
     units: list[str] = field(default_factory=list)
     failed_units: list[str] = field(default_factory=list)
     skipped: list[dict[str, str]] = field(default_factory=list)
+    program: str = ""
+    alarms: list[str] = field(default_factory=list)
 
 
 @dataclass
@@ -94,9 +99,10 @@ def components(
 
 
 def _host(name: str, result: Mapping[str, Any]) -> HostHealth:
-    units = (result.get("facts") or {}).get("units") or []
+    facts = result.get("facts") or {}
+    units, program = facts.get("units") or [], str(facts.get("health") or "")
     skipped = [{key: of(value) for key, value in part.items()} for part in result.get("skipped") or ()]
-    return HostHealth(name, applied=bool(result.get("applied")), units=list(units), skipped=skipped)
+    return HostHealth(name, applied=bool(result.get("applied")), units=list(units), skipped=skipped, program=program)
 
 
 def _certificate_days(resources: Iterable[Any], now: datetime.datetime) -> int | None:
@@ -106,28 +112,45 @@ def _certificate_days(resources: Iterable[Any], now: datetime.datetime) -> int |
 
 
 async def visit(province: Province, run_dir: Path, statuses: Iterable[ComponentStatus]) -> None:
-    """Ask every host, all at once, whether the units of its components run; fills in ``health``."""
+    """Ask every host, all at once, whether the units of its components run, and what raises an alarm; fills in ``health``."""
     access = Access(province, run_dir)
 
     async def ask(health: HostHealth) -> None:
         if health.host in province.hosts:
             command = f"systemctl is-active {shlex.join(health.units)}" if health.units else "true"
+            if health.program:
+                command = f"{command}; code=$?; echo {_THEN}; sudo -n {shlex.quote(health.program)}; exit $code"
             judge(health, await access.run(health.host, command, timeout=TIMEOUT_SECONDS), access)
 
     await asyncio.gather(*(ask(health) for status in statuses for health in status.hosts))
 
 
 def judge(health: HostHealth, done: Completed, access: Access) -> None:
-    """Fill in what a host's answer to ``systemctl is-active`` says: one line a unit, and nothing is well that said nothing."""
+    """Fill in what a host's answer says: a line a unit by ``systemctl is-active``, and behind two dashes the alarms as JSON.
+
+    Nothing is well that said nothing.
+    """
     if done.problem is not None:
         health.health = done.problem.value
         health.detail = access.explain(health.host, done).report()
         return
-    lines = done.out.split()
+    states, _, told = done.out.partition(f"{_THEN}\n") if health.program else (done.out, "", "")
+    lines = states.split()
     if len(lines) != len(health.units) or (not health.units and done.code):
         said = done.err.strip().splitlines()
         reason = said[-1] if said else t("deployment.exit_code", code=done.code)
         health.failed_units = health.units[len(lines) :]
         health.detail = t("deployment.no_answer", host=health.host, units=", ".join(health.failed_units) or "-", reason=reason)
     health.failed_units = [unit for unit, line in zip(health.units, lines, strict=False) if line != "active"] + health.failed_units
-    health.health = "failed" if health.failed_units or health.detail else "ok"
+    health.alarms = _alarms(health, told, done) if health.program else []
+    health.health = "failed" if health.failed_units or health.detail else "alarm" if health.alarms else "ok"
+    health.detail = health.detail or "; ".join(f"{health.host}: {alarm}" for alarm in health.alarms)
+
+
+def _alarms(health: HostHealth, told: str, done: Completed) -> list[str]:
+    """What the host's program tells of, in the user's language; that it told nothing is an alarm too."""
+    try:
+        return [of(alarm) for alarm in json.loads(told)]
+    except (ValueError, TypeError, AttributeError, KeyError):
+        said = [*done.err.strip().splitlines(), t("deployment.exit_code", code=done.code)]
+        return [t("deployment.no_alarms", host=health.host, program=health.program, reason=said[0])]

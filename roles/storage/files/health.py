@@ -1,0 +1,94 @@
+#!/usr/bin/python3
+"""Says what will go wrong soon: prints a JSON list of alarms, each with a text in Chinese (``zh``) and English (``en``); changes nothing.
+
+`yiwang status` asks it. Its wishes are in /etc/yiwang/storage/health.json: ``directory`` of the data, ``free_percent`` that have to
+be free there, ``wal_times`` of max_wal_size that the log may have, ``members`` of the site.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+WISH = Path("/etc/yiwang/storage/health.json")
+QUERY = """
+select json_build_object('replica', pg_is_in_recovery(), 'wal', (select coalesce(sum(size), 0) from pg_ls_waldir()),
+  'most', pg_size_bytes(current_setting('max_wal_size')), 'receiver', (select status from pg_stat_wal_receiver),
+  'synchronous', (select count(*) from pg_stat_replication where sync_state in ('sync', 'quorum')),
+  'following', (select count(*) from pg_stat_replication where state = 'streaming'),
+  'kept_for', (select string_agg(slot_name, ', ' order by slot_name) from pg_replication_slots
+               where not active and restart_lsn is not null))
+"""
+
+Alarm = dict[str, str]
+
+
+def alarm(zh: str, en: str) -> Alarm:
+    """One thing to see to."""
+    return {"zh": zh, "en": en}
+
+
+def disk(directory: str, free_percent: int) -> Iterator[Alarm]:
+    """The file system of the data is nearly full."""
+    found = os.statvfs(directory)
+    free = 100 * found.f_bavail // max(found.f_blocks, 1)
+    if free < free_percent:
+        rest = found.f_bavail * found.f_frsize >> 20
+        yield alarm(
+            f"{directory} 所在文件系统仅剩 {free}%（{rest} MiB），应不少于 {free_percent}%：请扩容或清理",
+            f"{free} % of the file system of {directory} is free ({rest} MiB), at least {free_percent} % should be: make it larger, "
+            "or room in it",
+        )
+
+
+def log(seen: dict[str, Any], wal_times: int) -> Iterator[Alarm]:
+    """The log for recovery grows: something keeps it."""
+    if seen["wal"] > wal_times * seen["most"]:
+        size, most, why = seen["wal"] >> 20, seen["most"] >> 20, seen["kept_for"]
+        yield alarm(
+            f"WAL 已达 {size} MiB（max_wal_size 为 {most} MiB）" + (f"，因不再活动的复制槽 {why} 而保留" if why else ""),
+            f"the WAL has {size} MiB, max_wal_size is {most} MiB" + (f"; it is kept for {why}, which does not come for it" if why else ""),
+        )
+
+
+def followers(seen: dict[str, Any], members: int) -> Iterator[Alarm]:
+    """A leader without those that should follow it, or a follower that does not."""
+    if seen["replica"]:
+        if seen["receiver"] != "streaming":
+            yield alarm("本机未从主库接收数据", "this member does not receive from the leader")
+        return
+    if members > 1 and not seen["synchronous"]:
+        yield alarm(
+            "没有同步副本：主机故障会丢失已确认的写入", "no member follows at once: acknowledged writes would be lost with this host"
+        )
+    elif seen["following"] < members - 1:
+        missing = members - 1 - seen["following"]
+        yield alarm(f"{missing} 个成员未跟随主库", f"{missing} of the members do not follow the leader")
+
+
+def query() -> dict[str, Any]:
+    """What the running PostgreSQL says; nothing where none answers."""
+    command = ["runuser", "-u", "postgres", "--", "psql", "-XAtq", "-d", "postgres", "-c", QUERY]
+    try:
+        said = subprocess.run(command, capture_output=True, text=True, timeout=8, check=False, cwd="/").stdout
+    except (OSError, subprocess.SubprocessError):
+        return {}
+    return dict(json.loads(said)) if said.startswith("{") else {}
+
+
+def alarms(wish: dict[str, Any], seen: dict[str, Any]) -> Iterator[Alarm]:
+    """All of them."""
+    yield from disk(wish["directory"], wish["free_percent"])
+    if not seen:
+        yield alarm("数据库没有应答", "the database does not answer")
+        return
+    yield from log(seen, wish["wal_times"])
+    yield from followers(seen, wish["members"])
+
+
+if __name__ == "__main__":
+    print(json.dumps(list(alarms(json.loads(WISH.read_text(encoding="utf-8")), query())), ensure_ascii=False))
