@@ -174,10 +174,8 @@ def test_status_and_outputs_show_it(storage: Yiwang) -> None:
 def test_a_disk_that_is_nearly_full_raises_an_alarm(storage: Yiwang) -> None:
     file = storage.inventory / VARIABLES
     before = file.read_text()
-    free = int(storage.ssh("p-data", "df --output=pcent /var/lib/yiwang/storage | tail -1").strip().rstrip("%"))
-    assert 100 - free < 90, "the test's machine has a nearly empty disk"
     try:
-        file.write_text(f"{before}storage_alarm_free_percent: 90\n")
+        file.write_text(f"{before}storage_alarm_free_percent: 99\n")
         storage("up", "--site", "province", "--yes")
         done = storage("status", "--site", "province", check=False)
         assert done.returncode == 7
