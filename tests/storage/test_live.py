@@ -22,7 +22,7 @@ VARIABLES = "group_vars/data.yml"
 def storage(lab: Yiwang) -> Iterator[Yiwang]:
     """The lab with two databases at each site."""
     file = lab.inventory / VARIABLES
-    file.write_text(f"storage_databases: [{', '.join(NAMES)}]\nstorage_former_login_seconds: 60\n")
+    file.write_text(f"storage_databases: [{', '.join(NAMES)}]\nstorage_former_login_seconds: 30\n")
     lab("up", "--site", "province", "--yes")
     yield lab
     file.unlink()

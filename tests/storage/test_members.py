@@ -153,7 +153,7 @@ def power_off(yiwang: Yiwang, host: str) -> None:
     yiwang.ssh(host, "sudo systemctl poweroff --force --force", check=False)
 
 
-@pytest.mark.parametrize("fail", [kill, power_off])
+@pytest.mark.parametrize("fail", [pytest.param(kill, marks=pytest.mark.soak), power_off])
 def test_a_leader_that_fails_costs_no_acknowledged_write(fail: Callable[[Yiwang, str], None], members: Yiwang) -> None:
     until_whole(members)
     failing = leader(members)
@@ -185,6 +185,7 @@ def test_a_planned_change_of_leader_costs_moments(members: Yiwang) -> None:
     assert found.acknowledged - found.there == set()
 
 
+@pytest.mark.soak
 def test_a_host_made_anew_joins_again(members: Yiwang) -> None:
     until_whole(members)
     lost = next(host for host in MEMBERS if host not in {"p-data", leader(members)})
