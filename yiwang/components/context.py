@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,6 +37,11 @@ class Context:
     def on_servers(self, noun: str) -> bool:
         """Whether the site has a component on servers of its own."""
         return self.site.placement.get(noun) == "servers"
+
+    @functools.cached_property
+    def above(self) -> pulumi.StackReference:
+        """The stack of the site above this one, for what it hands down; raises KeyError at the top."""
+        return pulumi.StackReference(f"organization/{self.parent.stack}/{self.parent.name}")
 
     @property
     def top(self) -> Site:
