@@ -129,6 +129,7 @@ REFERENCE = {
     "root_certificate": "certificate of root",
     "jinan_authority_chain": CHAIN.format("jinan-authority"),
     "jinan_authority_key": KEY.format("jinan-authority"),
+    "backup_keys": {"jinan": {"access_key": "access key of jinan-backup", "secret_key": "secret key of jinan-backup"}},
 }
 
 

@@ -86,7 +86,7 @@ def test_a_release_of_the_kit_alone_does_not_touch_the_programs(monkeypatch: pyt
 
 
 @pytest.mark.parametrize(
-    ("hosts", "refused"), [(["p-data"], False), (["p-data", "p-core"], True), ([], True), (["p-data", "p-core", "p-ops"], False)]
+    ("hosts", "refused"), [(["p-data"], False), (["p-data", "p-core"], True), ([], True), (["p-data", "p-core", "p-edge"], False)]
 )
 def test_one_member_or_three(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hosts: list[str], *, refused: bool) -> None:
     monkeypatch.setenv("YIWANG_LANG", "en")
