@@ -33,6 +33,8 @@ package = text("package", re.compile(r"[a-z0-9][a-z0-9+.-]+"))
 journal_size = text("journal_size", re.compile(r"[1-9][0-9]{0,11}[KMGT]?"))
 memory = text("memory", re.compile(r"[1-9][0-9]{0,5}[MG]|"))
 directory = text("directory", re.compile(r"(?:/[A-Za-z0-9._-]+){2,}"))
+day_time = text("day_time", re.compile(r"(?:[01][0-9]|2[0-3]):[0-5][0-9]"))
+week_time = text("week_time", re.compile(r"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun) (?:[01][0-9]|2[0-3]):[0-5][0-9]"))
 trust_name = text("trust_name", re.compile(r"[a-z0-9][a-z0-9_-]{0,62}"))
 
 
@@ -152,8 +154,10 @@ CHECKS: Mapping[str, Validator] = {
     "public_key": public_key,
     "server": server,
     "size": journal_size,
+    "time": day_time,
     "timezone": timezone,
     "trust_name": trust_name,
+    "week_time": week_time,
 }
 """By the names that roles use for them in ``meta/component.yml``."""
 

@@ -1,9 +1,10 @@
 #!/usr/bin/python3
-"""Writes what must never change again, once: standard input is JSON with ``path`` and ``content``. Only root can read it."""
+"""Writes what must never change again, once. Standard input: JSON with ``path``, ``content``, and ``group``, which may read it."""
 
 from __future__ import annotations
 
 import contextlib
+import grp
 import json
 import os
 import sys
@@ -14,6 +15,8 @@ path = Path(given["path"])
 fresh = path.with_name(f".{path.name}")
 with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o400), "w", encoding="utf-8") as file:
     file.write(given["content"])
+    os.fchown(file.fileno(), 0, grp.getgrnam(given.get("group", "root")).gr_gid)
+    os.fchmod(file.fileno(), 0o440)
     file.flush()
     os.fsync(file.fileno())
 # A link, unlike a renaming, takes the place of nothing that is there.

@@ -12,7 +12,15 @@ import sys
 from pathlib import Path
 from typing import Any
 
-UNITS = ("yiwang-etcd.service", "yiwang-patroni.service", "yiwang-objects.service", "yiwang-objects-care.timer")
+UNITS = (
+    "yiwang-etcd.service",
+    "yiwang-patroni.service",
+    "yiwang-objects.service",
+    "yiwang-objects-care.timer",
+    "yiwang-backup.timer",
+    "yiwang-backup-objects.timer",
+    "yiwang-drill.timer",
+)
 # What reads files only when it is told to, and the handler that tells it: see reread.sh of the role base.
 READS = {
     "yiwang-etcd": ("/etc/yiwang/storage/etcd.env", "/etc/systemd/system/yiwang-etcd.service"),
@@ -150,6 +158,7 @@ def main() -> None:
         "running": [name for name, unit in states.items() if (unit.get("ActiveState"), unit.get("UnitFileState")) == ("active", "enabled")],
         "stale": [HANDLERS[name] for name in READS if unread(name)],
         "account": account(),
+        "backup_key": key(directory / "keys" / "pgbackrest" / "passphrase.conf"),
         "objects_key": key(directory / "keys" / "objects.env"),
         "joined": (directory / "etcd" / "member").is_dir(),
         "first": read(directory / "etcd.first"),

@@ -1,0 +1,134 @@
+"""What every part uses: the settings, commands as the right account, who leads."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+SETTINGS = Path("/etc/yiwang/storage/recovery.json")
+SECRETS = Path("/etc/yiwang/storage/recovery.secret.json")
+IDENTITIES = Path("/etc/yiwang/storage/objects/identities.json")
+LOCK = Path("/run/yiwang-recovery.lock")
+RECORDS = Path("/var/lib/yiwang/recovery")
+SOCKET = "/run/postgresql"
+LONGEST_REASON = 400
+
+
+class RecoveryError(Exception):
+    """What a person has to know, in one line."""
+
+
+def settings() -> dict[str, Any]:
+    """``site``, ``directory``, ``data``, ``bin``, ``host``, ``buckets``, ``place``, and the numbers of the inventory."""
+    return dict(json.loads(SETTINGS.read_text(encoding="utf-8")))
+
+
+def secrets() -> dict[str, Any]:
+    """``access_key`` and ``secret_key`` to the place of the backups, ``passphrase``: the one that is kept beside the data."""
+    kept = Path(settings()["passphrase"]).read_text(encoding="utf-8")
+    lines = dict(line.split("=", 1) for line in kept.splitlines() if "=" in line)
+    return {**json.loads(SECRETS.read_text(encoding="utf-8")), "passphrase": lines["repo1-cipher-pass"]}
+
+
+def say(text: str) -> None:
+    """Progress, for whoever watches."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def now() -> datetime:
+    """The time, with its zone."""
+    return datetime.now(UTC)
+
+
+def run(
+    *command: str,
+    user: str | None = None,
+    text: str | None = None,
+    environment: Mapping[str, str] | None = None,
+    seconds: float | None = None,
+) -> str:
+    """Output of a command. Raises RecoveryError with what it says when it fails. Secrets go by ``environment`` or ``text``."""
+    words = ["runuser", "-u", user, "--", *command] if user else list(command)
+    done = subprocess.run(
+        words,
+        input=text,
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd="/",
+        timeout=seconds,
+        env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8", **(environment or {})},
+    )
+    if done.returncode:
+        lines = [line for line in (done.stderr or done.stdout).splitlines() if line.strip()]
+        wrong = next(
+            (line for line in lines if "ERROR" in line or "error" in line.lower()), lines[-1] if lines else f"exit {done.returncode}"
+        )
+        raise RecoveryError(f"{Path(command[0]).name}: {wrong.strip()[:LONGEST_REASON]}")
+    return done.stdout
+
+
+def connect(database: str = "postgres", socket: str = SOCKET) -> psycopg.Connection[Any]:
+    """A connection as the cluster's keeper: by its account, on the socket."""
+    root = os.geteuid() == 0
+    if root:
+        import pwd  # noqa: PLC0415 - only then
+
+        os.seteuid(pwd.getpwnam("postgres").pw_uid)
+    try:
+        return psycopg.connect(host=socket, dbname=database, user="postgres", autocommit=True, connect_timeout=5)
+    finally:
+        if root:
+            os.seteuid(0)
+
+
+def leads() -> bool:
+    """Whether PostgreSQL on this host takes writes."""
+    try:
+        with connect() as connection:
+            row = connection.execute("select not pg_is_in_recovery()").fetchone()
+            return bool(row and row[0])
+    except psycopg.Error:
+        return False
+
+
+def write(path: Path, content: Any, mode: int = 0o644) -> None:
+    """A JSON file, whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fresh = path.with_name(f".{path.name}")
+    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "w", encoding="utf-8") as file:
+        json.dump(content, file, ensure_ascii=False, indent=1, sort_keys=True)
+        file.flush()
+        os.fsync(file.fileno())
+    fresh.rename(path)
+
+
+@contextmanager
+def alone(seconds: float = 3600) -> Iterator[None]:
+    """One of these programs at a time on a host: the others wait."""
+    with LOCK.open("w") as file:
+        deadline = time.monotonic() + seconds
+        told = False
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    raise RecoveryError("another backup or restore has been running on this host for an hour") from None
+                if not told:
+                    say("waiting for another backup or restore on this host")
+                told = True
+                time.sleep(1)
+        yield

@@ -1,0 +1,201 @@
+"""The databases' backups, by pgBackRest, and instances that are restored from them."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from recovery.common import RecoveryError, connect, now, run, say
+
+COMMAND = "/usr/local/sbin/yiwang-pgbackrest"
+LABEL = re.compile(r"\d{8}-\d{6}F(?:_\d{8}-\d{6}[DI])?")
+LATEST = "latest"
+UNIT = "yiwang-scratch"
+SCRATCH_SOCKET = "/run/yiwang-scratch"
+READY_SECONDS = 3600.0
+MISSING, NO_BACKUP = {1, 3}, 2
+# Nobody but the cluster's keeper, on the socket; nothing is archived; recovery is over before anybody gets in.
+SCRATCH = """listen_addresses = ''
+unix_socket_directories = '{socket}'
+hba_file = '{directory}/pg_hba.conf'
+ident_file = '{directory}/pg_ident.conf'
+data_directory = '{data}'
+archive_mode = off
+hot_standby = off
+ssl = off
+shared_buffers = 64MB
+max_connections = 20
+timezone = 'Asia/Shanghai'
+"""
+
+
+def pgbackrest(*arguments: str) -> str:
+    """What the command says."""
+    return run(COMMAND, *arguments, user="postgres")
+
+
+def info() -> dict[str, Any]:
+    """The record of the site's backups: ``status``, ``db``, ``backup``; empty where there is nothing yet."""
+    found = json.loads(pgbackrest("info", "--output=json"))
+    return dict(found[0]) if found else {}
+
+
+def settle() -> list[str]:
+    """Make the place where the leader's log goes, for this very cluster; what was done, in words."""
+    seen = info()
+    if not seen or seen["status"]["code"] in MISSING:
+        pgbackrest("stanza-create")
+        done = "the place of the backups is made"
+    else:
+        with connect() as connection:
+            row = connection.execute("select system_identifier from pg_control_system()").fetchone()
+        if row is None or seen["db"][-1]["system-id"] == row[0]:
+            return []
+        # The backups of the cluster before stay until their time is over.
+        pgbackrest("stanza-upgrade")
+        done = "the place of the backups is ready for a new cluster"
+    pgbackrest("check")
+    return [done]
+
+
+def backups() -> list[dict[str, Any]]:
+    """All backups, oldest first."""
+    listed = info().get("backup", [])
+    return [
+        {
+            "backup": each["label"],
+            "type": each["type"],
+            "time": datetime.fromtimestamp(each["timestamp"]["stop"], UTC).isoformat(),
+            "seconds": each["timestamp"]["stop"] - each["timestamp"]["start"],
+            "bytes": each["info"]["size"],
+            "stored_bytes": each["info"]["repository"]["delta"],
+        }
+        for each in listed
+    ]
+
+
+def backup(full_days: int, *, full: bool) -> dict[str, Any]:
+    """Take one: a full one where asked for or due, else what has changed since the one before."""
+    before = [each for each in backups() if each["type"] == "full"]
+    due = not before or now() - datetime.fromisoformat(before[-1]["time"]) > timedelta(days=full_days)
+    kind = "full" if full or due else "incr"
+    say(f"databases: a backup ({kind})")
+    pgbackrest("backup", f"--type={kind}")
+    return backups()[-1]
+
+
+def target(to: str) -> list[str]:
+    """The options by which a restore ends where it shall. Raises RecoveryError for what is neither a time nor a backup that is there."""
+    listed = backups()
+    if not listed:
+        raise RecoveryError("there is no backup of the databases yet: take one with `yiwang backup`")
+    if to == LATEST:
+        return ["--type=default"]
+    if LABEL.fullmatch(to):
+        if to not in [each["backup"] for each in listed]:
+            raise RecoveryError(f"there is no backup {to}; `yiwang backup list` shows those there are")
+        return [f"--set={to}", "--type=immediate", "--target-action=promote"]
+    try:
+        moment = datetime.fromisoformat(to).astimezone(UTC)
+    except ValueError:
+        raise RecoveryError(f"{to}: expected a time (2026-01-31T08:30:00+08:00), a backup, or {LATEST}") from None
+    usable = [each for each in listed if datetime.fromisoformat(each["time"]) < moment]
+    if not usable:
+        raise RecoveryError(f"{to}: the oldest backup ended later, at {listed[0]['time']}")
+    if moment > now():
+        raise RecoveryError(f"{to}: this time is yet to come")
+    return [f"--set={usable[-1]['backup']}", "--type=time", f"--target={moment:%Y-%m-%d %H:%M:%S.%f+00}", "--target-action=promote"]
+
+
+def restore(data: Path, options: list[str]) -> None:
+    """The files of a cluster, in a directory that must not be there, with the way to recover noted in them."""
+    data.mkdir(mode=0o700, parents=True)
+    shutil.chown(data, "postgres", "postgres")
+    pgbackrest("restore", f"--pg1-path={data}", "--archive-mode=off", *options)
+
+
+class Scratch:
+    """An instance beside the live one, from restored files. Nobody reaches it but the cluster's keeper, on this host."""
+
+    def __init__(self, given: dict[str, Any], data: Path) -> None:
+        self._bin = given["bin"]
+        self.data = data
+        self.directory = data.with_name(f"{data.name}.settings")
+
+    def start(self) -> None:
+        """Until it has recovered and takes writes."""
+        self.stop()
+        shutil.rmtree(self.directory, ignore_errors=True)
+        self.directory.mkdir(mode=0o700)
+        texts = {
+            "postgresql.conf": SCRATCH.format(socket=SCRATCH_SOCKET, directory=self.directory, data=self.data),
+            "pg_hba.conf": "local all postgres peer\n",
+            "pg_ident.conf": "",
+        }
+        for name, text in texts.items():
+            (self.directory / name).write_text(text, encoding="utf-8")
+            shutil.chown(self.directory / name, "postgres", "postgres")
+        shutil.chown(self.directory, "postgres", "postgres")
+        options = [f"--unit={UNIT}", "--collect", "--uid=postgres", "--gid=postgres", f"--property=RuntimeDirectory={UNIT}"]
+        options += ["--property=TimeoutStopSec=600", "--property=KillSignal=SIGINT"]
+        run(
+            "systemd-run",
+            "--quiet",
+            *options,
+            f"{self._bin}/postgres",
+            "-D",
+            str(self.data),
+            "-c",
+            f"config_file={self.directory}/postgresql.conf",
+        )
+        deadline = time.monotonic() + READY_SECONDS
+        while not self._ready():
+            if time.monotonic() > deadline or run("systemctl", "show", "--value", "-p", "ActiveState", UNIT).strip() != "active":
+                said = run("journalctl", "-u", UNIT, "-o", "cat", "-n", "30", "--no-pager").splitlines()
+                wrong = [line for line in said if "FATAL" in line or "PANIC" in line or "ERROR" in line]
+                raise RecoveryError(f"the restored databases do not start: {(wrong or said or ['no reason is told'])[-1]}")
+            time.sleep(0.5)
+
+    def _ready(self) -> bool:
+        try:
+            with connect(socket=SCRATCH_SOCKET) as connection:
+                row = connection.execute("select pg_is_in_recovery()").fetchone()
+                return row is not None and not row[0]
+        except psycopg.Error:
+            return False
+
+    def stop(self) -> None:
+        """In order, if it runs."""
+        if run("systemctl", "show", "--value", "-p", "ActiveState", UNIT).strip() != "inactive":
+            run("systemctl", "stop", UNIT)
+
+    def remove(self) -> None:
+        """Everything of it."""
+        self.stop()
+        for path in (self.data, self.directory):
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def tables(socket: str) -> dict[str, dict[str, int]]:
+    """Database -> table -> rows, of everything that is not the system's."""
+    found: dict[str, dict[str, int]] = {}
+    with connect(socket=socket) as connection:
+        names = [row[0] for row in connection.execute("select datname from pg_database where datallowconn and datname <> 'template1'")]
+    for name in names:
+        with connect(name, socket) as connection:
+            listed = connection.execute(
+                "select n.nspname || '.' || c.relname,"
+                " (xpath('/row/c/text()', query_to_xml(format('select count(*) as c from %I.%I', n.nspname, c.relname),"
+                "  false, true, '')))[1]::text"
+                " from pg_class c join pg_namespace n on n.oid = c.relnamespace"
+                " where c.relkind = 'r' and n.nspname not like 'pg\\_%' and n.nspname <> 'information_schema' and c.relpersistence = 'p'"
+            )
+            found[name] = {table: int(rows) for table, rows in listed}
+    return found

@@ -1,0 +1,142 @@
+"""The objects' backups, by rclone: what is there is copied, encrypted on this host, into a bucket that keeps earlier versions."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import secrets as random
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from recovery.common import IDENTITIES, RECORDS, RecoveryError, now, run, say, secrets, write
+
+RECORD = RECORDS / "objects.json"
+AUTHORITY = "/etc/yiwang/tls/ca.crt"
+PORT = 8333
+SAMPLE = 50
+# Compared by the store's own times and sizes: nothing has to be asked for each object.
+OPTIONS = (
+    "--use-server-modtime",
+    "--update",
+    "--fast-list",
+    "--transfers=4",
+    "--checkers=8",
+    "--retries=3",
+    "--stats=0",
+    f"--ca-cert={AUTHORITY}",
+)
+
+
+def path_of(passphrase: str) -> str:
+    """The directory for what one passphrase opens: another one finds no foreign files in its way."""
+    return hashlib.sha256(f"path {passphrase}".encode()).hexdigest()[:12]
+
+
+class Remotes:
+    """rclone's places: ``live:BUCKET``, this site's store, and ``saved:BUCKET``, the backups. Its secrets go by the environment."""
+
+    def __init__(self, given: dict[str, Any], *, at: str | None = None) -> None:
+        place, key = given["place"], secrets()
+        own = next(each for each in json.loads(IDENTITIES.read_text(encoding="utf-8"))["identities"] if each["name"] == "administrator")
+        password = run("rclone", "obscure", "-", text=hashlib.sha256(f"objects {key['passphrase']}".encode()).hexdigest()).strip()
+        live = {"endpoint": f"https://{given['host']}:{PORT}", "access_key_id": own["credentials"][0]["accessKey"]}
+        live["secret_access_key"] = own["credentials"][0]["secretKey"]
+        saved = {"endpoint": f"https://{place['host']}:{PORT}", "access_key_id": key["access_key"], "secret_access_key": key["secret_key"]}
+        common = {"type": "s3", "provider": "Other", "region": place["region"], "force_path_style": "true", "no_check_bucket": "true"}
+        crypt = {"type": "crypt", "remote": f"STORE:{place['objects']}/{path_of(key['passphrase'])}", "password": password}
+        remotes = {"LIVE": {**common, **live}, "STORE": {**common, **saved}, "SAVED": crypt}
+        self._environment = {
+            f"RCLONE_CONFIG_{name}_{option.upper()}": value for name, options in remotes.items() for option, value in options.items()
+        } | {"RCLONE_CONFIG": "/dev/null", "HOME": "/root"}
+        if at is not None:
+            self._environment["RCLONE_CONFIG_STORE_VERSION_AT"] = at
+
+    def rclone(self, *arguments: str) -> str:
+        """What the command says."""
+        return run("rclone", *arguments, environment=self._environment)
+
+    def saved(self, bucket: str) -> list[str]:
+        """The names of the objects of a bucket in the backups."""
+        return [name for name in self.rclone("lsf", "--recursive", "--files-only", *OPTIONS, f"SAVED:{bucket}").splitlines() if name]
+
+
+def backup(given: dict[str, Any]) -> dict[str, Any]:
+    """Copy what is new or changed. What was deleted goes from the newest state, and stays as an earlier version for a while."""
+    remotes, began = Remotes(given), now()
+    for bucket in given["buckets"]:
+        say(f"objects: {bucket}")
+        remotes.rclone("sync", *OPTIONS, f"LIVE:{bucket}", f"SAVED:{bucket}")
+    record = {"time": began.isoformat(), "seconds": round((now() - began).total_seconds(), 1), "buckets": given["buckets"]}
+    write(RECORD, record)
+    return record
+
+
+def last() -> dict[str, Any]:
+    """The record of the newest backup; empty where there is none."""
+    try:
+        return dict(json.loads(RECORD.read_text(encoding="utf-8")))
+    except (OSError, ValueError):
+        return {}
+
+
+def last_time() -> datetime:
+    """When the newest backup began. Raises RecoveryError where there is none."""
+    saved = last()
+    if not saved:
+        raise RecoveryError("there is no backup of the objects yet: take one with `yiwang backup`")
+    return datetime.fromisoformat(saved["time"])
+
+
+def moment(to: str) -> str | None:
+    """The time as rclone has it; None for the newest state."""
+    try:
+        return datetime.fromisoformat(to).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    except ValueError:
+        return None
+
+
+def restore(given: dict[str, Any], to: str, into: Path | None) -> dict[str, int]:
+    """Bring back what was there at a time: into a directory, or, of what is missing, into the buckets. Bucket -> objects."""
+    remotes = Remotes(given, at=moment(to))
+    found = {}
+    for bucket in given["buckets"]:
+        say(f"objects: {bucket}")
+        where = str(into / bucket) if into is not None else f"LIVE:{bucket}"
+        remotes.rclone("copy", "--ignore-existing", *OPTIONS, f"SAVED:{bucket}", where)
+        found[bucket] = len(remotes.saved(bucket))
+    return found
+
+
+def check(given: dict[str, Any], directory: Path) -> dict[str, Any]:
+    """Fetch some objects of each bucket from the backups and compare them with those that are there, byte by byte."""
+    remotes = Remotes(given)
+    found: dict[str, Any] = {}
+    for bucket in given["buckets"]:
+        names = remotes.saved(bucket)
+        chosen = names if len(names) <= SAMPLE else random.SystemRandom().sample(names, SAMPLE)
+        found[bucket] = {"objects": len(names), "compared": len(chosen)}
+        if not chosen:
+            continue
+        listed = directory / f"{bucket}.list"
+        listed.write_text("".join(f"{name}\n" for name in chosen), encoding="utf-8")
+        remotes.rclone("copy", *OPTIONS, f"--files-from-raw={listed}", f"SAVED:{bucket}", str(directory / bucket))
+        lost = [name for name in chosen if not (directory / bucket / name).is_file()]
+        if lost:
+            raise RecoveryError(f"{bucket}: {len(lost)} of {len(chosen)} objects did not come back, {lost[0]} among them")
+        # What was changed or deleted meanwhile is no damage.
+        report = directory / f"{bucket}.differ"
+        try:
+            remotes.rclone(
+                "check",
+                "--one-way",
+                "--download",
+                f"--ca-cert={AUTHORITY}",
+                f"--differ={report}",
+                str(directory / bucket),
+                f"LIVE:{bucket}",
+            )
+        except RecoveryError:
+            differing = report.read_text(encoding="utf-8").splitlines() if report.exists() else []
+            found[bucket]["changed_since"] = len(differing)
+    return found
