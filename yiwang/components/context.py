@@ -37,6 +37,10 @@ class Context:
         """Whether the site has a component on servers of its own."""
         return self.site.placement.get(noun) == "servers"
 
+    def is_external(self, noun: str) -> bool:
+        """Whether the site brings a component along itself."""
+        return self.site.placement.get(noun) == "external"
+
     @property
     def top(self) -> Site:
         """The uppermost site above this one, or this one: it owns the root certificate."""
