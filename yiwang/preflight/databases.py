@@ -111,16 +111,23 @@ async def attempt(parameters: Mapping[str, str], seconds: float = SECONDS) -> li
     import psycopg  # noqa: PLC0415 - only where somebody has a database of his own
 
     scratch = f"yiwang-preflight-{secrets.token_hex(4)}"
+    found: list[Attempt] = []
     try:
         async with _session(parameters, seconds) as first, _session(parameters, seconds) as second:
             trial = _Trial((first, second), scratch, seconds)
-            found = [Attempt("connect")]
+            found.append(Attempt("connect"))
             for capability in CAPABILITIES:
-                needless = trial.lost or (capability not in _ALONE and any(each.capability == SCHEMA and each.kind for each in found))
+                needless = capability not in _ALONE and any(each.capability == SCHEMA and each.kind for each in found)
+                # A server that has gone, or answers nothing, would only do so again.
+                needless = needless or trial.lost or sum(each.kind == "timeout" for each in found) > 1
                 found.append(Attempt(capability, "skipped") if needless else await trial.attempt(capability))
     except (psycopg.Error, TimeoutError, OSError) as error:
         return [Attempt("connect", *_explained(error))]
-    return [*found, await _cleaned(parameters, scratch, seconds)]
+    finally:
+        # Also where somebody interrupts.
+        if found:
+            found.append(await _cleaned(parameters, scratch, seconds))
+    return found
 
 
 async def reach(parameters: Mapping[str, str], seconds: float = SECONDS) -> Attempt:
@@ -160,7 +167,7 @@ class _Trial:
 
     @property
     def lost(self) -> bool:
-        """Whether the server has gone: what follows would only say so again."""
+        """Whether the server has gone."""
         return any(session.closed for session in self.sessions)
 
     async def attempt(self, capability: str) -> Attempt:

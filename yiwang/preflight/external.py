@@ -63,6 +63,9 @@ class _Subject:
             return self.finding(capability, "ok", what)
         if kind == "skipped":
             return self.finding(capability, "skip", t("preflight.external_skipped"))
+        if kind == "answer":
+            answer, _, wanted = said.partition(" ≠ ")
+            said = t("preflight.external_answer", answer=answer, wanted=wanted)
         text = ": ".join(part for part in (what, tried, said) if part)
         chosen = next((word for word in (kind if kind in REASONS else capability, capability) if word in FIXES[self.kind]), "other")
         fix = t(f"preflight.{self.kind}_{chosen}_fix", **self.words)
