@@ -25,7 +25,7 @@ echo keeper > $D/word
 chown postgres $D/word
 cd $D
 runuser -u postgres -- $B/initdb -D $D/data -A scram-sha-256 --pwfile=$D/word -E UTF8 --locale=C.UTF-8 \
-  --locale-provider=icu --icu-locale=zh > $D/log
+  --locale-provider=icu --icu-locale=zh > /dev/null
 echo "host all all all scram-sha-256" >> $D/data/pg_hba.conf
 printf "%s\\n" "port=55432" "listen_addresses='*'" "unix_socket_directories='$D'" "fsync=off" "ssl=on" "ssl_cert_file='$D/host.crt'" \
   "ssl_key_file='$D/host.key'" >> $D/data/postgresql.conf
