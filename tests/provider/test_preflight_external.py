@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import datetime
+import json
+import os
 import socket
 import ssl
 import threading
@@ -16,7 +18,11 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from inventory.malformed import CERTIFICATE
+from inventory.malformed_external import GOOD
 
+from yiwang import cli
+from yiwang.errors import ExitCode
 from yiwang.inventory import Site, load
 from yiwang.inventory.create import create
 from yiwang.inventory.external import Bucket, Database, External, Storage, parse_url
@@ -55,8 +61,6 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def other(certificate: Path) -> Path:
     """An authority that has signed nothing of ours."""
-    from inventory.malformed import CERTIFICATE  # noqa: PLC0415 - only these tests
-
     file = certificate.with_name("other.pem")
     file.write_text(CERTIFICATE)
     return file
@@ -196,6 +200,26 @@ def test_each_outcome_is_told_with_its_fix(kind: str, language: str, monkeypatch
             assert "SAID" in found.text or ("no" in found.text and "yes" in found.text)
             assert found.fix
             assert not {"{", "preflight."} & {*found.text, *found.fix.split()}
+
+
+def test_the_verb_tries_what_the_chosen_sites_bring_along(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    directory = create(tmp_path / "inventory", "370000", ())
+    for change in GOOD:
+        change(directory)
+    # No host is looked at where the state cannot be written; root, who runs these tests, may write everywhere.
+    allowed = os.access
+    monkeypatch.setattr(os, "access", lambda path, mode: path != directory / ".state" and allowed(path, mode))
+
+    def hosts(*arguments: str) -> set[str]:
+        assert cli.run(["preflight", "-i", str(directory), "--json", *arguments]) == ExitCode.FINDINGS
+        return {found["host"] for found in json.loads(capsys.readouterr().out)["findings"] if "." in found["host"]}
+
+    assert hosts() == {"databases.portal", "buckets.documents"}
+    assert hosts("--site", "province") == {"databases.portal", "buckets.documents"}
+    assert hosts("--site", "c370100") == set()
+    assert hosts("--host", "p-core") == set(), "what a site brings along is none of a host's"
 
 
 def test_what_libpq_is_told(certificate: Path) -> None:

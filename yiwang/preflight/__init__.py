@@ -30,10 +30,14 @@ async def run(
 
     ``done`` is called as hosts finish.
     """
-    found, brought = await asyncio.gather(asyncio.to_thread(machine.before, province, engine_name), external.check(sites))
-    found += brought
+    brought = asyncio.ensure_future(external.check(sites))
+    found = await asyncio.to_thread(machine.before, province, engine_name)
     if not machine.ready(found):
-        return [*found, *(Finding(site.name, host.name, "reachable", "skip", t("preflight.no_hosts")) for site, host in hosts)]
+        return [
+            *found,
+            *await brought,
+            *(Finding(site.name, host.name, "reachable", "skip", t("preflight.no_hosts")) for site, host in hosts),
+        ]
     access = Access(province, run_dir)
 
     async def one(site: Site, host: Host) -> Seen:
@@ -42,7 +46,7 @@ async def run(
         return seen
 
     seen = await asyncio.gather(*(one(site, host) for site, host in hosts))
-    return [*found, *await machine.after(seen), *(finding for each in seen for finding in judge(each))]
+    return [*found, *await brought, *await machine.after(seen), *(finding for each in seen for finding in judge(each))]
 
 
 __all__ = ["Finding", "run"]
