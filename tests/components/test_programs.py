@@ -23,6 +23,7 @@ from pulumi.runtime import mocks as pulumi_mocks
 from yiwang.components import ExternalStorage, context
 from yiwang.errors import ExitCode, UserError
 from yiwang.inventory import load
+from yiwang.inventory.external import External
 
 ROOT = Path(__file__).parent.parent.parent
 PUBLIC_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJustForTheTestsJustForTheTestsJustForTheTes"
@@ -130,6 +131,7 @@ REFERENCE = {
     "root_certificate": "certificate of root",
     "jinan_authority_chain": CHAIN.format("jinan-authority"),
     "jinan_authority_key": KEY.format("jinan-authority"),
+    "backup_keys": {"jinan": {"access_key": "access key of jinan-backup", "secret_key": "secret key of jinan-backup"}},
 }
 
 
@@ -381,7 +383,7 @@ def test_what_is_brought_along_is_exported_as_the_kits_own_is(
         "password": "a password",
     }
     assert resolved(loop, exported["buckets"])[0]["files"] == {
-        "endpoints": ["https://s3.example:9000"],
+        "endpoint": "https://s3.example:9000",
         "region": "cn-east",
         "bucket": "documents",
         "access_key": "AK1",
@@ -415,3 +417,15 @@ def test_a_component_that_is_placed_needs_its_database_among_them(external: Path
         ExternalStorage(context.Context(province, site))
     assert refused.value.code == ExitCode.INPUT
     assert "sites.province.external.storage.databases" in refused.value.fix
+
+
+def test_a_component_that_keeps_needs_a_bucket_that_can(external: Path) -> None:
+    province = load(external)
+    site = dataclasses.replace(province.sites["province"], placement={"storage": "external", "portal": "servers"})
+    storage = site.external.storage
+    assert storage is not None
+    (found,) = storage.buckets.values()
+    for given, said in (({"documents"}, "audit, licences"), ({"documents", "licences", "audit"}, "keep what is locked")):
+        brought = dataclasses.replace(storage, buckets=dict.fromkeys(given, found))
+        with pytest.raises(UserError, match=said):
+            ExternalStorage(context.Context(province, dataclasses.replace(site, external=External(brought))))

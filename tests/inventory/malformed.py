@@ -460,7 +460,7 @@ CASES = (
     case(
         "zone with a scope",
         replace(PROVINCE, "  - from: any\n    to: management", "  - from: internet@province\n    to: core@province"),
-        'province.yml:68: paths[1].from: "internet@province": there is no such zone or host group; known: core, data, edge, ops',
+        'province.yml:68: paths[1].from: "internet@province": there is no such zone or host group; known: backup, core, data, edge, ops',
     ),
     case(
         "group without hosts in that site",
@@ -643,7 +643,7 @@ CASES = (
     case(
         "hosts.yml that ansible refuses",
         append(HOSTS, "    _meta:\n      hosts:\n"),
-        "hosts.yml:62: all.children._meta: expected a group name of lower case letters, digits and _; for instance edge",
+        "hosts.yml:66: all.children._meta: expected a group name of lower case letters, digits and _; for instance edge",
     ),
     case(
         "no hosts",
@@ -765,12 +765,12 @@ CASES = (
     case(
         "hosts as a list",
         replace(HOSTS, "    ops:\n      hosts:\n        p-ops:", "    ops:\n      hosts: [p-ops]"),
-        "hosts.yml:60: all.children.ops.hosts: expected keys and values (key: value); write one key: value a line",
+        "hosts.yml:64: all.children.ops.hosts: expected keys and values (key: value); write one key: value a line",
     ),
     case(
         "group below itself",
         append(HOSTS, "      children:\n        ops:\n"),
-        "hosts.yml:63: all.children.ops.children.ops: the group contains itself; remove it from the children",
+        "hosts.yml:67: all.children.ops.children.ops: the group contains itself; remove it from the children",
     ),
     # Role variables
     case(
@@ -846,8 +846,8 @@ CASES = (
     case(
         "time server that is none",
         append(HOSTS, '      vars:\n        base_time_servers: ["ntp1 iburst", 10.1.1]\n'),
-        'hosts.yml:63: all.children.ops.vars.base_time_servers[0]: "ntp1 iburst": expected a host name or an address; for instance ntp1.zwfw.example',
-        'hosts.yml:63: all.children.ops.vars.base_time_servers[1]: "10.1.1": expected a host name or an address; for instance ntp1.zwfw.example',
+        'hosts.yml:67: all.children.ops.vars.base_time_servers[0]: "ntp1 iburst": expected a host name or an address; for instance ntp1.zwfw.example',
+        'hosts.yml:67: all.children.ops.vars.base_time_servers[1]: "10.1.1": expected a host name or an address; for instance ntp1.zwfw.example',
     ),
     case(
         "automation key that is none",

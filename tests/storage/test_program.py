@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from yiwang import delivery, inventory, paths
-from yiwang.components import storage
+from yiwang.components import databases, storage
 from yiwang.inventory import InventoryError
 from yiwang.inventory.model import Province, Site
 
@@ -31,15 +31,15 @@ def with_variables(site: Site, **variables: object) -> Site:
 
 
 def test_members_are_the_hosts_that_the_drawer_names(lab_province: Province) -> None:
-    assert [host.name for host in storage.members(lab_province.sites["province"])] == ["p-data"]
-    assert [host.name for host in storage.members(lab_province.sites["jinan"])] == ["c-jinan"]
+    assert [host.name for host in databases.members(lab_province.sites["province"])] == ["p-data"]
+    assert [host.name for host in databases.members(lab_province.sites["jinan"])] == ["c-jinan"]
     example = inventory.load(paths.data("inventories") / "example")
-    assert [host.name for host in storage.members(example.sites["province"])] == ["p-data-1", "p-data-2", "p-data-3"]
+    assert [host.name for host in databases.members(example.sites["province"])] == ["p-data-1", "p-data-2", "p-data-3"]
 
 
 def test_the_lab_that_fails_over_is_the_lab_with_more_hosts(lab_province: Province) -> None:
     more = inventory.load(paths.data("inventories") / "lab-ha")
-    assert [host.name for host in storage.members(more.sites["province"])] == ["p-data", "p-data-2", "p-data-3"]
+    assert [host.name for host in databases.members(more.sites["province"])] == ["p-data", "p-data-2", "p-data-3"]
     added = {"p-edge-2", "p-core-2", "p-data-2", "p-data-3"}
     assert set(more.hosts) == set(lab_province.hosts) | added
     assert {name: host for name, host in more.hosts.items() if name not in added} == dict(lab_province.hosts)
@@ -65,17 +65,17 @@ def test_a_host_without_ipv6_has_one_address(lab_province: Province) -> None:
 
 def test_databases_are_those_of_the_placed_components_and_of_the_inventory(lab_province: Province) -> None:
     site = lab_province.sites["province"]
-    assert storage.databases(site) == {}
+    assert databases.databases(site) == {}
     listed = with_variables(site, storage_databases=["minutes", "archive"], storage_database_connections=7)
-    assert list(storage.databases(listed).items()) == [("archive", 7), ("minutes", 7)]
+    assert list(databases.databases(listed).items()) == [("archive", 7), ("minutes", 7)]
     placed = dataclasses.replace(listed, placement={**site.placement, "identity": "servers", "portal": "tenant", "exchange": "external"})
-    assert storage.databases(placed) == {"archive": 7, "identity": 7, "minutes": 7}
+    assert databases.databases(placed) == {"archive": 7, "identity": 7, "minutes": 7}
 
 
 def test_every_component_of_the_table_is_one() -> None:
-    names = [each.database for several in storage.CONSUMERS.values() for each in several]
+    names = [each.database for several in databases.CONSUMERS.values() for each in several]
     assert len(names) == len(set(names))
-    assert set(storage.CONSUMERS) <= set(inventory.model.COMPONENTS) - {"base", "storage"}
+    assert set(databases.CONSUMERS) <= set(inventory.model.COMPONENTS) - {"base", "storage"}
 
 
 def test_a_release_of_the_kit_alone_does_not_touch_the_programs(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -86,7 +86,7 @@ def test_a_release_of_the_kit_alone_does_not_touch_the_programs(monkeypatch: pyt
 
 
 @pytest.mark.parametrize(
-    ("hosts", "refused"), [(["p-data"], False), (["p-data", "p-core"], True), ([], True), (["p-data", "p-core", "p-ops"], False)]
+    ("hosts", "refused"), [(["p-data"], False), (["p-data", "p-core"], True), ([], True), (["p-data", "p-core", "p-edge"], False)]
 )
 def test_one_member_or_three(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hosts: list[str], *, refused: bool) -> None:
     monkeypatch.setenv("YIWANG_LANG", "en")
@@ -100,7 +100,7 @@ def test_one_member_or_three(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ho
     written["all"]["children"]["data"]["hosts"] = dict.fromkeys([*hosts, *others])
     (tmp_path / "hosts.yml").write_text(json.dumps(written), encoding="utf-8")
     if not refused:
-        assert len(storage.members(inventory.load(tmp_path).sites["province"])) == len(hosts)
+        assert len(databases.members(inventory.load(tmp_path).sites["province"])) == len(hosts)
         return
     with pytest.raises(InventoryError) as raised:
         inventory.load(tmp_path)

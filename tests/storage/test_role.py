@@ -22,6 +22,7 @@ ROOT = Path(__file__).parent.parent.parent
 ROLE = ROOT / "roles" / "storage"
 VERBS = {"main", "preflight", "install", "configure", "run", "verify", "remove"}
 LONGEST = 80
+SECRETS = {"storage_passwords", "storage_store_secrets", "storage_store_keys", "storage_backup_secrets"}
 
 
 def load(name: str) -> Any:
@@ -44,7 +45,7 @@ def test_what_the_kit_sets_says_so_and_secrets_are_among_it() -> None:
     computed = set(re.findall(r"^(storage_\w+):", text[text.index("--- Set by the kit") :], re.MULTILINE))
     options = load("meta/argument_specs.yml")["argument_specs"]["main"]["options"]
     assert {name for name, option in options.items() if option["description"].startswith("Set by the kit")} == computed
-    assert {name for name, option in options.items() if option.get("no_log")} == {"storage_passwords"}
+    assert {name for name, option in options.items() if option.get("no_log")} == SECRETS
 
 
 def test_the_verbs_are_there_and_the_entry_is_a_table_of_contents() -> None:
@@ -54,14 +55,23 @@ def test_the_verbs_are_there_and_the_entry_is_a_table_of_contents() -> None:
     assert {name for name, path in files.items() if len(path.read_text().splitlines()) > LONGEST} == set()
 
 
-def test_only_the_task_that_hands_over_passwords_knows_them_and_it_is_never_logged() -> None:
+def test_only_tasks_that_hand_over_secrets_know_them_and_they_are_never_logged() -> None:
     told = load("vars/main.yml")
-    assert [name for name, value in told.items() if "storage_passwords" in json.dumps(value)] == ["_storage_wish"]
-    handling = [task for _, task in tasks() if "_storage_wish" in json.dumps(task) or "storage_passwords" in json.dumps(task)]
-    (task,) = handling
-    assert task["no_log"] is True
-    assert "_storage_wish" in task["ansible.builtin.command"]["stdin"]
-    assert "_storage_wish" not in json.dumps(task["ansible.builtin.command"]["argv"])
+    secret = set(SECRETS)
+    while (
+        added := {name for name, value in told.items() if any(each in json.dumps(value) for each in secret)}
+        - secret
+        - {"_storage_refusals"}
+    ):
+        secret |= added
+    templates = {path.name for path in (ROLE / "templates").rglob("*.j2") if any(each in path.read_text() for each in secret)}
+    assert templates == {"objects.env.j2"}
+    handling = [task for _, task in tasks() if any(each in json.dumps(task) for each in secret | templates)]
+    assert len(handling) >= 5
+    for task in handling:
+        assert task["no_log"] is True, task["name"]
+        command = task.get("ansible.builtin.command", {})
+        assert not any(each in json.dumps(command.get("argv")) for each in secret), task["name"]
 
 
 def test_names_of_variables_say_who_may_set_them() -> None:
@@ -78,7 +88,7 @@ def test_what_the_role_says_to_people_is_there_in_both_languages() -> None:
         values = [sorted(set(re.findall(r"{{ ([\w.]+)", text[language]))) for language in ("zh", "en")]
         assert values[0] == values[1]
     spoken = [task[module]["fail_msg"] for _, task in tasks() for module in task if module.endswith(".assert")]
-    assert sorted(spoken) == sorted(f"{{{{ _storage_refusals.{name}[_storage_language] }}}}" for name in told)
+    assert sorted(set(spoken)) == sorted(f"{{{{ _storage_refusals.{name}[_storage_language] }}}}" for name in told)
 
 
 def test_files_that_services_read_are_the_same_for_those_who_write_and_who_look() -> None:
@@ -109,19 +119,23 @@ def hba(**given: Any) -> list[list[str]]:
     return [line.split() for line in text.splitlines() if line and not line.startswith("#")]
 
 
+LOGINS = [{"database": name, "own": name == "own"} for name in ("a", "b", "own")]
+
+
 def test_each_login_reaches_its_own_database_alone_by_tls_and_from_the_listed_hosts() -> None:
-    lines = hba(storage_member_addresses=["10.0.0.2/32"], storage_clients=["10.0.0.1/32", "fd00::1/128"], storage_database_names=["a", "b"])
+    lines = hba(storage_member_addresses=["10.0.0.2/32"], storage_clients=["10.0.0.1/32", "fd00::1/128"], storage_logins=LOGINS)
     assert lines == [
         ["local", "all", "postgres", "peer", "map=yiwang"],
         ["local", "replication", "copier", "peer", "map=yiwang"],
         ["hostssl", "replication", "copier", "10.0.0.2/32", "cert", "map=yiwang"],
         ["hostssl", "postgres", "rewinder", "10.0.0.2/32", "cert", "map=yiwang"],
         *(["hostssl", name, f"+{name}", client, "scram-sha-256"] for name in "ab" for client in ("10.0.0.1/32", "fd00::1/128")),
+        ["hostssl", "own", "+own", "10.0.0.2/32", "scram-sha-256"],
     ]
 
 
 def test_without_databases_or_clients_nobody_gets_in_but_the_members() -> None:
-    lines = hba(storage_member_addresses=["10.0.0.2/32"], storage_clients=[], storage_database_names=["a"])
+    lines = hba(storage_member_addresses=["10.0.0.2/32"], storage_clients=[], storage_logins=LOGINS[:2])
     assert {line[0] for line in lines} == {"local", "hostssl"}
     assert all(line[-2:] == ["cert", "map=yiwang"] for line in lines if line[0] == "hostssl")
 

@@ -75,8 +75,7 @@ def export(authority: Authority, sites: Iterable[Site]) -> None:
 
 def issuer_of(context: Context) -> Issuer:
     """The issuer that the stack of the site above has made for this site; an ``up`` ends with a UserError where it has not."""
-    above = context.parent
-    stack = pulumi.StackReference(f"organization/{above.stack}/{above.name}")
+    above, stack = context.parent, context.above
     name = context.site.name
 
     def exported(output: str) -> pulumi.Output[str]:

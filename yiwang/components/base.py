@@ -14,6 +14,7 @@ from yiwang.components.authority import Issuer
 from yiwang.components.context import Context
 from yiwang.components.firewall import rules
 from yiwang.errors import ExitCode, UserError
+from yiwang.inventory import drawer
 from yiwang.inventory.model import ANY, Host, Province, Site
 from yiwang.messages import t
 from yiwang.provider.resources import Certificate, Role, Secret
@@ -67,7 +68,7 @@ def _certificate(site: Site, host: Host, issuer: Issuer, opts: pulumi.ResourceOp
         kind="server",
         common_name=full_name(site, host),
         # Not the short name: an authority is bound to its site's domain, and nobody else may be called like that.
-        names=[full_name(site, host), *addresses],
+        names=[full_name(site, host), *(name for name, hosts in services(site).items() if host in hosts), *addresses],
         issuer_certificate=issuer.chain,
         issuer_key=issuer.key,
         days=CERTIFICATE_DAYS,
@@ -79,6 +80,14 @@ def _certificate(site: Site, host: Host, issuer: Issuer, opts: pulumi.ResourceOp
 def full_name(site: Site, host: Host) -> str:
     """The name of a host in DNS and in certificates."""
     return f"{host.name}.{site.domain}"
+
+
+def services(site: Site) -> dict[str, tuple[Host, ...]]:
+    """The names that stand for several hosts of a site, each with its hosts, by name: one address for clients, whoever answers."""
+    placed = [each for noun, each in drawer.drawers().items() if site.placement.get(noun) == "servers"]
+    grouped = {name: group for each in placed for name, group in each.services.items()}
+    found = {name: tuple(sorted(site.group(group), key=lambda host: host.name)) for name, group in sorted(grouped.items())}
+    return {f"{name}.{site.domain}": hosts for name, hosts in found.items() if hosts}
 
 
 def common_variables(province: Province, site: Site) -> dict[str, Any]:
@@ -130,9 +139,13 @@ def names(province: Province, site: Site) -> list[Mapping[str, Any]]:
     found: list[Mapping[str, Any]] = []
     above: Site | None = site
     while above is not None:
+        named = {host.name: [full_name(above, host), host.name] for host in above.hosts}
+        for name, hosts in services(above).items():
+            for host in hosts:
+                named[host.name].append(name)
         for host in sorted(above.hosts, key=lambda host: host.name):
             addresses = [str(address) for address in (host.ipv4, host.ipv6) if address is not None]
-            found += [{"address": address, "names": [full_name(above, host), host.name]} for address in addresses]
+            found += [{"address": address, "names": named[host.name]} for address in addresses]
         above = province.sites.get(above.parent) if above.parent else None
     return found
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,6 +41,11 @@ class Context:
     def is_external(self, noun: str) -> bool:
         """Whether the site brings a component along itself."""
         return self.site.placement.get(noun) == "external"
+
+    @functools.cached_property
+    def above(self) -> pulumi.StackReference:
+        """The stack of the site above this one, for what it hands down; raises KeyError at the top."""
+        return pulumi.StackReference(f"organization/{self.parent.stack}/{self.parent.name}")
 
     @property
     def top(self) -> Site:

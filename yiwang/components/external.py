@@ -2,31 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import pulumi
 
+from yiwang.components import databases, objects
 from yiwang.components.base import external_authority
 from yiwang.components.context import Context
-from yiwang.components.storage import CONNECT_SECONDS, CONSUMERS, DATABASES_OUTPUT, NOUN, Database
+from yiwang.components.databases import CONNECT_SECONDS, NOUN, Database
+from yiwang.components.storage import BUCKETS_OUTPUT, DATABASES_OUTPUT
 from yiwang.errors import ExitCode, UserError
 from yiwang.inventory import external
 from yiwang.inventory.model import Site
 from yiwang.messages import t
-
-BUCKETS_OUTPUT = "buckets"
-
-
-@dataclass(frozen=True)
-class Bucket:
-    """How a bucket is reached: by S3, over TLS."""
-
-    name: str
-    endpoint: str
-    region: str
-    bucket: str
-    access_key: str
-    secret_key: pulumi.Output[str]
 
 
 class ExternalStorage(pulumi.ComponentResource):
@@ -42,32 +28,33 @@ class ExternalStorage(pulumi.ComponentResource):
 
     def export(self) -> None:
         """Export how each database and each bucket is reached; passwords and keys are secret."""
-        databases = {
+        reached = {
             name: {"url": found.url, "login": found.login, "password": pulumi.Output.secret(found.password)}
             for name, found in self.databases.items()
         }
-        buckets = {
-            name: {
-                "endpoints": [found.endpoint],
-                "region": found.region,
-                "bucket": found.bucket,
-                "access_key": found.access_key,
-                "secret_key": found.secret_key,
-            }
-            for name, found in self.buckets.items()
-        }
-        pulumi.export(DATABASES_OUTPUT, databases)
-        pulumi.export(BUCKETS_OUTPUT, buckets)
+        pulumi.export(DATABASES_OUTPUT, reached)
+        pulumi.export(BUCKETS_OUTPUT, {name: found.exported() for name, found in self.buckets.items()})
 
 
 def _complete(site: Site, brought: external.Storage) -> None:
-    """Every component that is placed at the site has its databases. Raises UserError for one that has not."""
-    placed = (several for noun, several in CONSUMERS.items() if site.placement.get(noun) in {"servers", "kubernetes"})
-    missing = sorted({each.database for several in placed for each in several} - set(brought.databases))
-    if missing:
-        place = f"sites.{site.name}.external.{NOUN}.databases"
-        text = t("base.no_external", names=", ".join(missing), site=site.name)
-        raise UserError(text, code=ExitCode.INPUT, fix=t("base.no_external_fix", names=", ".join(missing), key=place))
+    """Every component that is placed at the site has what it needs. Raises UserError for what is missing."""
+    placed = [noun for noun, place in site.placement.items() if place in {"servers", "kubernetes"}]
+    needed = {
+        "databases": {each.database for noun in placed for each in databases.CONSUMERS.get(noun, ())},
+        "buckets": {each.bucket for noun in placed for each in objects.CONSUMERS.get(noun, ())},
+    }
+    for kind, there in (("databases", brought.databases), ("buckets", brought.buckets)):
+        missing = ", ".join(sorted(needed[kind] - set(there)))
+        if missing:
+            text = t("base.no_external", names=missing, site=site.name)
+            key = f"sites.{site.name}.external.{NOUN}.{kind}"
+            raise UserError(text, code=ExitCode.INPUT, fix=t("base.no_external_fix", names=missing, key=key))
+    locked = {each.bucket for noun in placed for each in objects.CONSUMERS.get(noun, ()) if each.locked}
+    for name in sorted(name for name in locked if not brought.buckets[name].lock):
+        text = t("base.no_external_lock", name=name, site=site.name)
+        raise UserError(
+            text, code=ExitCode.INPUT, fix=t("base.no_external_lock_fix", key=f"sites.{site.name}.external.{NOUN}.buckets.{name}")
+        )
 
 
 def _database(found: external.Database) -> Database:
@@ -80,6 +67,7 @@ def _database(found: external.Database) -> Database:
     return Database(found.name, pulumi.Output.from_input(found.login), password, pulumi.Output.from_input(url))
 
 
-def _bucket(found: external.Bucket) -> Bucket:
-    key: pulumi.Output[str] = pulumi.Output.secret(found.secret_key.read())
-    return Bucket(found.name, found.endpoint, found.region, found.bucket, found.access_key, key)
+def _bucket(found: external.Bucket) -> objects.Bucket:
+    access = pulumi.Output.from_input(found.access_key)
+    secret: pulumi.Output[str] = pulumi.Output.secret(found.secret_key.read())
+    return objects.Bucket(found.name, found.endpoint, found.region, found.bucket, access, secret)

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path, PurePosixPath
 
 from yiwang.inventory import endpoints, external_checks
-from yiwang.inventory.drawer import drawers, groups_of_paths
+from yiwang.inventory.drawer import Drawer, drawers, groups_of_paths
 from yiwang.inventory.errors import Finding, Findings, KeyPath, shown
 from yiwang.inventory.facts import Facts
-from yiwang.inventory.model import CITIES, RESERVED_ENDPOINTS
+from yiwang.inventory.model import CITIES, PARENT, RESERVED_ENDPOINTS
 from yiwang.inventory.resolve import Resolved
 from yiwang.inventory.sources import FACTS, HOSTS
 from yiwang.messages import t
@@ -79,7 +79,7 @@ class _Checks:
                 self.wrong(("sites",), "province_site", value=t("inventory.missing"))
         owners: dict[str, str] = {}
         for name, site in known.items():
-            if name in (*RESERVED_ENDPOINTS, CITIES, "all", "ungrouped", *groups_of_paths()) or name in self.facts.zones:
+            if name in (*RESERVED_ENDPOINTS, CITIES, PARENT, "all", "ungrouped", *groups_of_paths()) or name in self.facts.zones:
                 self.wrong(("sites", name), "free_site", value=shown(name))
                 self.findings.silenced.add((FACTS, ("sites", name)))
             if site.stack == "national" and site.domain is None:
@@ -225,19 +225,31 @@ def check_sites_have_hosts(facts: Facts, resolved: Resolved, findings: Findings)
 
 def check_members(facts: Facts, resolved: Resolved, findings: Findings) -> None:
     """Each component has as many hosts in a site as it can do with. A site without any host is told of by itself."""
-    filled = {group for groups in resolved.memberships.values() for group in groups}
     for name, site in facts.sites.items():
-        if name not in filled:
-            continue
-        for component, place in (site.placement if site is not None else {}).items():
+        inside = {host: groups for host, groups in resolved.memberships.items() if name in groups}
+        for component, place in (site.placement if inside and site is not None else {}).items():
             drawer = drawers().get(component)
-            if drawer is None or place != "servers" or not drawer.members:
+            if drawer is None or place != "servers":
                 continue
-            hosts = sorted(host for host, groups in resolved.memberships.items() if name in groups and drawer.carried(groups))
-            if len(hosts) not in drawer.members:
-                path: KeyPath = ("sites", name, "placement", component)
-                numbers, groups = ", ".join(map(str, drawer.members)), ", ".join(drawer.groups)
-                found = ", ".join(hosts) or t("inventory.missing")
-                expected = t("inventory.expect_members", component=component, numbers=numbers)
-                fix = t("inventory.fix_members", groups=groups, site=name, numbers=numbers)
+            path: KeyPath = ("sites", name, "placement", component)
+            for found, expected, fix in _members_wrong(name, component, drawer, inside):
                 findings.add(Finding(FACTS, facts.line(path), path, found, expected, fix))
+
+
+def _members_wrong(site: str, component: str, drawer: Drawer, inside: Mapping[str, Collection[str]]) -> Iterator[tuple[str, str, str]]:
+    """What is there, what was expected and the fix: for each group with another number of hosts, and for hosts in two of the groups."""
+    for group, allowed in drawer.members.items():
+        hosts = sorted(host for host, groups in inside.items() if group in groups)
+        if len(hosts) not in allowed:
+            numbers = ", ".join(map(str, allowed))
+            found = ", ".join(hosts) or t("inventory.missing")
+            expected = t("inventory.expect_members", component=component, group=group, numbers=numbers)
+            yield found, expected, t("inventory.fix_members", group=group, site=site, numbers=numbers)
+    for host, groups in sorted(inside.items()):
+        both = sorted(set(drawer.members).intersection(groups))
+        if len(both) > 1:
+            yield (
+                host,
+                t("inventory.expect_one_part", groups=", ".join(both)),
+                t("inventory.fix_one_part", host=host, groups=", ".join(both)),
+            )

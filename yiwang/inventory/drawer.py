@@ -17,7 +17,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 from yiwang import paths
 from yiwang.inventory import rolevalues
-from yiwang.inventory.model import COMPONENTS, Host, Name, Placement, Site
+from yiwang.inventory.model import COMPONENTS, PARENT, SCOPE, Host, Name, Placement, Site
 from yiwang.inventory.model import Path as InventoryPath
 from yiwang.inventory.schema import PathFacts, Strict
 from yiwang.inventory.values import GROUP
@@ -34,8 +34,8 @@ def _size(value: Any) -> int:
 
 
 def _between_groups(path: PathFacts) -> PathFacts:
-    """A component knows host groups alone, and opens them within a site."""
-    wrong = [end for end in (*path.source, *path.target) if not GROUP.fullmatch(end)]
+    """A component knows host groups alone, and opens them within a site, or towards the site above it (``GROUP@parent``)."""
+    wrong = [end for end in (*path.source, *path.target) if not GROUP.fullmatch(end.removesuffix(f"{SCOPE}{PARENT}"))]
     if wrong:
         raise ValueError(f"{', '.join(wrong)}: expected host groups")
     return path
@@ -65,8 +65,12 @@ class Environment(Strict):
 
 
 class Need(Strict):
-    """What a host must have: free ports, free space by path, memory, packages. ``when``: only where role variables have these values."""
+    """What a host must have: free ports, free space by path, memory, packages.
 
+    ``when``: only where role variables have these values; ``groups``: only on hosts of one of these groups.
+    """
+
+    groups: tuple[str, ...] = ()
     when: dict[str, Any] = Field(default_factory=dict)
     ports: tuple[PortNeed, ...] = ()
     disk: dict[str, Size] = Field(default_factory=dict)
@@ -77,12 +81,14 @@ class Need(Strict):
 class Drawer(Strict):
     """One component. ``groups``: the host groups that carry it; ``values`` and ``names``: see ``rolevalues``.
 
-    ``members``: how many of a site's hosts may carry it; empty: any number.
+    ``members``: how many hosts of a group a site may have, where the number matters; a host is in one of these groups only.
+    ``services``: names below the site's domain that stand for all hosts of a group.
     """
 
     placements: tuple[Placement, ...]
     groups: tuple[str, ...] = (EVERY_HOST,)
-    members: tuple[Annotated[int, Field(ge=1)], ...] = ()
+    members: dict[str, tuple[Annotated[int, Field(ge=0)], ...]] = Field(default_factory=dict)
+    services: dict[str, str] = Field(default_factory=dict)
     needs: tuple[Need, ...] = ()
     paths: tuple[Annotated[PathFacts, AfterValidator(_between_groups)], ...] = ()
     values: dict[str, Check] = Field(default_factory=dict)
@@ -122,7 +128,8 @@ def _drawers(files: tuple[tuple[Path, int], ...]) -> Mapping[str, Drawer]:
 
 def groups_of_paths() -> frozenset[str]:
     """The host groups that components' paths name: a zone or a site of such a name would be taken for them."""
-    return frozenset(end for drawer in drawers().values() for path in drawer.paths for end in (*path.source, *path.target))
+    ends = (end for drawer in drawers().values() for path in drawer.paths for end in (*path.source, *path.target))
+    return frozenset(end.partition(SCOPE)[0] for end in ends)
 
 
 def on(site: Site, host: Host) -> tuple[tuple[str, Drawer], ...]:

@@ -25,6 +25,7 @@ ANY = "any"
 RESERVED_ENDPOINTS = (OPERATORS, WORLD, ANY)
 SCOPE = "@"
 CITIES = "cities"
+PARENT = "parent"
 
 Networks = tuple[tuple[IPv4Network, ...], tuple[IPv6Network, ...]]
 
@@ -99,6 +100,10 @@ class Site:
     hosts: tuple[Host, ...]
     parent: str | None
     external: External = field(default_factory=External)
+
+    def group(self, name: str) -> tuple[Host, ...]:
+        """The site's hosts of an Ansible group, in the order of ``hosts``."""
+        return tuple(host for host in self.hosts if name in host.groups)
 
 
 @dataclass(frozen=True)
@@ -199,12 +204,17 @@ class Province:
         return SCOPE not in endpoint and not any(endpoint in names for names in (RESERVED_ENDPOINTS, self.zones, self.sites))
 
     def names(self, endpoint: str, host: Host, within: str | None = None) -> bool:
-        """Whether ``endpoint`` (a group, with or without a scope) names ``host``; a group alone only in the site ``within``."""
+        """Whether ``endpoint`` (a group, with or without a scope) names ``host``; a group alone only in the site ``within``.
+
+        The scope ``parent``, of components' paths only, is the site above ``within``.
+        """
         group, _, scope = endpoint.partition(SCOPE)
         if group not in host.groups:
             return False
         if not scope:
             return within in (None, host.site) or group in self.sites
+        if scope == PARENT:
+            return within is not None and host.site == self.sites[within].parent
         return scope == ANY or (self.sites[host.site].stack == "city" if scope == CITIES else host.site == scope)
 
     def addresses(self, endpoint: str, within: str | None = None) -> Networks:

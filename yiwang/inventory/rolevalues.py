@@ -46,6 +46,15 @@ def database(value: Any) -> None:
         raise WrongError("database")
 
 
+_BUCKET = re.compile(r"(?!xn--|sthree|databases-|objects-)[a-z0-9](?:[a-z0-9-]{1,61})[a-z0-9]")
+
+
+def bucket(value: Any) -> None:
+    """A name that every S3 store takes, and that is none of those for backups."""
+    if not isinstance(value, str) or not _BUCKET.fullmatch(value):
+        raise WrongError("bucket")
+
+
 def timezone(value: Any) -> None:
     """A name of the time zone database. A machine without one tells names from paths only."""
     if not isinstance(value, str) or not _ZONE.fullmatch(value):
@@ -133,6 +142,7 @@ def apt_conf(value: Any) -> None:
 CHECKS: Mapping[str, Validator] = {
     "account": account,
     "apt_conf": apt_conf,
+    "bucket": bucket,
     "certificate": certificate,
     "database": database,
     "deb822": sources,

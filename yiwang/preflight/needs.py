@@ -49,7 +49,9 @@ def of(province: Province, site: Site, host: Host) -> Needs:
 
 
 def _applies(need: drawer.Need, host: Host) -> bool:
-    """Whether the host's variables, or the role's own values for them, are those of the condition."""
+    """Whether the host is in one of the groups, and its variables, or the role's own values for them, are those of the condition."""
+    if need.groups and set(need.groups).isdisjoint(host.groups):
+        return False
     defaults = rolevars.options()
     return all(host.variables.get(name, defaults.get(name, {}).get("default")) == value for name, value in need.when.items())
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import glob
+import hashlib
 import json
 import os
+import pwd
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
-SERVICES = ("yiwang-etcd", "yiwang-patroni")
+UNITS = ("yiwang-etcd.service", "yiwang-patroni.service", "yiwang-objects.service", "yiwang-objects-care.timer")
 # What reads files only when it is told to, and the handler that tells it: see reread.sh of the role base.
 READS = {
     "yiwang-etcd": ("/etc/yiwang/storage/etcd.env", "/etc/systemd/system/yiwang-etcd.service"),
@@ -22,11 +25,25 @@ READS = {
         "/etc/yiwang/tls/host.key",
         "/etc/yiwang/tls/ca.crt",
     ),
+    "yiwang-objects": (
+        "/etc/systemd/system/yiwang-objects.service",
+        "/etc/yiwang/storage/objects.env",
+        "/etc/yiwang/storage/objects/*.toml",
+        "/opt/yiwang/storage",
+        "/etc/yiwang/tls/ca.crt",
+    ),
+    "yiwang-objects-identities": (
+        "/etc/yiwang/storage/objects/identities.json",
+        "/etc/yiwang/tls/host.crt",
+        "/etc/yiwang/tls/host.key",
+    ),
 }
 HANDLERS = {
     "yiwang-etcd": "Restart yiwang-etcd",
     "yiwang-patroni": "Restart yiwang-patroni",
     "yiwang-patroni-settings": "Reload yiwang-patroni",
+    "yiwang-objects": "Restart yiwang-objects",
+    "yiwang-objects-identities": "Reload yiwang-objects",
 }
 RECORDS = Path("/var/lib/yiwang/read")
 ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"}
@@ -70,17 +87,33 @@ def packages(names: list[str]) -> dict[str, str]:
 
 
 def units() -> dict[str, dict[str, str]]:
-    """State of those services that are there."""
-    text = run("systemctl", "show", "--property=Id,ActiveState,UnitFileState,LoadState", *(f"{name}.service" for name in SERVICES))
+    """State of those units that are there."""
+    text = run("systemctl", "show", "--property=Id,ActiveState,UnitFileState,LoadState", *UNITS)
     found = (pairs(block, "=") for block in text.split("\n\n"))
-    return {unit["Id"].removesuffix(".service"): unit for unit in found if unit.get("LoadState") == "loaded"}
+    return {unit["Id"]: unit for unit in found if unit.get("LoadState") == "loaded"}
 
 
 def unread(name: str) -> bool:
     """Whether the files that something reads are not the ones on record as read by it."""
-    states = ((path, Path(path).lstat()) for path in READS[name] if os.path.lexists(path))
+    found = (path for pattern in READS[name] for path in (sorted(glob.glob(pattern)) if "*" in pattern else [pattern]))  # noqa: PTH207 - strings
+    states = ((path, Path(path).lstat()) for path in found if os.path.lexists(path))
     seen = "".join(f"{path} {each.st_ino} {each.st_ctime_ns // 10**9}.{each.st_ctime_ns % 10**9:09}\n" for path, each in states)
     return seen != read(RECORDS / name)
+
+
+def account() -> bool:
+    """Whether the object store's account is there."""
+    try:
+        pwd.getpwnam("yiwang-objects")
+    except KeyError:
+        return False
+    return True
+
+
+def key(path: Path) -> str:
+    """What tells one key from another, and nothing of it."""
+    text = read(path)
+    return hashlib.sha256(text.encode()).hexdigest() if text else ""
 
 
 def clusters(directory: Path) -> dict[str, Any]:
@@ -116,6 +149,8 @@ def main() -> None:
         "units": list(states),
         "running": [name for name, unit in states.items() if (unit.get("ActiveState"), unit.get("UnitFileState")) == ("active", "enabled")],
         "stale": [HANDLERS[name] for name in READS if unread(name)],
+        "account": account(),
+        "objects_key": key(directory / "keys" / "objects.env"),
         "joined": (directory / "etcd" / "member").is_dir(),
         "first": read(directory / "etcd.first"),
         **clusters(directory),

@@ -1,0 +1,178 @@
+"""The object stores of a site: its buckets with a key each, and the store in which this site and those below it are backed up."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pulumi
+
+from yiwang.components.context import Context
+from yiwang.components.databases import NOUN, member, members, variable
+from yiwang.errors import ExitCode, UserError
+from yiwang.inventory.model import Host, Site
+from yiwang.messages import t
+from yiwang.provider.resources import Secret
+
+BACKUP_GROUP = "backup"
+PORT = 8333
+REGION = "yiwang"
+KEY_LENGTH = 40
+HEXADECIMAL = "0123456789abcdef"
+# As long as the store asks for: 256 bits.
+ENCRYPTION_LENGTH = 64
+ACCESS_CHARACTERS = 12
+KEYS_OUTPUT = "backup_keys"
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A bucket that a component has; ``locked``: what is put there stays as it is until its date, for everybody (WORM)."""
+
+    bucket: str
+    locked: bool = False
+
+
+CONSUMERS: Mapping[str, tuple[Wanted, ...]] = {
+    # What is measured and checked here is recorded there.
+    NOUN: (Wanted("evidence", locked=True),),
+    "exchange": (Wanted("exchange"),),
+    "portal": (Wanted("documents"), Wanted("licences", locked=True), Wanted("audit", locked=True)),
+}
+"""What each component has in the object store of the site that it is placed at."""
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """How a bucket is reached: ``endpoint`` is a URL that stands for every host of the store, in S3's path style."""
+
+    name: str
+    endpoint: str
+    region: str
+    bucket: str
+    access_key: pulumi.Output[str]
+    secret_key: pulumi.Output[str]
+
+    def exported(self) -> dict[str, Any]:
+        """As in a stack's outputs."""
+        place = {"endpoint": self.endpoint, "region": self.region, "bucket": self.bucket}
+        return {**place, "access_key": self.access_key, "secret_key": pulumi.Output.secret(self.secret_key)}
+
+
+def buckets(site: Site) -> dict[str, bool]:
+    """The buckets of a site by name, and whether each is locked: the components' own and those the inventory lists."""
+    listed = {
+        name: locked
+        for host in members(site)
+        for key, locked in (("storage_buckets", False), ("storage_locked_buckets", True))
+        for name in variable(host, key)
+    }
+    placed = (several for noun, several in CONSUMERS.items() if site.placement.get(noun) in {"servers", "kubernetes"})
+    return dict(sorted((listed | {each.bucket: each.locked for several in placed for each in several}).items()))
+
+
+def backup_host(site: Site) -> Host | None:
+    """The host that carries the store for backups, where the site has one."""
+    return next(iter(site.group(BACKUP_GROUP)), None)
+
+
+class Store:
+    """What the role is told of one object store: its hosts, buckets, and who may do what in which. ``name``: of its service."""
+
+    def __init__(self, site: Site, name: str, hosts: tuple[Host, ...], opts: pulumi.ResourceOptions) -> None:
+        self._opts = opts
+        self._prefix = name
+        self.service = f"{name}.{site.domain}"
+        self.endpoint = f"https://{self.service}:{PORT}"
+        self._hosts = [member(site, host) for host in hosts]
+        self._buckets: list[dict[str, Any]] = []
+        self._identities: list[dict[str, Any]] = []
+        admin, signing = (Secret(f"{name}-{use}", length=KEY_LENGTH, opts=opts) for use in ("administrator", "signing"))
+        encryption = Secret(f"{name}-encryption", length=ENCRYPTION_LENGTH, alphabet=HEXADECIMAL, opts=opts)
+        self._secrets: dict[str, pulumi.Output[str]] = {
+            "administrator": pulumi.Output.secret(admin.value),
+            "signing": pulumi.Output.secret(signing.value),
+            "encryption": pulumi.Output.secret(encryption.value),
+        }
+        self._keys: dict[str, pulumi.Output[str]] = {}
+
+    def identity(self, name: str, secret: str) -> tuple[pulumi.Output[str], pulumi.Output[str]]:
+        """Somebody with a key of his own, which a rotation makes anew; returns access key and secret key."""
+        made = Secret(secret, length=KEY_LENGTH, opts=self._opts)
+        access = made.id.apply(lambda identifier: f"{name}-{identifier[:ACCESS_CHARACTERS]}")
+        self._identities.append({"name": name, "access_key": access})
+        self._keys[name] = pulumi.Output.secret(made.value)
+        return access, self._keys[name]
+
+    def bucket(self, name: str, identity: str, *, locked: bool = False, versioned: bool = True) -> None:
+        """A bucket that one identity may read and write."""
+        self._buckets.append({"name": name, "identity": identity, "locked": locked, "versioned": versioned})
+
+    def variables(self) -> dict[str, Any]:
+        """The role's variables."""
+        return {
+            "storage_store_service": self.service,
+            "storage_store_hosts": self._hosts,
+            "storage_store_buckets": self._buckets,
+            "storage_store_identities": self._identities,
+            "storage_store_secrets": pulumi.Output.secret(self._secrets),
+            "storage_store_keys": pulumi.Output.secret(self._keys),
+        }
+
+
+@dataclass(frozen=True)
+class BackupKey:
+    """The key of one site to its place in a store for backups."""
+
+    access_key: pulumi.Output[str]
+    secret_key: pulumi.Output[str]
+
+    def exported(self) -> dict[str, Any]:
+        """As in a stack's outputs."""
+        return {"access_key": self.access_key, "secret_key": pulumi.Output.secret(self.secret_key)}
+
+
+def backup_owner(context: Context) -> Site | None:
+    """The nearest site with a store for backups, this one or the one above; None where there is none."""
+    above = [context.parent] if context.site.parent is not None else []
+    return next((site for site in (context.site, *above) if backup_host(site) is not None and site.placement.get(NOUN) == "servers"), None)
+
+
+def backup_place(owner: Site, site: Site) -> dict[str, str]:
+    """Where the backups of ``site`` go in the store of ``owner``: a bucket for the databases' and one for the objects'."""
+    return {
+        "host": f"{BACKUP_GROUP}.{owner.domain}",
+        "region": REGION,
+        "databases": f"databases-{site.name}",
+        "objects": f"objects-{site.name}",
+    }
+
+
+def backup_keys(store: Store, owner: Site, sites: tuple[Site, ...]) -> dict[str, BackupKey]:
+    """A place in ``store`` for each of ``sites`` that has data on servers of its own: its key, by the site's name."""
+    found = {}
+    for site in sites:
+        if site.placement.get(NOUN) != "servers":
+            continue
+        found[site.name] = BackupKey(*store.identity(site.name, f"{site.name}-backup"))
+        place = backup_place(owner, site)
+        store.bucket(place["databases"], site.name, versioned=False)
+        store.bucket(place["objects"], site.name)
+    return found
+
+
+def key_from_above(context: Context) -> pulumi.Output[dict[str, Any]]:
+    """The key that the stack of the site above has made for this one; an ``up`` ends with a UserError where it has not."""
+    name, above = context.site.name, context.parent.name
+
+    def mine(keys: dict[str, Any] | None) -> dict[str, Any]:
+        if not keys or name not in keys:
+            raise UserError(
+                t("base.no_backup_store", site=name, parent=above),
+                code=ExitCode.INPUT,
+                fix=t("base.no_authority_fix", site=name, parent=above),
+            )
+        return dict(keys[name])
+
+    return pulumi.Output.secret(context.above.get_output(KEYS_OUTPUT).apply(mine))
