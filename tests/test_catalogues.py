@@ -16,6 +16,7 @@ from yiwang.engine.commandline.failure import Code
 from yiwang.errors import ExitCode
 from yiwang.inventory.facts import _SHAPES
 from yiwang.lab.spec import HostState, LabState
+from yiwang.preflight.external import CAPABILITIES, FIXES
 from yiwang.preflight.model import Purpose, Verdict
 from yiwang.ssh import Problem
 
@@ -73,6 +74,8 @@ FILLED: dict[str, typing.Collection[str | tuple[str, str]]] = {
     "lab.state_{}": typing.get_args(HostState),
     "pulumi.exit_{}": [code.name.lower() for code in Code],
     "preflight.verdict_{}": typing.get_args(Verdict),
+    "preflight.{}_{}": [(kind, each) for kind, all_of in CAPABILITIES.items() for each in all_of],
+    "preflight.{}_{}_fix": [(kind, each) for kind, all_of in FIXES.items() for each in all_of],
     "preflight.name_{}": typing.get_args(Purpose),
     "preflight.no_{}": ("given", "own"),
     "preflight.no_{}_fix": ("given", "own"),

@@ -1,6 +1,6 @@
 """One city: its components, under the authority that the province has made for it."""
 
-from yiwang.components import Base, Storage, authority, current
+from yiwang.components import Base, ExternalStorage, Storage, authority, current
 
 here = current()
 
@@ -9,3 +9,5 @@ base.export()
 
 if here.on_servers("storage"):
     Storage(here, base).export()
+if here.is_external("storage"):
+    ExternalStorage(here).export()

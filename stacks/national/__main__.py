@@ -1,6 +1,6 @@
 """A stand-in for the state platform above the province, for labs and acceptance tests; it has an authority of its own."""
 
-from yiwang.components import Authority, Base, Storage, authority, current
+from yiwang.components import Authority, Base, ExternalStorage, Storage, authority, current
 
 here = current()
 owner = Authority(here, (here.site,))
@@ -11,3 +11,5 @@ base.export()
 
 if here.on_servers("storage"):
     Storage(here, base).export()
+if here.is_external("storage"):
+    ExternalStorage(here).export()

@@ -18,6 +18,8 @@ import pytest
 import yaml
 from ansible.plugins.filter.core import combine
 
+from yiwang.components.base import external_authority
+
 ROLE = Path(__file__).parent.parent.parent / "roles" / "base"
 VERBS = {"main", "preflight", "install", "configure", "run", "verify", "remove", "bootstrap"}
 LONGEST = 80
@@ -222,6 +224,17 @@ def test_the_kits_own_root_keeps_its_name() -> None:
     given = {"base_trust": {"province": "the kit's"}, "base_ca_certificates": {"province": "another", "mirror": "a mirror's"}}
     files = json.loads(environment.from_string(load("vars/main.yml")["_base_trust_json"]).render(given))
     assert {Path(file["path"]).stem: file["content"] for file in files} == {"yiwang-province": "the kit's", "yiwang-mirror": "a mirror's"}
+
+
+def test_each_authority_of_what_is_brought_along_has_a_file_of_its_own() -> None:
+    environment = jinja2.Environment(undefined=jinja2.StrictUndefined)  # noqa: S701 - no HTML
+    environment.filters.update(to_json=json.dumps)
+    template = environment.from_string(load("vars/main.yml")["_base_external_json"])
+    for given in ({}, {"database-portal": "one\n"}, {"database-portal": "one", "bucket-files": "two\n\n"}):
+        files = json.loads(template.render(base_external_authorities=given))
+        assert {file["path"]: file["content"] for file in files} == {
+            external_authority(name): f"{content.strip()}\n" for name, content in given.items()
+        }
 
 
 def test_looking_at_a_host_gives_the_facts_that_the_tasks_read() -> None:

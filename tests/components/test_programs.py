@@ -17,11 +17,13 @@ from typing import Any, NoReturn
 import pulumi
 import pytest
 import yaml
+from inventory.malformed import CERTIFICATE as CERTIFICATE_OF_AN_AUTHORITY
 from pulumi.runtime import mocks as pulumi_mocks
 
-from yiwang.components import context
+from yiwang.components import ExternalStorage, context
 from yiwang.errors import ExitCode, UserError
 from yiwang.inventory import load
+from yiwang.inventory.external import External
 
 ROOT = Path(__file__).parent.parent.parent
 PUBLIC_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJustForTheTestsJustForTheTestsJustForTheTes"
@@ -331,3 +333,99 @@ def test_programs_are_short_tables_of_contents() -> None:
     for path in programs:
         assert len(path.read_text().splitlines()) < 80
         assert yaml.safe_load((path.parent / "Pulumi.yaml").read_text())["name"] == path.parent.name
+
+
+@pytest.fixture
+def exported(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """What a program exports, as it exports it."""
+    found: dict[str, Any] = {}
+    monkeypatch.setattr(pulumi, "export", found.__setitem__)
+    return found
+
+
+@pytest.fixture
+def external(inventory: Path) -> Path:
+    """The lab's inventory, whose province brings its storage along."""
+    (inventory / ".state" / "word").write_text("a password\n")
+    (inventory / ".state" / "word").chmod(0o600)
+    (inventory / "ca.pem").write_text(CERTIFICATE_OF_AN_AUTHORITY)
+    facts = yaml.safe_load((inventory / "province.yml").read_text())
+    database = {"url": "postgresql://a@db1.example,db2.example/p?sslmode=verify-full", "password": {"file": ".state/word"}}
+    bucket = {"endpoint": "https://s3.example:9000", "region": "cn-east", "bucket": "documents", "access_key": "AK1"}
+    storage = {
+        "databases": {"portal": {**database, "authority": "ca.pem"}},
+        "buckets": {"files": {**bucket, "secret_key": {"command": ["echo", "a key"]}, "authority": "ca.pem"}},
+    }
+    facts["sites"]["province"] |= {"placement": {"storage": "external"}, "external": {"storage": storage}}
+    (inventory / "province.yml").write_text(yaml.safe_dump(facts, allow_unicode=True))
+    return inventory
+
+
+def resolved(loop: asyncio.AbstractEventLoop, value: Any) -> tuple[Any, bool]:
+    """The value of an output, and whether it is secret."""
+
+    async def both() -> tuple[Any, bool]:
+        output = pulumi.Output.from_input(value)
+        return await output.future(), await output.is_secret()
+
+    return loop.run_until_complete(both())
+
+
+def test_what_is_brought_along_is_exported_as_the_kits_own_is(
+    run: Callable[..., Run], external: Path, exported: dict[str, Any], loop: asyncio.AbstractEventLoop
+) -> None:
+    made = run("province", "province")
+    assert {resource.name for resource in made.resources if resource.type == "yiwang:index:Role"} == {"base"}
+    options = "target_session_attrs=read-write&connect_timeout=3&sslrootcert=/etc/yiwang/tls/external-database-portal.crt"
+    assert resolved(loop, exported["databases"])[0]["portal"] == {
+        "url": f"postgresql://a@db1.example:5432,db2.example:5432/p?{options}&sslmode=verify-full",
+        "login": "a",
+        "password": "a password",
+    }
+    assert resolved(loop, exported["buckets"])[0]["files"] == {
+        "endpoint": "https://s3.example:9000",
+        "region": "cn-east",
+        "bucket": "documents",
+        "access_key": "AK1",
+        "secret_key": "a key",
+    }
+    secrets = {key for kind in ("databases", "buckets") for each in exported[kind].values() for key in each if resolved(loop, each[key])[1]}
+    assert secrets == {"password", "secret_key"}
+    run("city", "jinan", REFERENCE)
+    assert set(resolved(loop, exported["databases"])[0]) == set(), "the cities keep what is on their servers"
+
+
+def test_hosts_are_handed_the_authorities_of_what_is_brought_along(run: Callable[..., Run], external: Path) -> None:
+    assert run("province", "province").role["variables"]["base_external_authorities"] == {
+        "database-portal": CERTIFICATE_OF_AN_AUTHORITY,
+        "bucket-files": CERTIFICATE_OF_AN_AUTHORITY,
+    }
+    assert run("city", "jinan", REFERENCE).role["variables"]["base_external_authorities"] == {}
+
+
+def test_a_secret_that_cannot_be_read_is_refused_by_the_key_that_names_it(run: Callable[..., Run], external: Path) -> None:
+    (external / ".state" / "word").unlink()
+    with pytest.raises(UserError, match=r"sites\.province\.external\.storage\.databases\.portal\.password") as refused:
+        run("province", "province")
+    assert refused.value.code == ExitCode.INPUT
+
+
+def test_a_component_that_is_placed_needs_its_database_among_them(external: Path, loop: asyncio.AbstractEventLoop) -> None:
+    province = load(external)
+    site = dataclasses.replace(province.sites["province"], placement={"storage": "external", "portal": "servers", "identity": "servers"})
+    with pytest.raises(UserError, match="identity") as refused:
+        ExternalStorage(context.Context(province, site))
+    assert refused.value.code == ExitCode.INPUT
+    assert "sites.province.external.storage.databases" in refused.value.fix
+
+
+def test_a_component_that_keeps_needs_a_bucket_that_can(external: Path) -> None:
+    province = load(external)
+    site = dataclasses.replace(province.sites["province"], placement={"storage": "external", "portal": "servers"})
+    storage = site.external.storage
+    assert storage is not None
+    (found,) = storage.buckets.values()
+    for given, said in (({"documents"}, "audit, licences"), ({"documents", "licences", "audit"}, "keep what is locked")):
+        brought = dataclasses.replace(storage, buckets=dict.fromkeys(given, found))
+        with pytest.raises(UserError, match=said):
+            ExternalStorage(context.Context(province, dataclasses.replace(site, external=External(brought))))

@@ -180,7 +180,7 @@ CASES = (
     case(
         "two documents",
         append(PROVINCE, "---\ncode: 370000\n"),
-        "province.yml:121: a file holds one YAML document; remove what follows the second ---",
+        "province.yml:140: a file holds one YAML document; remove what follows the second ---",
     ),
     case(
         "file for a directory",
@@ -298,22 +298,22 @@ CASES = (
     case(
         "city of another province",
         replace(PROVINCE, "code: 370100", "code: 320100"),
-        "province.yml:106: sites.c370100.code: 320100 南京市: expected a division of 370000 山东省; look the code up",
+        "province.yml:125: sites.c370100.code: 320100 南京市: expected a division of 370000 山东省; look the code up",
     ),
     case(
         "county",
         replace(PROVINCE, "code: 370100", "code: 370102"),
-        "province.yml:106: sites.c370100.code: 370102 历下区: expected a division directly under the province; the one above it is 370100 济南市",
+        "province.yml:125: sites.c370100.code: 370102 历下区: expected a division directly under the province; the one above it is 370100 济南市",
     ),
     case(
         "two sites with one code",
         replace(PROVINCE, "code: 370200", "code: 370100"),
-        "province.yml:111: sites.c370200.code: 370100: expected a code of its own, site c370100 has this one; one code for each site",
+        "province.yml:130: sites.c370200.code: 370100: expected a code of its own, site c370100 has this one; one code for each site",
     ),
     case(
         "city without code",
         replace(PROVINCE, "    code: 370100 ", "    # code: 370100 "),
-        "province.yml:104: sites.c370100.code: (missing): expected the GB/T 2260 code of the city; add code",
+        "province.yml:123: sites.c370100.code: (missing): expected the GB/T 2260 code of the city; add code",
     ),
     case(
         "domain in capitals",
@@ -329,7 +329,7 @@ CASES = (
     case(
         "two provinces",
         replace(PROVINCE, "    stack: city\n    code: 370200 ", "    stack: province #"),
-        'province.yml:110: sites.c370200.stack: "province": expected one province site, province is one already; keep one of them',
+        'province.yml:129: sites.c370200.stack: "province": expected one province site, province is one already; keep one of them',
     ),
     case(
         "unknown stack",
@@ -896,12 +896,12 @@ CASES = (
     case(
         "contact without email",
         replace(PROVINCE, "    email: operations@zwfw.example\n", ""),
-        "province.yml:117: contacts[0].email: (missing): this key is required; add it",
+        "province.yml:136: contacts[0].email: (missing): this key is required; add it",
     ),
     case(
         "contact email",
         replace(PROVINCE, "email: operations@zwfw.example", "email: operations"),
-        'province.yml:119: contacts[0].email: "operations": expected an address of electronic mail; use the post\'s, for instance duty@zwfw.example',
+        'province.yml:138: contacts[0].email: "operations": expected an address of electronic mail; use the post\'s, for instance duty@zwfw.example',
     ),
     case(
         "endpoint with a user",

@@ -7,11 +7,14 @@ import re
 from pathlib import Path
 
 import pytest
-from inventory.malformed import CASES, Case, tree
+from inventory import malformed, malformed_external
+from inventory.malformed import Case, tree
 
 from yiwang import cli
 from yiwang.errors import ExitCode
 from yiwang.inventory import InventoryError, load
+
+CASES = (*malformed.CASES, *malformed_external.CASES)
 
 
 def spoil(inventory: Path, case: Case) -> None:

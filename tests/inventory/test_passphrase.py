@@ -12,7 +12,8 @@ import pytest
 from yiwang.errors import ExitCode, UserError
 from yiwang.inventory import load
 from yiwang.inventory.model import Passphrase
-from yiwang.inventory.passphrase import MAX_BYTES, read
+from yiwang.inventory.passphrase import read
+from yiwang.inventory.secret_source import MAX_BYTES
 
 
 def test_generated_once_and_private(inventory: Path) -> None:

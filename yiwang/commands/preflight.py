@@ -49,9 +49,16 @@ def register(app: typer.Typer) -> None:
         hosts = [(each, server) for each in selection.sites for server in each.hosts if server.name in (selection.hosts or province.hosts)]
         console.progress(t("preflight.looking", hosts=len(hosts)))
         with RunDir() as run:
+            # Of single hosts alone is asked: what the site brings along is none of theirs.
+            sites = () if selection.hosts else selection.sites
             found = asyncio.run(
                 checks.run(
-                    province, hosts, run.path, lambda server: console.progress(t("preflight.host_done", host=server.name)), engine_name
+                    province,
+                    hosts,
+                    run.path,
+                    lambda server: console.progress(t("preflight.host_done", host=server.name)),
+                    engine_name,
+                    sites,
                 )
             )
         counts = Counter(finding.verdict for finding in found)

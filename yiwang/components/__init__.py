@@ -3,6 +3,7 @@
 from yiwang.components.authority import Authority, Issuer
 from yiwang.components.base import Base
 from yiwang.components.context import Context, current
+from yiwang.components.external import ExternalStorage
 from yiwang.components.storage import Storage
 
-__all__ = ["Authority", "Base", "Context", "Issuer", "Storage", "current"]
+__all__ = ["Authority", "Base", "Context", "ExternalStorage", "Issuer", "Storage", "current"]

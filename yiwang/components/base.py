@@ -98,8 +98,25 @@ def common_variables(province: Province, site: Site) -> dict[str, Any]:
         "base_bootstrap_user": province.access.bootstrap_user,
         "base_automation_public_keys": [public_key(province.access.key_file)],
         "base_names": names(province, site),
+        "base_external_authorities": external_authorities(site),
         "base_time_clients": [str(network) for networks in clients for network in networks],
     }
+
+
+def external_authority(name: str) -> str:
+    """Where the role puts an authority of what a site brings along itself."""
+    return f"/etc/yiwang/tls/external-{name}.crt"
+
+
+def external_authorities(site: Site) -> dict[str, str]:
+    """The authorities of what a site brings along itself (PEM), by name. Raises UserError for one that cannot be read any more."""
+    found = {}
+    for name, path in site.external.authorities.items():
+        try:
+            found[name] = path.read_text(encoding="ascii")
+        except (OSError, ValueError) as error:
+            raise UserError(t("base.no_external_authority", path=path, reason=error), code=ExitCode.INPUT) from None
+    return found
 
 
 def host_variables(province: Province, host: Host) -> dict[str, Any]:

@@ -38,6 +38,10 @@ class Context:
         """Whether the site has a component on servers of its own."""
         return self.site.placement.get(noun) == "servers"
 
+    def is_external(self, noun: str) -> bool:
+        """Whether the site brings a component along itself."""
+        return self.site.placement.get(noun) == "external"
+
     @functools.cached_property
     def above(self) -> pulumi.StackReference:
         """The stack of the site above this one, for what it hands down; raises KeyError at the top."""

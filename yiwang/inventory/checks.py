@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Collection, Iterator, Mapping
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path, PurePosixPath
 
-from yiwang.inventory import endpoints
+from yiwang.inventory import endpoints, external_checks
 from yiwang.inventory.drawer import Drawer, drawers, groups_of_paths
 from yiwang.inventory.errors import Finding, Findings, KeyPath, shown
 from yiwang.inventory.facts import Facts
@@ -144,6 +145,14 @@ class _Checks:
         elif source.file is not None:
             self.private(("passphrase", "file"), source.file, directory, below)
 
+    def external(self, directory: Path) -> None:
+        """What sites bring along themselves."""
+        below = state_dir(directory, self.facts.state_dir)
+        for name, site in self.facts.sites.items():
+            if site is not None:
+                private = functools.partial(self.private, directory=directory, below=below)
+                external_checks.check(name, site, self.wrong, private, functools.partial(resolve_file, directory))
+
     def private(self, path: KeyPath, name: str, directory: Path, below: Path) -> None:
         """A file with a secret lies outside the inventory, or in its state directory."""
         file = resolve_file(directory, name)
@@ -198,6 +207,7 @@ def check(directory: Path, facts: Facts, findings: Findings, resolved: Resolved 
         endpoints.check(facts, resolved, findings)
     checks.operators(resolved)
     checks.places(directory)
+    checks.external(directory)
 
 
 def check_sites_have_hosts(facts: Facts, resolved: Resolved, findings: Findings) -> None:

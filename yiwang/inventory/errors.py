@@ -71,10 +71,10 @@ class Findings:
         self.add(finding)
         self.silenced.add((finding.file, finding.key))
 
-    def add_secret(self, file: str, line: int, path: KeyPath, value: str = HIDDEN) -> None:
+    def add_secret(self, file: str, line: int, path: KeyPath, value: str = HIDDEN, fix: str = "") -> None:
         """Record that a secret lies at ``path``; no finding shows a value that holds it."""
         self.secret_places.add((file, path))
-        self.add_final(Finding(file, line, path, value, t("inventory.secret"), t("inventory.secret_fix")))
+        self.add_final(Finding(file, line, path, value, t("inventory.secret"), fix or t("inventory.secret_fix")))
 
     def all(self) -> tuple[Finding, ...]:
         """Everything that was found, without the values of secrets."""

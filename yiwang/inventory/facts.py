@@ -187,12 +187,16 @@ class _Reader:
 
 def _known(model: type[BaseModel] | None, location: KeyPath) -> list[str]:
     """The keys a person may write at ``location`` below ``model``."""
+    by_name = False
     for part in location:
         if model is None:
             return []
-        if isinstance(part, str):
+        if isinstance(part, str) and not by_name:
             fields = {info.alias or name: info for name, info in model.model_fields.items()}
-            model = _inner(fields[part].annotation) if part in fields else None
+            annotation = fields[part].annotation if part in fields else None
+            model, by_name = _inner(annotation), typing.get_origin(annotation) is dict
+        else:
+            by_name = False
     return [info.alias or name for name, info in model.model_fields.items()] if model is not None else []
 
 

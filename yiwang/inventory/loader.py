@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 
-from yiwang.inventory import checks, drawer, hosts, model, resolve, rolevars, secrets, sources
+from yiwang.inventory import checks, drawer, external_checks, hosts, model, resolve, rolevars, secrets, sources
 from yiwang.inventory import facts as fact_files
 from yiwang.inventory.errors import Finding, Findings, InventoryError
 from yiwang.messages import t
@@ -69,7 +70,7 @@ def _build(directory: Path, facts: fact_files.Facts, found: dict[str, model.Host
             for path in facts.paths.values()
         ),
         component_paths={noun: each.ways for noun, each in drawer.drawers().items() if each.ways},
-        sites=_sites(facts, found),
+        sites=_sites(directory, facts, found),
         national=model.National(facts.national.identity, facts.national.exchange, facts.national.catalogue),
         contacts=tuple(
             model.Contact(contact.duty, model.Name(contact.name.zh, contact.name.en), contact.email, contact.phone)
@@ -82,7 +83,7 @@ def _build(directory: Path, facts: fact_files.Facts, found: dict[str, model.Host
     )
 
 
-def _sites(facts: fact_files.Facts, found: dict[str, model.Host]) -> dict[str, model.Site]:
+def _sites(directory: Path, facts: fact_files.Facts, found: dict[str, model.Host]) -> dict[str, model.Site]:
     top = next(name for name, site in facts.sites.items() if site is not None and site.stack == "province")
     sites: list[model.Site] = []
     for name, site in facts.sites.items():
@@ -104,6 +105,7 @@ def _sites(facts: fact_files.Facts, found: dict[str, model.Host]) -> dict[str, m
                 placement={"base": "servers", **site.placement},
                 hosts=tuple(host for host in found.values() if host.site == name),
                 parent=top if site.stack == "city" else None,
+                external=external_checks.build(name, site.external, functools.partial(checks.resolve_file, directory)),
             )
         )
     sites.sort(key=lambda site: (model.STACKS.index(site.stack), site.code))

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pathlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import Any, Literal
+
+from yiwang.inventory.external import External
 
 StackKind = Literal["national", "province", "city"]
 Placement = Literal["servers", "kubernetes", "tenant", "external"]
@@ -84,7 +86,10 @@ class Host:
 
 @dataclass(frozen=True)
 class Site:
-    """The province, one city, or the national stand-in. ``parent`` is the site's name above it (none for the top ones)."""
+    """The province, one city, or the national stand-in. ``parent`` is the site's name above it (none for the top ones).
+
+    ``external``: what it brings along of the components that are placed so.
+    """
 
     name: str
     stack: StackKind
@@ -94,6 +99,7 @@ class Site:
     placement: Mapping[str, Placement]
     hosts: tuple[Host, ...]
     parent: str | None
+    external: External = field(default_factory=External)
 
     def group(self, name: str) -> tuple[Host, ...]:
         """The site's hosts of an Ansible group, in the order of ``hosts``."""

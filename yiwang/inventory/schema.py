@@ -9,7 +9,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, PlainValidator
 from pydantic_core import PydanticCustomError
 
-from yiwang.inventory import values
+from yiwang.inventory import external_values, values
+from yiwang.inventory.external import DatabaseUrl
 from yiwang.inventory.model import COMPONENTS, PLACEMENTS, STACKS
 
 
@@ -68,6 +69,7 @@ Ends = Annotated[tuple[str, ...], _text_or_list(_any_text("endpoint"), "endpoint
 EndpointAddress = Annotated[str | None, _leaf(values.endpoint_address)]
 Backend = Annotated[str, _leaf(values.backend)]
 FileName = Annotated[str | None, _leaf(_any_text("file_name"))]
+Command = Annotated[tuple[str, ...] | None, _text_or_list(_any_text("command"), "command")]
 
 
 class Strict(BaseModel):
@@ -100,6 +102,46 @@ class PathFacts(Strict):
     purpose: NameFacts
 
 
+class SecretFacts(Strict):
+    """Exactly one of the two, checked later."""
+
+    file: FileName = None
+    command: Command = None
+
+
+class DatabaseFacts(Strict):
+    """A database of the province's own."""
+
+    url: Annotated[DatabaseUrl, _leaf(external_values.database_url)]
+    password: SecretFacts
+    authority: Annotated[str, _leaf(_any_text("file_name"))]
+
+
+class BucketFacts(Strict):
+    """A bucket of the province's own."""
+
+    endpoint: Annotated[str, _leaf(external_values.bucket_endpoint)]
+    region: Annotated[str, _leaf(external_values.region)]
+    bucket: Annotated[str, _leaf(external_values.bucket_name)]
+    access_key: Annotated[str, _leaf(external_values.access_key)]
+    secret_key: SecretFacts
+    authority: Annotated[str, _leaf(_any_text("file_name"))]
+    lock: Annotated[bool | None, _leaf(values.true)] = None
+
+
+class ExternalStorageFacts(Strict):
+    """Databases and buckets by name."""
+
+    databases: dict[Annotated[str, _leaf(external_values.database_name)], DatabaseFacts] = {}
+    buckets: dict[Identifier, BucketFacts] = {}
+
+
+class ExternalFacts(Strict):
+    """What a site brings along, by component."""
+
+    storage: ExternalStorageFacts | None = None
+
+
 class SiteFacts(Strict):
     """One site. Placements are checked with the release's list, later."""
 
@@ -111,6 +153,7 @@ class SiteFacts(Strict):
         Annotated[str, _choice("component", COMPONENTS)],
         Annotated[Literal["servers", "kubernetes", "tenant", "external"], _choice("choice", PLACEMENTS)],
     ] = {}
+    external: ExternalFacts | None = None
 
 
 class NationalFacts(Strict):
@@ -143,5 +186,5 @@ class PassphraseFacts(Strict):
     """Exactly one of the three, checked later."""
 
     file: FileName = None
-    command: Annotated[tuple[str, ...] | None, _text_or_list(_any_text("command"), "command")] = None
+    command: Command = None
     generate: Annotated[bool | None, _leaf(values.true)] = None

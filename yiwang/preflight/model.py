@@ -15,7 +15,10 @@ Purpose = Literal["time", "packages", "national"]
 
 @dataclass(frozen=True)
 class Finding:
-    """The answer of one check for one host; ``host`` is ``-`` for this machine. ``fix`` is empty when nothing is wrong."""
+    """The answer of one check for one host; ``fix`` is empty when nothing is wrong.
+
+    ``host`` is ``-`` for this machine, and ``databases.NAME`` or ``buckets.NAME`` for what the site brings along.
+    """
 
     site: str
     host: str
