@@ -17,7 +17,7 @@ import hashlib
 import os
 import signal
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -163,6 +163,31 @@ class Access:
         Never raises for what goes wrong on the way: see ``Completed.problem``.
         """
         return await _execute(self.command(host, command, user=user), stdin, timeout)
+
+    async def follow(self, host: str, command: str, listen: Callable[[str], None]) -> Completed:
+        """As ``run``, without a limit of time; ``listen`` gets each line of standard error as it comes."""
+        process = await asyncio.create_subprocess_exec(
+            *self.command(host, command),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            start_new_session=True,
+            env={**os.environ, "LC_ALL": "C"},
+        )
+        assert process.stdout is not None and process.stderr is not None  # noqa: S101, PT018 - both are pipes
+        said: list[str] = []
+
+        async def lines(stream: asyncio.StreamReader) -> None:
+            while line := await stream.readline():
+                said.append(line.decode(errors="replace"))
+                listen(said[-1].rstrip())
+
+        try:
+            out, _ = await asyncio.gather(process.stdout.read(), lines(process.stderr))
+            return Completed(await process.wait(), out.decode(errors="replace"), "".join(said))
+        except asyncio.CancelledError:
+            await _end(process)
+            raise
 
     async def scan(self, host: str) -> list[str]:
         """The host key that ``host`` shows now, as known-hosts lines under its name; empty when it does not answer.

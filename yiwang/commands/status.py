@@ -69,6 +69,7 @@ def _text(work: Session, found: list[health.SiteStatus]) -> str:
     rows = [_row(part, host) for part in parts for host in part.hosts or [health.HostHealth("-", applied=False)]]
     lines = [table(rows, header)] if rows else []
     lines += dict.fromkeys(host.detail for part in parts for host in part.hosts if host.detail)
+    lines += [f"{host.host}: {note}" for part in parts for host in part.hosts for note in host.notes]
     lines += [f"{status.site}: {line}" for status in found for line in status.error.splitlines()]
     lines += [f"{status.site}: {t('deployment.never_applied')}" for status in found if not status.error and not status.components]
     return "\n".join([*lines, *(gone.describe() for gone in work.departed)])

@@ -28,7 +28,8 @@ class HostHealth:
 
     ``health``: ``ok``, ``failed``, ``alarm`` (it works, and will not for long), a problem of SSH (``unreachable``, ``denied``,
     ``key_unknown``, ``key_changed``), or ``unknown`` (not visited). ``detail``: what a person has to know about it, in one line.
-    ``program``: what on the host tells of alarms, from the role's fact ``health``; empty where nothing does.
+    ``program``: what on the host tells of alarms, from the role's fact ``health``; empty where nothing does. ``notes``: what it tells
+    besides.
     """
 
     host: str
@@ -40,6 +41,7 @@ class HostHealth:
     skipped: list[dict[str, str]] = field(default_factory=list)
     program: str = ""
     alarms: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
 
 @dataclass
@@ -142,15 +144,16 @@ def judge(health: HostHealth, done: Completed, access: Access) -> None:
         health.failed_units = health.units[len(lines) :]
         health.detail = t("deployment.no_answer", host=health.host, units=", ".join(health.failed_units) or "-", reason=reason)
     health.failed_units = [unit for unit, line in zip(health.units, lines, strict=False) if line != "active"] + health.failed_units
-    health.alarms = _alarms(health, told, done) if health.program else []
+    health.alarms, health.notes = _told(health, told, done) if health.program else ([], [])
     health.health = "failed" if health.failed_units or health.detail else "alarm" if health.alarms else "ok"
     health.detail = health.detail or "; ".join(f"{health.host}: {alarm}" for alarm in health.alarms)
 
 
-def _alarms(health: HostHealth, told: str, done: Completed) -> list[str]:
-    """What the host's program tells of, in the user's language; that it told nothing is an alarm too."""
+def _told(health: HostHealth, told: str, done: Completed) -> tuple[list[str], list[str]]:
+    """Alarms and notes of the host's program, in the user's language; that it told nothing is an alarm too."""
     try:
-        return [of(alarm) for alarm in json.loads(told)]
+        found = [(of(each), bool(each.get("note"))) for each in json.loads(told)]
     except (ValueError, TypeError, AttributeError, KeyError):
         said = [*done.err.strip().splitlines(), t("deployment.exit_code", code=done.code)]
-        return [t("deployment.no_alarms", host=health.host, program=health.program, reason=said[0])]
+        return [t("deployment.no_alarms", host=health.host, program=health.program, reason=said[0])], []
+    return [text for text, note in found if not note], [text for text, note in found if note]

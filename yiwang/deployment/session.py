@@ -24,7 +24,7 @@ from yiwang.output import Console, say
 from yiwang.rundir import RunDir
 
 T = TypeVar("T")
-_CHANGING = frozenset({"up", "down", "rotate"})
+_CHANGING = frozenset({"up", "down", "rotate", "restore"})
 
 
 @dataclass

@@ -1,16 +1,22 @@
 #!/usr/bin/python3
 """Says what will go wrong soon: prints a JSON list of alarms, each with a text in Chinese (``zh``) and English (``en``); changes nothing.
 
+One with ``note`` is none, but something that one likes to know.
+
 `yiwang status` asks it. Its wishes are in /etc/yiwang/storage/health.json: ``directory`` of the data, ``free_percent`` that have to
-be free there, ``wal_times`` of max_wal_size that the log may have, ``members`` of the site.
+be free there, ``wal_times`` of max_wal_size that the log may have, ``members`` of the site (0: no databases here), ``objects``, the name
+at which the object store answers here, ``backups``: ``yes``, ``no`` (an alarm), or ``unwanted``.
 """
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
+import ssl
 import subprocess
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -21,15 +27,20 @@ select json_build_object('replica', pg_is_in_recovery(), 'wal', (select coalesce
   'synchronous', (select count(*) from pg_stat_replication where sync_state in ('sync', 'quorum')),
   'following', (select count(*) from pg_stat_replication where state = 'streaming'),
   'kept_for', (select string_agg(slot_name, ', ' order by slot_name) from pg_replication_slots
-               where not active and restart_lsn is not null))
+               where not active and restart_lsn is not null),
+  'unsent', (select last_failed_wal from pg_stat_archiver where last_failed_time > coalesce(last_archived_time, '-infinity')))
 """
+AUTHORITY = "/etc/yiwang/tls/ca.crt"
+RECORDS = Path("/var/lib/yiwang/recovery")
+BACKUP_HOURS = 26
+DRILL_DAYS = 8
 
-Alarm = dict[str, str]
+Alarm = dict[str, Any]
 
 
-def alarm(zh: str, en: str) -> Alarm:
-    """One thing to see to."""
-    return {"zh": zh, "en": en}
+def alarm(zh: str, en: str, *, note: bool = False) -> Alarm:
+    """One thing to see to, or to know."""
+    return {"zh": zh, "en": en} | ({"note": True} if note else {})
 
 
 def disk(directory: str, free_percent: int) -> Iterator[Alarm]:
@@ -70,6 +81,56 @@ def followers(seen: dict[str, Any], members: int) -> Iterator[Alarm]:
         yield alarm(f"{missing} 个成员未跟随主库", f"{missing} of the members do not follow the leader")
 
 
+def objects(host: str) -> Iterator[Alarm]:
+    """The object store answers, by TLS: that it lets nobody in without a key is an answer."""
+    try:
+        context = ssl.create_default_context(cafile=AUTHORITY)
+        connection = http.client.HTTPSConnection(host, 8333, context=context, timeout=5)
+        connection.request("GET", "/")
+        status = str(connection.getresponse().status)
+    except (OSError, http.client.HTTPException) as error:
+        status = str(error)
+    if status != "403":
+        yield alarm(f"对象存储没有应答（{status}）", f"the object store does not answer ({status})")
+
+
+def record(name: str) -> dict[str, Any]:
+    """What the program of the backups has written down; nothing where it has not."""
+    try:
+        return dict(json.loads((RECORDS / name).read_text(encoding="utf-8")))
+    except (OSError, ValueError):
+        return {}
+
+
+def hours_since(text: str) -> float:
+    """Hours since a time."""
+    return (datetime.now(UTC) - datetime.fromisoformat(text)).total_seconds() / 3600
+
+
+def backups(kind: str, seen: dict[str, Any]) -> Iterator[Alarm]:
+    """What is backed up, and whether it can be brought back. Of several members the leader says it."""
+    if kind == "no":
+        yield alarm(
+            "没有备份：清单中没有 backup 组的主机（确实不需要时设 storage_without_backups）",
+            "nothing is backed up: the inventory has no host in the group backup (storage_without_backups, where that is meant)",
+        )
+    if kind != "yes" or seen.get("replica", True):
+        return
+    if seen["unsent"]:
+        yield alarm(f"日志 {seen['unsent']} 未能送到备份存储", f"the log {seen['unsent']} cannot be sent to where the backups are")
+    taken, drill = record("backup.json"), record("drill.json")
+    if taken and hours_since(taken["time"]) > BACKUP_HOURS:
+        yield alarm(f"最近一次备份在 {taken['time']}", f"the last backup was made at {taken['time']}")
+    if not drill:
+        yield alarm("还没有做过恢复演练", "no restore has been drilled yet", note=True)
+    elif not drill["ok"]:
+        yield alarm(f"{drill['time']} 的恢复演练失败：{drill['error']}", f"the drill of {drill['time']} failed: {drill['error']}")
+    else:
+        figures = f"RPO {drill['rpo_seconds']} s, RTO {drill['rto_seconds']} s"
+        late = hours_since(drill["time"]) > DRILL_DAYS * 24
+        yield alarm(f"最近一次恢复演练：{drill['time']}，{figures}", f"the last drill: {drill['time']}, {figures}", note=not late)
+
+
 def query() -> dict[str, Any]:
     """What the running PostgreSQL says; nothing where none answers."""
     command = ["runuser", "-u", "postgres", "--", "psql", "-XAtq", "-d", "postgres", "-c", QUERY]
@@ -83,6 +144,10 @@ def query() -> dict[str, Any]:
 def alarms(wish: dict[str, Any], seen: dict[str, Any]) -> Iterator[Alarm]:
     """All of them."""
     yield from disk(wish["directory"], wish["free_percent"])
+    yield from objects(wish["objects"])
+    if not wish["members"]:
+        return
+    yield from backups(wish["backups"], seen)
     if not seen:
         yield alarm("数据库没有应答", "the database does not answer")
         return

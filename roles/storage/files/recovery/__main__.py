@@ -1,4 +1,4 @@
-"""The program: settle, backup [--full], objects, list, drill, scratch TO, scratch-remove.
+"""The program: settle, backup [--full], objects, list, drill, scratch TO, scratch-remove; the steps of a restore in place.
 
 One JSON object on standard output; progress, and a failure in one line, on the other.
 """
@@ -6,18 +6,21 @@ One JSON object on standard output; progress, and a failure in one line, on the 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import shutil
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import psycopg
 
-from recovery import databases, objects
-from recovery.common import RecoveryError, alone, leads, run, settings
+from recovery import databases, inplace, objects
+from recovery.common import RECORDS, RecoveryError, alone, leads, now, run, settings, write
 from recovery.drill import drill
 
+Verb = Callable[[dict[str, Any], argparse.Namespace], dict[str, Any]]
 FOLLOWS: dict[str, Any] = {"skipped": "another member leads"}
 
 
@@ -31,7 +34,9 @@ def settle(given: dict[str, Any], _: argparse.Namespace) -> dict[str, Any]:
 
 def backup(given: dict[str, Any], arguments: argparse.Namespace) -> dict[str, Any]:
     """Everything."""
-    return {"databases": databases.backup(given["full_days"], full=arguments.full), "objects": objects.backup(given)}
+    taken = {"databases": databases.backup(given["full_days"], full=arguments.full), "objects": objects.backup(given)}
+    write(RECORDS / "backup.json", {"time": now().isoformat(), **taken})
+    return taken
 
 
 def only_objects(given: dict[str, Any], _: argparse.Namespace) -> dict[str, Any]:
@@ -55,6 +60,7 @@ def scratch(given: dict[str, Any], arguments: argparse.Namespace) -> dict[str, A
     directory = Path(given["directory"]) / "scratch"
     instance = databases.Scratch(given, directory / "postgresql")
     instance.remove()
+    databases.flush()
     shutil.rmtree(directory, ignore_errors=True)
     directory.mkdir(mode=0o711)
     databases.restore(instance.data, options)
@@ -76,7 +82,31 @@ def unscratch(given: dict[str, Any], _: argparse.Namespace) -> dict[str, Any]:
     return {}
 
 
-VERBS = {
+def checked(_given: dict[str, Any], arguments: argparse.Namespace) -> dict[str, Any]:
+    """Whether one could go back to there; nothing is done."""
+    return {"options": databases.target(arguments.to)}
+
+
+def restored(given: dict[str, Any], arguments: argparse.Namespace) -> dict[str, Any]:
+    """The step of a restore that needs the time."""
+    return inplace.restore(given, arguments.to)
+
+
+def objects_back(given: dict[str, Any], arguments: argparse.Namespace) -> dict[str, Any]:
+    """What is missing in the buckets."""
+    return {"objects": objects.restore(given, arguments.to, None)}
+
+
+def step(function: Callable[[dict[str, Any]], dict[str, Any]]) -> Verb:
+    """A step that needs nothing but the settings."""
+    return lambda given, _: function(given)
+
+
+# What only the leader does: elsewhere it is left to it.
+LEADERS = {"lead", "settle", "backup", "objects", "drill", "scratch"}
+TO = {"scratch", "check", "restore", "objects-restore"}
+VERBS: dict[str, Verb] = {
+    "lead": lambda _given, _arguments: {},
     "settle": settle,
     "backup": backup,
     "objects": only_objects,
@@ -84,6 +114,15 @@ VERBS = {
     "drill": drilled,
     "scratch": scratch,
     "scratch-remove": unscratch,
+    "check": checked,
+    "keep": step(inplace.keep),
+    "halt": step(inplace.halt),
+    "restore": restored,
+    "begin": step(inplace.begin),
+    "follow": step(inplace.follow),
+    "resume": step(inplace.resume),
+    "objects-restore": objects_back,
+    "finish": step(inplace.finish),
 }
 
 
@@ -95,18 +134,15 @@ def main() -> int:
         verb = verbs.add_parser(name)
         if name == "backup":
             verb.add_argument("--full", action="store_true")
-        if name == "scratch":
+        if name in TO:
             verb.add_argument("to")
     arguments = parser.parse_args()
     try:
-        if not leads() and arguments.verb not in {"list", "scratch-remove"}:
+        if arguments.verb in LEADERS and not leads():
             print(json.dumps(FOLLOWS))
             return 0
-        if arguments.verb == "list":
-            said = listed({}, arguments)
-        else:
-            with alone():
-                said = VERBS[arguments.verb](settings(), arguments)
+        with contextlib.nullcontext() if arguments.verb in {"list", "check"} else alone():
+            said = VERBS[arguments.verb](settings(), arguments)
     except (RecoveryError, psycopg.Error, OSError) as error:
         print(str(error).partition("\n")[0], file=sys.stderr)
         return 1

@@ -12,7 +12,7 @@ from typing import Any
 
 import psycopg
 
-from recovery.common import RecoveryError, connect, now, run, say
+from recovery.common import RecoveryError, connect, leads, now, run, say
 
 COMMAND = "/usr/local/sbin/yiwang-pgbackrest"
 LABEL = re.compile(r"\d{8}-\d{6}F(?:_\d{8}-\d{6}[DI])?")
@@ -20,14 +20,21 @@ LATEST = "latest"
 UNIT = "yiwang-scratch"
 SCRATCH_SOCKET = "/run/yiwang-scratch"
 READY_SECONDS = 3600.0
-MISSING, NO_BACKUP = {1, 3}, 2
-# Nobody but the cluster's keeper, on the socket; nothing is archived; recovery is over before anybody gets in.
+MISSING = {1, 3}
+# Rows that tell how far the log goes.
+MARKERS = """
+create schema if not exists yiwang;
+create table if not exists yiwang.marker (drill uuid, written timestamptz default clock_timestamp());
+delete from yiwang.marker where written < now() - interval '1 day'
+"""
+# Nobody but the cluster's keeper, on the socket; recovery is over before anybody gets in.
 SCRATCH = """listen_addresses = ''
 unix_socket_directories = '{socket}'
 hba_file = '{directory}/pg_hba.conf'
 ident_file = '{directory}/pg_ident.conf'
 data_directory = '{data}'
-archive_mode = off
+archive_mode = {archive_mode}
+archive_command = '{command} archive-push %p'
 hot_standby = off
 ssl = off
 shared_buffers = 64MB
@@ -63,6 +70,17 @@ def settle() -> list[str]:
         done = "the place of the backups is ready for a new cluster"
     pgbackrest("check")
     return [done]
+
+
+def flush() -> None:
+    """On the leader: what was written up to now is sent, and something behind it, so that one can go back to this moment too."""
+    if not leads():
+        return
+    say("the log of the last seconds is sent")
+    with connect() as connection:
+        connection.execute(MARKERS)
+        connection.execute("insert into yiwang.marker default values")
+    pgbackrest("check")
 
 
 def backups() -> list[dict[str, Any]]:
@@ -122,10 +140,14 @@ def restore(data: Path, options: list[str]) -> None:
 
 
 class Scratch:
-    """An instance beside the live one, from restored files. Nobody reaches it but the cluster's keeper, on this host."""
+    """An instance from restored files. Nobody reaches it but the cluster's keeper, on this host.
 
-    def __init__(self, given: dict[str, Any], data: Path) -> None:
+    ``archiving``: it takes the live one's place, and its history belongs to the backups.
+    """
+
+    def __init__(self, given: dict[str, Any], data: Path, *, archiving: bool = False) -> None:
         self._bin = given["bin"]
+        self._archiving = archiving
         self.data = data
         self.directory = data.with_name(f"{data.name}.settings")
 
@@ -135,7 +157,13 @@ class Scratch:
         shutil.rmtree(self.directory, ignore_errors=True)
         self.directory.mkdir(mode=0o700)
         texts = {
-            "postgresql.conf": SCRATCH.format(socket=SCRATCH_SOCKET, directory=self.directory, data=self.data),
+            "postgresql.conf": SCRATCH.format(
+                socket=SCRATCH_SOCKET,
+                directory=self.directory,
+                data=self.data,
+                archive_mode="on" if self._archiving else "off",
+                command=COMMAND,
+            ),
             "pg_hba.conf": "local all postgres peer\n",
             "pg_ident.conf": "",
         }
@@ -176,11 +204,15 @@ class Scratch:
         if run("systemctl", "show", "--value", "-p", "ActiveState", UNIT).strip() != "inactive":
             run("systemctl", "stop", UNIT)
 
+    def forget(self) -> None:
+        """Its settings; the files stay."""
+        shutil.rmtree(self.directory, ignore_errors=True)
+
     def remove(self) -> None:
         """Everything of it."""
         self.stop()
-        for path in (self.data, self.directory):
-            shutil.rmtree(path, ignore_errors=True)
+        self.forget()
+        shutil.rmtree(self.data, ignore_errors=True)
 
 
 def tables(socket: str) -> dict[str, dict[str, int]]:

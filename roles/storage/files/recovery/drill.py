@@ -20,11 +20,6 @@ from recovery.common import IDENTITIES, RECORDS, SOCKET, RecoveryError, connect,
 LATEST = RECORDS / "drill.json"
 EVIDENCE = "evidence"
 MARGIN_SECONDS = 10
-MARKERS = """
-create schema if not exists yiwang;
-create table if not exists yiwang.marker (drill uuid, written timestamptz default clock_timestamp());
-delete from yiwang.marker where written < now() - interval '1 day'
-"""
 
 
 def mark(drill: str, seconds: float) -> datetime:
@@ -32,7 +27,7 @@ def mark(drill: str, seconds: float) -> datetime:
     say(f"writing marks for {seconds:.0f} s")
     last: datetime = now()
     with connect() as connection:
-        connection.execute(MARKERS)
+        connection.execute(databases.MARKERS)
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             row = connection.execute("insert into yiwang.marker (drill) values (%s) returning written", (drill,)).fetchone()
