@@ -23,6 +23,12 @@ def psql(yiwang: Yiwang, host: str, url: str, password: str, statement: str) -> 
     return code.strip() == "0", text.strip()
 
 
+def on_server(yiwang: Yiwang, statement: str, host: str = "p-data") -> str:
+    """A statement by the cluster's keeper."""
+    packed = base64.b64encode(statement.encode()).decode()
+    return yiwang.ssh(host, f"echo {packed} | base64 -d | sudo runuser -u postgres -- psql -XAtq -v ON_ERROR_STOP=1").strip()
+
+
 def wait_for(condition: Callable[[], bool], seconds: float, what: Callable[[], str]) -> float:
     """Seconds until the condition holds. Fails with what ``what`` says then."""
     started = time.monotonic()

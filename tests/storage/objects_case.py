@@ -20,10 +20,15 @@ def value(name, each):
 s3 = boto3.client("s3", endpoint_url=given["endpoint"], region_name=given["region"], aws_access_key_id=given["access_key"],
     aws_secret_access_key=given["secret_key"], verify=given.get("authority", "/etc/yiwang/tls/ca.crt"),
     config=Config(s3={"addressing_style": "path"}, connect_timeout=3, read_timeout=20, retries={"max_attempts": given.get("attempts", 1)}))
+def flip(Bucket, Key):
+    # One byte of an object is turned around.
+    whole = bytearray(s3.get_object(Bucket=Bucket, Key=Key)["Body"].read())
+    whole[len(whole) // 2] ^= 0xFF
+    return s3.put_object(Bucket=Bucket, Key=Key, Body=bytes(whole))
 said = []
 for call, arguments in given["calls"]:
     try:
-        answer = getattr(s3, call)(**{name: value(name, each) for name, each in arguments.items()})
+        answer = (flip if call == "flip" else getattr(s3, call))(**{name: value(name, each) for name, each in arguments.items()})
         if "Body" in answer:
             answer["Body"] = answer["Body"].read().decode()
         answer.pop("ResponseMetadata", None)
@@ -55,3 +60,10 @@ def administrator(yiwang: Yiwang, bucket: dict[str, Any], host: str = "p-data") 
     file = json.loads(yiwang.ssh(host, "sudo cat /etc/yiwang/storage/objects/identities.json"))
     (key,) = next(each["credentials"] for each in file["identities"] if each["name"] == "administrator")
     return {**bucket, "access_key": key["accessKey"], "secret_key": key["secretKey"]}
+
+
+def saved(yiwang: Yiwang, host: str = "p-data") -> dict[str, str]:
+    """The place of the databases' backups, as a bucket with the key that the host has to it."""
+    place = json.loads(yiwang.ssh(host, "sudo cat /etc/yiwang/storage/recovery.json"))["place"]
+    key = json.loads(yiwang.ssh(host, "sudo cat /etc/yiwang/storage/recovery.secret.json"))
+    return {"endpoint": f"https://{place['host']}:8333", "region": place["region"], "bucket": place["databases"], **key}

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import base64
 import json
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from storage.live_case import databases, journal, psql, wait_for
+from storage.live_case import databases, journal, on_server, psql, wait_for
 from tests_support import Yiwang
 
 pytestmark = pytest.mark.lab
@@ -27,12 +26,6 @@ def storage(lab: Yiwang) -> Iterator[Yiwang]:
     yield lab
     file.unlink()
     lab("up", "--site", "province", "--yes")
-
-
-def on_server(yiwang: Yiwang, statement: str, host: str = "p-data") -> str:
-    """A statement by the cluster's keeper."""
-    packed = base64.b64encode(statement.encode()).decode()
-    return yiwang.ssh(host, f"echo {packed} | base64 -d | sudo runuser -u postgres -- psql -XAtq -v ON_ERROR_STOP=1").strip()
 
 
 def test_a_component_signs_in_to_its_own_database_from_the_core(storage: Yiwang) -> None:

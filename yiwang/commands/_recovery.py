@@ -41,4 +41,4 @@ def finish(console: Console, done: list[Done], describe: Callable[[Done], str]) 
             console.error(f"{each.part.site}: {each.error.report()}")
     console.info(t("deployment.elapsed", seconds=round(console.elapsed(), 1)))
     codes = {each.error.code for each in done if each.error is not None}
-    return ExitCode.OK if not codes else ExitCode.HOST if codes == {ExitCode.HOST} else ExitCode.FAILED
+    return ExitCode.OK if not codes else codes.pop() if len(codes) == 1 else ExitCode.FAILED

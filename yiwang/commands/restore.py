@@ -46,7 +46,7 @@ def register(app: typer.Typer) -> None:
             return finish(console, run("restore", directory, console, [site], component, engine_name, _remove), _removed)
         target = to or ""
         if into == SCRATCH:
-            done = run("restore", directory, console, [site], component, engine_name, lambda ask, chosen: ask.each(chosen, SCRATCH, target))
+            done = run("restore", directory, console, [site], component, engine_name, lambda ask, chosen: ask.beside(chosen, target))
             return finish(console, done, _beside)
         with session("restore", directory, console, [site], engine_name=engine_name) as work:
             chosen = parts(work, component)

@@ -79,7 +79,7 @@ class Recovery:
         self._access = Access(work.province, work.run_dir)
 
     async def ask(self, part: Part, host: str, *words: str) -> Answer:
-        """What one host answers. Raises UserError when it fails or cannot be reached."""
+        """What one host answers. Raises UserError when it fails or cannot be reached; a target that is none is bad input."""
 
         def listen(line: str) -> None:
             self._console.progress(f"{part.site} · {part.component} · {host}: {line}")
@@ -95,7 +95,8 @@ class Recovery:
         if not isinstance(answer, dict):
             lines = [line for line in done.err.splitlines() if line.strip()]
             reason = lines[-1] if lines else t("deployment.exit_code", code=done.code)
-            raise UserError(t("recovery.failed", site=part.site, host=host, verb=words[0], reason=reason))
+            code = ExitCode.INPUT if words[0] == "check" else ExitCode.FAILED
+            raise UserError(t("recovery.failed", site=part.site, host=host, verb=words[0], reason=reason), code=code)
         return answer
 
     async def leader(self, part: Part, *words: str) -> Done:
@@ -135,6 +136,13 @@ class Recovery:
     async def restored(self, several: Iterable[Part], to: str) -> list[Done]:
         """``restore`` for several parts, one after the other."""
         return [await self.restore(part, to) for part in several]
+
+    async def beside(self, several: Iterable[Part], to: str) -> list[Done]:
+        """Restore beside the live data, once it is known that there is something to go back to."""
+        several = list(several)
+        checked = await self.each(several, "check", to)
+        wrong = [each for each in checked if each.error is not None]
+        return wrong or await self.each(several, "scratch", to)
 
     async def restore(self, part: Part, to: str) -> Done:
         """Bring a part back in place. Done again from its beginning after a failure, it finishes the work."""
