@@ -69,7 +69,7 @@ def test_needs_come_from_the_inventory(province: Province) -> None:
     assert "mirror.sd.example" in found.apt_sources
     assert "BEGIN CERTIFICATE" in found.authorities
     assert set(found.disk) == {"/", "/var", "/opt"}
-    assert set(found.environments) == {"kit"}
+    assert set(found.environments) == {"kit", "storage"}
     assert found.environments["kit"].startswith("/opt/yiwang/kit/complete-")
     assert [str(network) for network in found.operators] == ["203.0.113.2/32", "2001:db8:0:30::2/128"]
 
