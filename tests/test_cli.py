@@ -159,7 +159,9 @@ def test_the_console_goes_on_when_its_reader_went_away() -> None:
 
 
 VERBS = [
-    *([verb] for verb in ("new", "preflight", "plan", "up", "down", "status", "outputs", "rotate", "pulumi", "doctor", "version")),
+    *([verb] for verb in ("new", "preflight", "plan", "up", "down", "status", "outputs", "rotate")),
+    *([verb] for verb in ("restore", "drill", "pulumi", "doctor", "version")),
+    *(["backup", *verb] for verb in ([], ["list"])),
     *(["state", verb] for verb in ("list", "unlock", "backup", "restore")),
     *(["lab", verb] for verb in ("up", "down", "status", "ssh")),
     *(["inventory", verb] for verb in ("check", "show")),
@@ -233,7 +235,7 @@ def test_help_of_a_group_has_an_example(group: str, capsys: pytest.CaptureFixtur
 
 
 def test_the_help_of_no_verb_is_left_out() -> None:
-    groups = {"state", "lab", "inventory", "host", "code"}
+    groups = {"state", "lab", "inventory", "host", "code", "backup"}
     assert {words[0] for words in VERBS} == set(cli.VERBS)
     assert {words[0] for words in VERBS if len(words) > 1} == groups
 

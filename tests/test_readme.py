@@ -60,7 +60,7 @@ def tree(verb: str) -> tuple[list[str], set[str]]:
     """The commands below a verb, and the options of it and of them that not every verb has."""
     command = typer.main.get_command(app).get_command(None, verb)  # type: ignore[attr-defined]
     below = dict(getattr(command, "commands", {}))
-    parameters = [parameter for each in (below.values() or [command]) for parameter in each.params]
+    parameters = [parameter for each in (*below.values(), command) for parameter in each.params]
     return list(below), {option for parameter in parameters for option in parameter.opts if option.startswith("--")} - COMMON
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import datetime
 import hashlib
 import hmac
 import json
@@ -55,23 +56,23 @@ def test_the_verbs_are_there_and_the_entry_is_a_table_of_contents() -> None:
     assert {name for name, path in files.items() if len(path.read_text().splitlines()) > LONGEST} == set()
 
 
+def words(value: object) -> set[str]:
+    """The names in it."""
+    return set(re.findall(r"\w+", json.dumps(value)))
+
+
 def test_only_tasks_that_hand_over_secrets_know_them_and_they_are_never_logged() -> None:
     told = load("vars/main.yml")
     secret = set(SECRETS)
-    while (
-        added := {name for name, value in told.items() if any(each in json.dumps(value) for each in secret)}
-        - secret
-        - {"_storage_refusals"}
-    ):
+    while added := {name for name, value in told.items() if not secret.isdisjoint(words(value))} - secret - {"_storage_refusals"}:
         secret |= added
-    templates = {path.name for path in (ROLE / "templates").rglob("*.j2") if any(each in path.read_text() for each in secret)}
-    assert templates == {"objects.env.j2"}
-    handling = [task for _, task in tasks() if any(each in json.dumps(task) for each in secret | templates)]
+    templates = {path.name for path in (ROLE / "templates").rglob("*.j2") if not secret.isdisjoint(words(path.read_text()))}
+    assert templates == {"objects.env.j2", "pgbackrest.conf.j2"}
+    handling = [task for _, task in tasks() if not secret.isdisjoint(words(task)) or any(each in json.dumps(task) for each in templates)]
     assert len(handling) >= 5
     for task in handling:
         assert task["no_log"] is True, task["name"]
-        command = task.get("ansible.builtin.command", {})
-        assert not any(each in json.dumps(command.get("argv")) for each in secret), task["name"]
+        assert secret.isdisjoint(words(task.get("ansible.builtin.command", {}).get("argv"))), task["name"]
 
 
 def test_names_of_variables_say_who_may_set_them() -> None:
@@ -94,7 +95,7 @@ def test_what_the_role_says_to_people_is_there_in_both_languages() -> None:
 def test_files_that_services_read_are_the_same_for_those_who_write_and_who_look() -> None:
     look = runpy.run_path(str(ROLE / "files/look.py"))
     assert {name: list(files) for name, files in look["READS"].items()} == load("vars/main.yml")["_storage_reads"]
-    assert set(look["HANDLERS"].values()) | {"Forget the units"} == {
+    assert set(look["HANDLERS"].values()) | {"Forget the units", "Restart timers of backups"} == {
         task["name"] for path, task in tasks() if path.parent.name == "handlers"
     }
 
@@ -185,7 +186,23 @@ def verifier(password: str, salt: bytes = b"salt", iterations: int = 4096) -> st
     return f"SCRAM-SHA-256${iterations}:{base64.b64encode(salt).decode()}${stored}:{base64.b64encode(keys[1]).decode()}"
 
 
-GOOD = {"replica": False, "wal": 1 << 30, "most": 1 << 30, "receiver": None, "synchronous": 1, "following": 2, "kept_for": None}
+def health(records: Path) -> Any:
+    """What tells of alarms, without an object store to ask, and with the records of backups in a directory."""
+    found = runpy.run_path(str(ROLE / "files/health.py"))
+    found["alarms"].__globals__.update({"objects": lambda _host: iter(()), "RECORDS": records})
+    return found["alarms"]
+
+
+GOOD = {
+    "replica": False,
+    "wal": 1 << 30,
+    "most": 1 << 30,
+    "receiver": None,
+    "synchronous": 1,
+    "following": 2,
+    "kept_for": None,
+    "unsent": None,
+}
 
 
 @pytest.mark.parametrize(
@@ -203,8 +220,8 @@ GOOD = {"replica": False, "wal": 1 << 30, "most": 1 << 30, "receiver": None, "sy
     ],
 )
 def test_what_raises_an_alarm(seen: dict[str, Any], members: int, said: list[str], tmp_path: Path) -> None:
-    alarms = runpy.run_path(str(ROLE / "files/health.py"))["alarms"]
-    wish = {"directory": str(tmp_path), "free_percent": 0, "wal_times": 2, "members": members}
+    alarms = health(tmp_path)
+    wish = {"directory": str(tmp_path), "free_percent": 0, "wal_times": 2, "members": members, "objects": "", "backups": "unwanted"}
     found = list(alarms(wish, seen))
     assert len(found) == len(said)
     for each, text in zip(found, said, strict=True):
@@ -213,6 +230,34 @@ def test_what_raises_an_alarm(seen: dict[str, Any], members: int, said: list[str
     full = list(alarms({**wish, "free_percent": 101}, seen))
     assert len(full) == len(said) + 1
     assert f"of the file system of {tmp_path} is free" in full[0]["en"]
+
+
+DRILLED = {"ok": True, "rpo_seconds": 25.1, "rto_seconds": 3.0}
+
+
+@pytest.mark.parametrize(
+    ("kind", "unsent", "hours", "drill", "said"),
+    [
+        ("unwanted", None, 1, {}, []),
+        ("no", None, 1, {}, ["nothing is backed up"]),
+        ("yes", None, 1, {}, ["note: no restore has been drilled"]),
+        ("yes", None, 1, {**DRILLED, "days": 1}, ["note: the last drill"]),
+        ("yes", None, 1, {**DRILLED, "days": 9}, ["the last drill"]),
+        ("yes", None, 1, {"ok": False, "error": "a page is damaged", "days": 1}, ["failed: a page is damaged"]),
+        ("yes", None, 30, {**DRILLED, "days": 1}, ["the last backup was made", "note: the last drill"]),
+        ("yes", "0000000100000007", 1, {**DRILLED, "days": 1}, ["the log 0000000100000007 cannot be sent", "note: the last drill"]),
+    ],
+)
+def test_what_is_told_of_backups(kind: str, unsent: str | None, hours: int, drill: dict[str, Any], said: list[str], tmp_path: Path) -> None:
+    now = datetime.datetime.now(datetime.UTC)
+    (tmp_path / "backup.json").write_text(json.dumps({"time": (now - datetime.timedelta(hours=hours)).isoformat()}))
+    if drill:
+        (tmp_path / "drill.json").write_text(json.dumps({**drill, "time": (now - datetime.timedelta(days=drill["days"])).isoformat()}))
+    wish = {"directory": str(tmp_path), "free_percent": 0, "wal_times": 2, "members": 1, "objects": "", "backups": kind}
+    seen = {**GOOD, "unsent": unsent}
+    found = [("note: " if each.get("note") else "") + each["en"] for each in health(tmp_path)(wish, seen)]
+    assert len(found) == len(said), found
+    assert all(text in each for text, each in zip(said, found, strict=True)), found
 
 
 def test_a_password_that_is_in_force_is_recognised_and_not_set_again() -> None:
