@@ -15,7 +15,8 @@ from botocore.config import Config
 given = json.load(sys.stdin)
 def value(name, each):
     if name == "Body":
-        return each.encode()
+        # A text, or a text and how many times it stands there.
+        return (each if isinstance(each, str) else each[0] * each[1]).encode()
     return datetime.datetime.fromisoformat(each) if name == "RetainUntilDate" else each
 s3 = boto3.client("s3", endpoint_url=given["endpoint"], region_name=given["region"], aws_access_key_id=given["access_key"],
     aws_secret_access_key=given["secret_key"], verify=given.get("authority", "/etc/yiwang/tls/ca.crt"),

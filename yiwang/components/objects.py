@@ -23,6 +23,9 @@ HEXADECIMAL = "0123456789abcdef"
 # As long as the store asks for: 256 bits.
 ENCRYPTION_LENGTH = 64
 ACCESS_CHARACTERS = 12
+# What a site deletes of its backups stays for so long: expired ones of the databases, deleted objects.
+DATABASES_KEPT_DAYS = 7
+OBJECTS_KEPT_DAYS = 90
 KEYS_OUTPUT = "backup_keys"
 
 
@@ -105,9 +108,12 @@ class Store:
         self._keys[name] = pulumi.Output.secret(made.value)
         return access, self._keys[name]
 
-    def bucket(self, name: str, identity: str, *, locked: bool = False, versioned: bool = True) -> None:
-        """A bucket that one identity may read and write."""
-        self._buckets.append({"name": name, "identity": identity, "locked": locked, "versioned": versioned})
+    def bucket(self, name: str, identity: str, *, locked: bool = False, kept_days: int = 0) -> None:
+        """A bucket that one identity may read and write.
+
+        ``kept_days``: earlier versions stay for so long, and it cannot delete them; 0: as the inventory says, and it can.
+        """
+        self._buckets.append({"name": name, "identity": identity, "locked": locked, "kept_days": kept_days})
 
     def variables(self) -> dict[str, Any]:
         """The role's variables."""
@@ -157,8 +163,9 @@ def backup_keys(store: Store, owner: Site, sites: tuple[Site, ...]) -> dict[str,
             continue
         found[site.name] = BackupKey(*store.identity(site.name, f"{site.name}-backup"))
         place = backup_place(owner, site)
-        store.bucket(place["databases"], site.name, versioned=False)
-        store.bucket(place["objects"], site.name)
+        # Whoever holds a host of the site does not hold its backups.
+        store.bucket(place["databases"], site.name, kept_days=DATABASES_KEPT_DAYS)
+        store.bucket(place["objects"], site.name, kept_days=OBJECTS_KEPT_DAYS)
     return found
 
 

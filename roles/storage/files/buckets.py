@@ -1,7 +1,7 @@
 """Makes buckets, and sets what holds in each: versions, encryption, the lock, how long old versions stay. Prints what it has done.
 
 Standard input: JSON with ``endpoint``, ``region``, ``authority``, ``access_key``, ``secret_key`` (the administrator's), ``buckets`` (each
-with ``name``, ``locked``, ``versioned``), ``locked_days``, ``version_days``. A bucket that is not listed any more stays as it is.
+with ``name``, ``locked``, ``kept_days``), ``locked_days``, ``version_days``. A bucket that is not listed any more stays as it is.
 """  # noqa: INP001 - sent to hosts
 
 from __future__ import annotations
@@ -59,8 +59,7 @@ def lifecycle(bucket: dict[str, Any], version_days: int) -> dict[str, Any]:
     """What goes by itself: uploads that nobody has finished, and versions that were replaced or deleted long ago."""
     rule: dict[str, Any] = {"ID": "yiwang", "Status": "Enabled", "Filter": {"Prefix": ""}}
     rule["AbortIncompleteMultipartUpload"] = {"DaysAfterInitiation": ABORT_DAYS}
-    if bucket["versioned"]:
-        rule["NoncurrentVersionExpiration"] = {"NoncurrentDays": version_days}
+    rule["NoncurrentVersionExpiration"] = {"NoncurrentDays": bucket["kept_days"] or version_days}
     return {"Rules": [rule]}
 
 
@@ -70,7 +69,7 @@ def settle(s3: Any, bucket: dict[str, Any], there: list[str], given: dict[str, A
     if name not in there:
         s3.create_bucket(Bucket=name, ObjectLockEnabledForBucket=bucket["locked"])
         print(f"{name}: made")
-    if bucket["versioned"] and (asked(s3.get_bucket_versioning, Bucket=name) or {}).get("Status") != "Enabled":
+    if (asked(s3.get_bucket_versioning, Bucket=name) or {}).get("Status") != "Enabled":
         s3.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
         print(f"{name}: versions")
     if asked(s3.get_bucket_encryption, Bucket=name) is None:

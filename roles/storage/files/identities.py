@@ -2,7 +2,8 @@
 """Writes who may do what in which bucket, for the object store to read; prints what has changed, never a key.
 
     identities.py write         standard input: JSON with ``administrator`` ({access_key, secret_key}), ``identities`` (each with ``name``,
-                                ``access_key``, ``secret_key``, ``buckets``), ``former_seconds``
+                                ``access_key``, ``secret_key``, ``buckets``, and ``kept``, those whose versions it cannot delete),
+                                ``former_seconds``
     identities.py prune         ends the former keys whose time is over
 
 A key before a rotation stays valid for a while: whoever still has it goes on until he has the new one.
@@ -35,7 +36,6 @@ ON_OBJECTS = (
     "s3:AbortMultipartUpload",
     "s3:DeleteObject",
     "s3:DeleteObjectTagging",
-    "s3:DeleteObjectVersion",
     "s3:GetObject",
     "s3:GetObjectLegalHold",
     "s3:GetObjectRetention",
@@ -47,6 +47,7 @@ ON_OBJECTS = (
     "s3:PutObjectRetention",
     "s3:PutObjectTagging",
 )
+DELETE_VERSION = "s3:DeleteObjectVersion"
 ADMINISTRATOR = "administrator"
 
 
@@ -72,12 +73,15 @@ def write(path: Path, content: dict[str, Any]) -> None:
     fresh.rename(path)
 
 
-def policy(name: str, buckets: list[str]) -> dict[str, str]:
-    """What an identity may do: use its buckets, never change what holds in them."""
+def policy(name: str, buckets: list[str], kept: list[str]) -> dict[str, str]:
+    """What an identity may do: use its buckets, never change what holds in them; and delete versions, but for the ``kept`` ones."""
+    free = [bucket for bucket in buckets if bucket not in kept]
     statements = [
         {"Effect": "Allow", "Action": list(IN_BUCKET), "Resource": [f"arn:aws:s3:::{bucket}" for bucket in buckets]},
         {"Effect": "Allow", "Action": list(ON_OBJECTS), "Resource": [f"arn:aws:s3:::{bucket}/*" for bucket in buckets]},
     ]
+    if free:
+        statements.append({"Effect": "Allow", "Action": [DELETE_VERSION], "Resource": [f"arn:aws:s3:::{bucket}/*" for bucket in free]})
     return {"name": name, "content": json.dumps({"Version": "2012-10-17", "Statement": statements})}
 
 
@@ -105,7 +109,7 @@ def wished(given: dict[str, Any], there: dict[str, Any], ends: dict[str, float],
         ]
         rights = {"actions": ["Admin"]} if each["name"] == ADMINISTRATOR else {"policyNames": [each["name"]]}
         identities.append({"name": each["name"], "credentials": keys, **rights})
-    policies = [policy(each["name"], each["buckets"]) for each in given["identities"]]
+    policies = [policy(each["name"], each["buckets"], each["kept"]) for each in given["identities"]]
     return {"identities": identities, "policies": policies}, until
 
 
