@@ -1,0 +1,173 @@
+"""What the programs of objects and backups decide, without servers."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import json
+import runpy
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from yiwang.deployment import recovery
+from yiwang.errors import ExitCode, UserError
+
+FILES = Path(__file__).parent.parent.parent / "roles" / "storage" / "files"
+BACKUPS = [
+    {"backup": "20260101-020000F", "type": "full", "time": "2026-01-01T02:00:00+08:00", "bytes": 1},
+    {"backup": "20260101-020000F_20260102-020000I", "type": "incr", "time": "2026-01-02T02:00:00+08:00", "bytes": 1},
+]
+
+
+@pytest.fixture
+def program(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """The modules of the program, as on a host."""
+    monkeypatch.syspath_prepend(str(FILES))
+    yield lambda name: importlib.import_module(f"recovery.{name}")
+    for name in [name for name in sys.modules if name.partition(".")[0] == "recovery"]:
+        del sys.modules[name]
+
+
+@pytest.mark.parametrize(
+    ("to", "options"),
+    [
+        ("latest", ["--type=default"]),
+        ("20260101-020000F", ["--set=20260101-020000F", "--type=immediate", "--target-action=promote"]),
+        (
+            "2026-01-01T12:00:00+08:00",
+            ["--set=20260101-020000F", "--type=time", "--target=2026-01-01 04:00:00.000000+00", "--target-action=promote"],
+        ),
+        (
+            "2026-01-03T12:00:00.5+08:00",
+            [
+                "--set=20260101-020000F_20260102-020000I",
+                "--type=time",
+                "--target=2026-01-03 04:00:00.500000+00",
+                "--target-action=promote",
+            ],
+        ),
+    ],
+)
+def test_where_a_restore_ends(program: Any, monkeypatch: pytest.MonkeyPatch, to: str, options: list[str]) -> None:
+    databases = program("databases")
+    monkeypatch.setattr(databases, "backups", lambda: BACKUPS)
+    assert databases.target(to) == options
+
+
+@pytest.mark.parametrize(
+    ("to", "there", "said"),
+    [
+        ("latest", [], "there is no backup of the databases yet"),
+        ("20250101-020000F", BACKUPS, "there is no backup 20250101-020000F"),
+        ("2025-12-31T00:00:00+08:00", BACKUPS, "the oldest backup ended later"),
+        ("2999-01-01T00:00:00+08:00", BACKUPS, "this time is yet to come"),
+        ("yesterday", BACKUPS, "expected a time"),
+        ("20260101-020000F; rm", BACKUPS, "expected a time"),
+    ],
+)
+def test_a_target_that_is_none(program: Any, monkeypatch: pytest.MonkeyPatch, to: str, there: list[Any], said: str) -> None:
+    databases = program("databases")
+    monkeypatch.setattr(databases, "backups", lambda: there)
+    with pytest.raises(program("common").RecoveryError, match=said):
+        databases.target(to)
+
+
+@pytest.mark.parametrize(
+    ("restored", "said"),
+    [
+        ({"a": {"t": 7, "empty": 0}}, ""),
+        ({}, "the database a did not come back"),
+        ({"a": {"empty": 0}}, "the table t of a did not come back"),
+        ({"a": {"t": 0, "empty": 0}}, "the table t of a came back empty"),
+    ],
+)
+def test_what_a_drill_misses(program: Any, restored: dict[str, dict[str, int]], said: str) -> None:
+    drill = program("drill")
+    before = {"a": {"t": 9, "empty": 0, "dropped": 3}}
+    after = {"a": {"t": 8, "empty": 0}}
+    if not said:
+        drill.compare(before, after, restored)
+        return
+    with pytest.raises(program("common").RecoveryError, match=said):
+        drill.compare(before, after, restored)
+
+
+def test_files_of_before_are_moved_beside_and_half_restored_ones_go(program: Any, tmp_path: Path) -> None:
+    inplace = program("inplace")
+    data = tmp_path / "postgresql-15"
+    assert inplace.aside(data) == ""
+    data.mkdir()
+    (data / "PG_VERSION").write_text("15\n")
+    moved = Path(inplace.aside(data))
+    assert (moved / "PG_VERSION").exists()
+    assert moved.name.startswith("before-")
+    assert not data.exists()
+    data.mkdir()
+    (data / "half").write_text("")
+    (tmp_path / "postgresql-15.restoring").touch()
+    assert inplace.aside(data) == ""
+    assert not data.exists()
+
+
+def identities(**changes: Any) -> dict[str, Any]:
+    """A wish with one identity."""
+    one = {"name": "drafts", "access_key": "drafts-1", "secret_key": "s1", "buckets": ["drafts"], "kept": [], **changes}
+    return {"administrator": {"access_key": "administrator", "secret_key": "s0"}, "identities": [one], "former_seconds": 30}
+
+
+def test_a_former_key_stays_for_a_while_and_no_administrators() -> None:
+    wished, pruned, credentials = (runpy.run_path(str(FILES / "identities.py"))[name] for name in ("wished", "pruned", "credentials"))
+    first, ends = wished(identities(), {}, {}, 1000.0)
+    assert (set(credentials(first)), ends) == ({"administrator", "drafts-1"}, {})
+    assert wished(identities(), first, ends, 1001.0) == (first, ends)
+    second, ends = wished(identities(access_key="drafts-2", secret_key="s2"), first, ends, 1010.0)
+    assert set(credentials(second)) == {"administrator", "drafts-1", "drafts-2"}
+    assert ends == {"drafts-1": 1040.0}
+    assert pruned(second, ends, 1039.0) == (second, ends)
+    third, ends = pruned(second, ends, 1041.0)
+    assert (set(credentials(third)), ends) == ({"administrator", "drafts-2"}, {})
+    gone, ends = wished({**identities(), "identities": []}, second, {"drafts-1": 1040.0}, 1011.0)
+    assert (set(credentials(gone)), ends) == ({"administrator"}, {})
+    other = {**identities(), "administrator": {"access_key": "another", "secret_key": "s9"}}
+    assert set(credentials(wished(other, first, {}, 1000.0)[0])) == {"another", "drafts-1"}
+
+
+@pytest.mark.parametrize(("kept", "deletes"), [([], True), (["drafts"], False)])
+def test_an_identity_uses_its_buckets_and_changes_nothing_that_holds_there(kept: list[str], deletes: bool) -> None:
+    wished = runpy.run_path(str(FILES / "identities.py"))["wished"]
+    (policy,) = wished(identities(kept=kept), {}, {}, 0.0)[0]["policies"]
+    statements = json.loads(policy["content"])["Statement"]
+    actions = {action for each in statements for action in each["Action"]}
+    assert {"s3:GetObject", "s3:PutObject", "s3:ListBucket"} <= actions
+    assert ("s3:DeleteObjectVersion" in actions) == deletes
+    assert not any(
+        word in action for action in actions for word in ("*", "PutBucket", "DeleteBucket", "CreateBucket", "Bypass", "Policy", "Acl")
+    )
+    assert {place for each in statements for place in each["Resource"]} == {"arn:aws:s3:::drafts", "arn:aws:s3:::drafts/*"}
+
+
+def test_of_several_members_the_one_that_leads_has_the_answer() -> None:
+    part = recovery.Part("province", "storage", ("a", "b", "c"), "/program")
+    asked = recovery.Recovery.__new__(recovery.Recovery)
+
+    def answers(**said: Any) -> recovery.Done:
+        async def ask(_part: recovery.Part, host: str, *_words: str) -> dict[str, Any]:
+            if isinstance(said[host], Exception):
+                raise said[host]
+            return dict(said[host])
+
+        asked.ask = ask  # type: ignore[method-assign, assignment]
+        return asyncio.run(asked.leader(part, "backup"))
+
+    follows = {"skipped": "another member leads"}
+    away = UserError("no answer", code=ExitCode.HOST)
+    done = answers(a=follows, b={"x": 1}, c=away)
+    assert (done.host, done.answer, done.error) == ("b", {"x": 1}, None)
+    assert answers(a=follows, b=follows, c=away).error is away
+    nobody = answers(a=follows, b=follows, c=follows).error
+    assert nobody is not None
+    assert "nobody leads" in nobody.text or "没有主库" in nobody.text
