@@ -120,10 +120,9 @@ def _evidence(evidence: Store, chain: str, recorded: Mapping[int, bytes], known:
     left = {place(chain, number): document for number, document in recorded.items()}
     for kept in proofs.kept(evidence, chain):
         where = f"{evidence.bucket}/{kept.name}"
-        mine = left.pop(kept.name, None)
         if kept.proof is None:
             yield Finding(Trouble.CHAIN_BROKEN, where)
-        elif mine != kept.document:
+        elif left.pop(kept.name, None) != kept.proof.document():
             # Behind a restore: the database has another one, or none.
             yield Finding(Trouble.PROOF_DIFFERS, where)
             known.setdefault(f"{kept.proof.bucket}/{kept.proof.object}", kept.proof)

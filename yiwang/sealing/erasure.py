@@ -15,7 +15,7 @@ from typing import Any
 from yiwang.sealing import evidence as proofs
 from yiwang.sealing import rows, values
 from yiwang.sealing.errors import NotFoundError, ValueInvalidError
-from yiwang.sealing.proof import FIRST, Proof, Reason
+from yiwang.sealing.proof import Chain, Proof, Reason
 from yiwang.sealing.rows import Sealed, fetch
 from yiwang.sealing.store import Store
 
@@ -116,14 +116,12 @@ class Erasure:
         """The second step, for one object that is decided; None where another one has done it."""
         with self._connection.transaction():
             # Whoever has this row makes the next proof.
-            (chain,) = fetch(self._connection, "select name from sealing.chain for update")
+            fetch(self._connection, "select name from sealing.chain for update")
             condition = "id = %(id)s and asked_at is not null and erased_at is null"
             (sealed, *_) = rows.select(self._connection, condition, {"id": identifier}) or (None,)
             if sealed is None:
                 return None
-            last = fetch(self._connection, "select number, hash from sealing.proofs order by number desc limit 1")
-            number, previous = (last[0]["number"] + 1, last[0]["hash"].hex()) if last else (1, FIRST)
-            proof = _proof(chain["name"], number, previous, sealed)
+            proof = _proof(proofs.head(self._connection), sealed)
             record(self._connection, proof)
             destroy_key(self._connection, sealed.id, proof)
         return proof
@@ -148,12 +146,12 @@ def destroy_key(connection: Any, identifier: int, proof: Proof) -> None:
     fetch(connection, _DESTROY, given)
 
 
-def _proof(chain: str, number: int, previous: str, sealed: Sealed) -> Proof:
+def _proof(chain: Chain, sealed: Sealed) -> Proof:
     reason = Reason(sealed.asked_reason)
     return Proof(
-        chain=chain,
-        number=number,
-        previous=previous,
+        chain=chain.name,
+        number=chain.number + 1,
+        previous=chain.hash,
         bucket=sealed.bucket,
         object=sealed.object,
         version=sealed.version,

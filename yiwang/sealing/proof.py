@@ -96,12 +96,15 @@ class Proof:
 
 
 class Chain:
-    """Follows the proofs of a chain in their order, and says of each whether it goes on where the one before it ended."""
+    """Follows the proofs of a chain in their order, and says of each whether it goes on where the one before it ended.
 
-    def __init__(self, name: str) -> None:
+    ``number`` and ``last``: number and hash of the one that was there before.
+    """
+
+    def __init__(self, name: str, number: int = 0, last: str = FIRST) -> None:
         self.name = name
-        self.number = 0
-        self.hash = FIRST
+        self.number = number
+        self.hash = last
 
     def follows(self, proof: Proof) -> bool:
         """Whether ``proof`` is the next one; it counts as such only then."""

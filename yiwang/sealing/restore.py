@@ -18,7 +18,7 @@ from yiwang.sealing.store import Store
 class Replayed:
     """What was done, or would be: proofs that came back into the database, objects erased again, erasures that were under way finished.
 
-    ``findings``: where the evidence is not whole. Nothing behind such a place is followed: what is destroyed does not come back.
+    ``findings``: where the evidence is not whole. Only what goes on from the first proof is followed: what is destroyed does not come back.
     """
 
     recorded: list[Proof] = field(default_factory=list)
@@ -37,13 +37,13 @@ def replay(connection: Any, evidence: Store, *, dry: bool = False) -> Replayed:
     for kept in proofs.kept(evidence, chain):
         if kept.proof is None:
             done.findings.append(Finding(Trouble.CHAIN_BROKEN, f"{evidence.bucket}/{kept.name}"))
-            break
+            continue
         if not kept.alone:
             done.findings.append(Finding(Trouble.PROOF_COVERED, f"{evidence.bucket}/{kept.name}"))
         if not _followed(connection, kept.proof, done, dry=dry):
             done.findings.append(Finding(Trouble.PROOF_DIFFERS, f"{evidence.bucket}/{kept.name}"))
             break
-    if not dry and not any(finding.trouble is not Trouble.PROOF_COVERED for finding in done.findings):
+    if not dry and all(finding.trouble is Trouble.PROOF_COVERED for finding in done.findings):
         done.finished += Erasure(connection, evidence).finish()
     return done
 

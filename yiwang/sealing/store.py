@@ -16,7 +16,6 @@ from botocore.exceptions import BotoCoreError, ClientError
 from yiwang.sealing.errors import StoreError
 
 MISSING = frozenset({"404", "NoSuchKey", "NoSuchVersion"})
-TAKEN = frozenset({"PreconditionFailed", "412", "ConditionalRequestConflict"})
 PIECE = 1 << 20
 IN_MEMORY = 8 << 20
 """What is read or put lies in memory up to this size, and on the disk, sealed, beyond it."""
@@ -24,11 +23,11 @@ IN_MEMORY = 8 << 20
 
 @dataclass(frozen=True, slots=True)
 class Lying:
-    """What lies under a name: the version that was put first, and whether anything was put over it or hides it."""
+    """What lies under a name: its versions, the one that was put first first, and whether a deletion hides them."""
 
     name: str
-    version: str
-    alone: bool
+    versions: tuple[str, ...]
+    hidden: bool
 
 
 class Store:
@@ -38,20 +37,11 @@ class Store:
         self._client = client
         self.bucket = bucket
 
-    def put(self, name: str, body: IO[bytes]) -> str:
+    def put(self, name: str, body: IO[bytes] | bytes) -> str:
         """Put an object; returns its version."""
         with _told(self.bucket, name):
             version: str = self._client.put_object(Bucket=self.bucket, Key=name, Body=body)["VersionId"]
         return version
-
-    def put_first(self, name: str, body: bytes) -> None:
-        """Put what nobody has put yet; nothing where somebody has."""
-        try:
-            with _told(self.bucket, name):
-                self._client.put_object(Bucket=self.bucket, Key=name, Body=body, IfNoneMatch="*")
-        except StoreError as error:
-            if error.values["code"] not in TAKEN:
-                raise
 
     @contextmanager
     def fetched(self, name: str, version: str) -> Iterator[tuple[IO[bytes], int, bytes] | None]:
@@ -85,20 +75,22 @@ class Store:
         return mode == "COMPLIANCE"
 
     def lying(self, prefix: str, after: str = "") -> Iterator[Lying]:
-        """Everything below ``prefix`` by name, behind ``after``. Of each name what was put first: what came later changes nothing."""
+        """Everything below ``prefix`` by name, behind ``after``, with what a later version or a deletion has covered."""
         start = {"KeyMarker": after} if after else {}
-        last, count, hidden = None, 0, set()
+        name, hidden = "", set()
+        versions: list[str] = []
         with _told(self.bucket, prefix):
             for page in self._client.get_paginator("list_object_versions").paginate(Bucket=self.bucket, Prefix=prefix, **start):
                 hidden |= {marker["Key"] for marker in page.get("DeleteMarkers", ())}
-                # The newest of a name comes first: the last one is the one that was put first.
                 for each in page.get("Versions", ()):
-                    if last is not None and last["Key"] != each["Key"]:
-                        yield Lying(last["Key"], last["VersionId"], count == 1 and last["Key"] not in hidden)
-                        count = 0
-                    last, count = each, count + 1
-        if last is not None:
-            yield Lying(last["Key"], last["VersionId"], count == 1 and last["Key"] not in hidden)
+                    if each["Key"] != name:
+                        if versions:
+                            yield Lying(name, tuple(versions), name in hidden)
+                        name, versions = each["Key"], []
+                    # The newest of a name comes first.
+                    versions.insert(0, each["VersionId"])
+        if versions:
+            yield Lying(name, tuple(versions), name in hidden)
 
 
 def connect(place: Mapping[str, str]) -> Store:
