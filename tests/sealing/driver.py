@@ -126,6 +126,7 @@ def die(*_: Any, **__: Any) -> None:
 
 @scenario
 def tables(place: Place) -> Any:
+    before = refused(lambda: place.bucket.get("x"))
     first = migrate(place.connection)
     said = []
 
@@ -144,7 +145,7 @@ def tables(place: Place) -> Any:
     newer = refused(lambda: migrate(place.connection))
     place.connection.execute("delete from sealing.migrations where name = '9999.sql'")
     public = fetch(place.connection, "select has_schema_privilege('public', 'sealing', 'usage') as may")
-    return {"first": first, "again": said, "inside": inside, "newer": newer, "public": public[0]["may"]}
+    return {"before": before, "first": first, "again": said, "inside": inside, "newer": newer, "public": public[0]["may"]}
 
 
 @scenario
@@ -170,7 +171,11 @@ def put_and_get(place: Place) -> Any:
         "undone": refused(lambda: place.bucket.get("undone")) and place.papers.read(undone.object, undone.version) is not None,
         "unknown": refused(lambda: place.bucket.get("nothing")),
         "other_key": refused(lambda: SealedBucket(place.connection, place.papers, KeyRing("ab" * 31 + "cd")).get("empty")),
-        "person": refused(lambda: place.put("x", subject="13812345678")),
+        "refused": [
+            refused(lambda: place.put("x", subject="13812345678")),
+            refused(lambda: place.put("x", io.StringIO("text"))),  # type: ignore[arg-type]
+            refused(lambda: place.erasure.erase(Selection(subject="s-1"), reason="why", by="test")),  # type: ignore[arg-type]
+        ],
     }
 
 
@@ -378,6 +383,36 @@ def rotate(place: Place) -> Any:
         "former": former,
         "back": back == before["alive"],
         "found": place.found(),
+    }
+
+
+@scenario
+def commands(place: Place) -> Any:
+    """Each verb as an operator runs it, and with settings that are wrong: exit code and last line."""
+    good = place.given
+
+    def says(*arguments: str, **changes: Any) -> list[Any]:
+        command = [sys.executable, "-m", "yiwang.sealing", *arguments]
+        environment = {**os.environ, "YIWANG_LANG": "en"}
+        given = json.dumps({**good, **changes})
+        done = subprocess.run(command, input=given, text=True, capture_output=True, check=False, env=environment)
+        text = done.stdout + done.stderr
+        secrets = [good["keys"][0], good["evidence"]["secret_key"], *filter(None, [good["password"]])]
+        return [done.returncode, "a secret is told" if any(each in text for each in secrets) else text.splitlines()[-1]]
+
+    return {
+        "migrate": says("migrate"),
+        "sample": says("verify", "--sample", "2"),
+        "verify": says("verify"),
+        "finish": says("finish"),
+        "due": says("due", "--by", "timer"),
+        "rewrap": says("rewrap"),
+        "no_key": says("rewrap", keys=["xyz"]),
+        "no_keys": says("rewrap", keys=None),
+        "no_evidence": says("replay", evidence={}),
+        "person": says("due", "--by", "13812345678"),
+        "no_database": says("finish", database=good["database"].replace("vault", "nowhere"))[0],
+        "no_rights": says("finish", evidence={**good["evidence"], "access_key": "nobody"}),
     }
 
 

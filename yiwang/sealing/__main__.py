@@ -17,7 +17,7 @@ import psycopg
 
 from yiwang.sealing.check import verify
 from yiwang.sealing.erasure import Erasure
-from yiwang.sealing.errors import SealingError, words
+from yiwang.sealing.errors import KeyInvalidError, PersonalDataError, SealingError, ValueInvalidError, words
 from yiwang.sealing.keys import KeyRing
 from yiwang.sealing.restore import replay
 from yiwang.sealing.rotation import rewrap
@@ -99,6 +99,7 @@ def main(arguments: list[str] | None = None) -> int:
             return COMMANDS[asked.command][0](Run(connection, given, asked))
     except SealingError as error:
         print(error.text(), file=sys.stderr)
+        return INPUT if isinstance(error, (KeyInvalidError, PersonalDataError, ValueInvalidError)) else FAILED
     except psycopg.Error as error:
         reason = error.diag.message_primary or str(error).partition("\n")[0]
         print(words("sealing.database_failed", None, reason=reason), file=sys.stderr)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
@@ -10,7 +11,7 @@ from hashlib import sha256
 from typing import IO, Any
 
 from yiwang.sealing import rows, stream, values
-from yiwang.sealing.errors import DamagedError, ErasedError, NotFoundError, TooLargeError, UnderWayError
+from yiwang.sealing.errors import DamagedError, ErasedError, NotFoundError, TooLargeError, UnderWayError, ValueInvalidError
 from yiwang.sealing.keys import KeyRing
 from yiwang.sealing.rows import Sealed
 from yiwang.sealing.store import IN_MEMORY, PIECE, Store
@@ -88,15 +89,20 @@ class SealedBucket:
 
 def opened(store: Store, keys: KeyRing, sealed: Sealed) -> Iterator[bytes]:
     """The content of an object. ErasedError, UnderWayError, KeyUnknownError, DamagedError, StoreError."""
-    if sealed.erased_at is not None or sealed.wrapped_key is None or sealed.kek is None:
+    if sealed.erased_at is not None:
         raise ErasedError(object=sealed.object, at=sealed.erased_at)
     if sealed.asked_at is not None:
         raise UnderWayError(object=sealed.object)
-    key = keys.unwrap(sealed.kek, sealed.wrapped_key, sealed.label)
     with store.fetched(sealed.object, sealed.version) as found:
         if found is None or found[1:] != (sealed.size, sealed.sha256):
             raise DamagedError(object=f"{sealed.bucket}/{sealed.object}")
-        yield from stream.unseal(iter(lambda: found[0].read(PIECE), b""), key, sealed.label)
+        yield from unsealed(found[0], keys, sealed)
+
+
+def unsealed(copy: IO[bytes], keys: KeyRing, sealed: Sealed) -> Iterator[bytes]:
+    """What a copy of an object holds. KeyUnknownError, DamagedError."""
+    key = keys.unwrap(sealed.kek or "", sealed.wrapped_key or b"", sealed.label)
+    return stream.unseal(iter(lambda: copy.read(PIECE), b""), key, sealed.label)
 
 
 def _recorded(connection: Any, row: Mapping[str, Any]) -> Sealed:
@@ -110,5 +116,9 @@ def _recorded(connection: Any, row: Mapping[str, Any]) -> Sealed:
     return made
 
 
-def _pieces(data: bytes | IO[bytes]) -> Iterable[bytes]:
-    return (data,) if isinstance(data, bytes) else iter(lambda: data.read(PIECE), b"")
+def _pieces(data: Any) -> Iterable[bytes]:
+    if isinstance(data, bytes):
+        return (data,)
+    if not hasattr(data, "read") or isinstance(data, io.TextIOBase):
+        raise ValueInvalidError(part="data", expected="bytes | file (rb)")
+    return iter(lambda: data.read(PIECE), b"")

@@ -8,7 +8,7 @@ from typing import Any
 
 from yiwang.sealing import evidence as proofs
 from yiwang.sealing import rows
-from yiwang.sealing.bucket import opened
+from yiwang.sealing.bucket import unsealed
 from yiwang.sealing.errors import DamagedError, KeyUnknownError, ProofInvalidError
 from yiwang.sealing.findings import Finding, Trouble
 from yiwang.sealing.keys import KeyRing
@@ -77,23 +77,24 @@ def _object(sealed: Sealed, store: Store | None, keys: KeyRing, known: Mapping[s
 
 
 def _content(sealed: Sealed, store: Store, keys: KeyRing, where: str) -> Iterator[Finding]:
-    """Whether it is there, as it was put, locked, and opens."""
+    """Whether it is there, as it was put, opens, and is locked."""
     with store.fetched(sealed.object, sealed.version) as found:
         if found is None:
             yield Finding(Trouble.MISSING, where)
             return
-        if found[1:] != (sealed.size, sealed.sha256):
+        copy, *seen = found
+        if seen != [sealed.size, sealed.sha256]:
             yield Finding(Trouble.ALTERED, where)
             return
+        try:
+            for _ in unsealed(copy, keys, sealed):
+                pass
+        except KeyUnknownError:
+            yield Finding(Trouble.KEK_MISSING, where)
+        except DamagedError:
+            yield Finding(Trouble.UNREADABLE, where)
     if not store.locked(sealed.object, sealed.version):
         yield Finding(Trouble.UNLOCKED, where)
-    try:
-        for _ in opened(store, keys, sealed):
-            pass
-    except KeyUnknownError:
-        yield Finding(Trouble.KEK_MISSING, where)
-    except DamagedError:
-        yield Finding(Trouble.UNREADABLE, where)
 
 
 def _chain(connection: Any, evidence: Store) -> tuple[list[Finding], dict[str, Proof]]:

@@ -106,10 +106,12 @@ class Erasure:
 
     def decide(self, selection: Selection, *, reason: Reason, by: str) -> None:
         """The first step. What was decided before keeps its first reason."""
+        if not isinstance(reason, Reason):
+            raise ValueInvalidError(part="reason", expected=" | ".join(each.name for each in Reason))
         condition, found = selection.condition()
         still = f"asked_at is null and erased_at is null and {condition}"
         statement = f"update sealing.objects set asked_at = now(), asked_by = %(by)s, asked_reason = %(reason)s where {still}"  # noqa: S608 - the condition is of our own words
-        said = {"by": values.word("by", by), "reason": Reason(reason).value}
+        said = {"by": values.word("by", by), "reason": reason.value}
         fetch(self._connection, statement, {**found, **said})
 
     def destroy(self, identifier: int) -> Proof | None:

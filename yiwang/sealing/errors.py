@@ -92,6 +92,12 @@ class StoreError(SealingError):
     key = "sealing.store"
 
 
+class SchemaMissingError(SealingError):
+    """There are no tables: ``migrate`` makes them."""
+
+    key = "sealing.schema_missing"
+
+
 class SchemaNewerError(SealingError):
     """The tables are those of a later release, which has ``name``."""
 

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Self
 
+from psycopg.errors import UndefinedTable
 from psycopg.pq import TransactionStatus
 from psycopg.rows import dict_row
 
-from yiwang.sealing.errors import OpenTransactionError
+from yiwang.sealing.errors import OpenTransactionError, SchemaMissingError
 
 COLUMNS = (
     "id, bucket, object, version, name, purpose, subject, metadata, size, sha256, wrapped_key, kek,"
@@ -78,9 +79,12 @@ def digest(bucket: str, name: str) -> bytes:
 
 def fetch(connection: Any, statement: str, values: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
     """The rows of one statement in a transaction of its own, or in the one that is open: nothing is left open behind it."""
-    with connection.transaction(), connection.cursor(row_factory=dict_row) as cursor:
-        cursor.execute(statement, values)
-        return list(cursor.fetchall()) if cursor.description else []
+    try:
+        with connection.transaction(), connection.cursor(row_factory=dict_row) as cursor:
+            cursor.execute(statement, values)
+            return list(cursor.fetchall()) if cursor.description else []
+    except UndefinedTable as error:
+        raise SchemaMissingError from error
 
 
 def select(connection: Any, condition: str, values: Mapping[str, Any]) -> list[Sealed]:
