@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -35,6 +36,9 @@ from yiwang.sealing.store import connect
 
 TEXT = "电子营业执照：张三".encode() * 100
 BUCKET = "papers"
+# Of several chunks of ours, and of one of the store's.
+SEVERAL = 1_000_000
+LARGE = 64 << 20
 SCENARIOS: dict[str, Callable[[Any], Any]] = {}
 
 
@@ -105,6 +109,18 @@ class Place:
                 self.connection.execute(f"drop table sealing.copy_{table}")
 
 
+class Counting:
+    """A file of so many bytes that is never in memory as a whole."""
+
+    def __init__(self, size: int) -> None:
+        self.left = size
+
+    def read(self, size: int) -> bytes:
+        piece = b"x" * min(size, self.left)
+        self.left -= len(piece)
+        return piece
+
+
 def refused(work: Callable[[], Any]) -> str:
     """The error that a call ends with."""
     try:
@@ -150,9 +166,9 @@ def tables(place: Place) -> Any:
 
 @scenario
 def put_and_get(place: Place) -> Any:
-    large = os.urandom(20_000_000)
     first, second = place.put("licences/张三.pdf"), place.put("licences/张三.pdf", TEXT + b"2")
-    big = place.bucket.put("large", io.BytesIO(large), subject="s-2", purpose="licence")
+    several = os.urandom(SEVERAL)
+    big = place.bucket.put("several", io.BytesIO(several), subject="s-2", purpose="licence")
     empty = place.put("empty", b"")
     body = place.papers.read(first.object, first.version) or b""
     told = place.raw("head_object", place.papers, first.object, VersionId=first.version)
@@ -162,7 +178,7 @@ def put_and_get(place: Place) -> Any:
     return {
         "opened": place.bucket.get("licences/张三.pdf", first.object) == TEXT and place.bucket.get("licences/张三.pdf") == TEXT + b"2",
         "metadata": place.bucket.about("licences/张三.pdf").metadata,
-        "large": b"".join(place.bucket.read("large")) == large and big.size == stream.sealed_size(len(large)),
+        "several": place.bucket.get("several") == several and big.size == stream.sealed_size(SEVERAL),
         "empty": place.bucket.get("empty") == b"" and empty.size > 0,
         "plain": [word in body + repr(told).encode() for word in (TEXT[:12], "张三".encode(), b"licences", b"s-1")],
         "header": body[:8].decode("latin-1") == stream.HEADER.decode("latin-1"),
@@ -177,6 +193,21 @@ def put_and_get(place: Place) -> Any:
             refused(lambda: place.erasure.erase(Selection(subject="s-1"), reason="why", by="test")),  # type: ignore[arg-type]
         ],
     }
+
+
+@scenario
+def large(place: Place) -> Any:
+    """One that is never in memory as a whole."""
+    held = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    made = place.bucket.put("large", Counting(LARGE), subject="s-large", purpose="licence")  # type: ignore[arg-type]
+    held_putting = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - held
+    found = [each for each in place.found() if made.object in each]
+    read = 0
+    why = refused(lambda: place.bucket.get("large")) if found else ""
+    if not found:
+        read = sum(len(piece) for piece in place.bucket.read("large") if piece.strip(b"x") == b"")
+    held = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - held
+    return {"held": [held_putting * 1024 < LARGE // 2, held * 1024 < LARGE // 2], "read": read == LARGE, "found": found, "why": why}
 
 
 @scenario

@@ -57,7 +57,7 @@ def test_what_is_put_opens_and_in_the_bucket_nothing_tells_of_it(does: Does) -> 
     assert does("put_and_get") == {
         "opened": True,
         "metadata": {"title": "张三"},
-        "large": True,
+        "several": True,
         "empty": True,
         "plain": [False, False, False, False],
         "header": True,
@@ -175,3 +175,9 @@ def test_whatever_was_done_behind_its_back_is_found(does: Does) -> None:
     assert said["next"] == [1], "what lies in its place does not keep the next proof out"
     assert said["after"] == [old, f"proof_covered {proof}", f"proof_covered {following}"]
     assert {"proof_differs " + proof} < set(said["forged"])
+
+
+# The last one: what it puts cannot be read, and is found by every look from then on.
+@pytest.mark.xfail(reason="SeaweedFS 4.48 asks its volumes for the chunks of an encrypted object of several without TLS", strict=True)
+def test_a_large_object_is_never_in_memory_as_a_whole(does: Does) -> None:
+    assert does("large") == {"held": [True, True], "read": True, "found": [], "why": ""}

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from yiwang.sealing import evidence as proofs
 from yiwang.sealing import rows
 from yiwang.sealing.bucket import unsealed
-from yiwang.sealing.errors import DamagedError, KeyUnknownError, ProofInvalidError
+from yiwang.sealing.errors import DamagedError, KeyUnknownError, ProofInvalidError, StoreError
 from yiwang.sealing.findings import Finding, Trouble
 from yiwang.sealing.keys import KeyRing
 from yiwang.sealing.proof import Chain, Proof, place
 from yiwang.sealing.rows import Sealed, fetch
-from yiwang.sealing.store import Store
+from yiwang.sealing.store import BROKEN, Store
 
 PAGE = 500
 
@@ -32,15 +32,27 @@ class Verified:
 def verify(connection: Any, stores: Mapping[str, Store], evidence: Store, keys: KeyRing, *, sample: int | None = None) -> Verified:
     """Look at all objects, or at ``sample`` of them by chance; at the proofs always all. ``stores``: the buckets by name.
 
-    Changes nothing. StoreError where the store does not answer.
+    Changes nothing, and may run while objects are put and erased. StoreError where the store does not answer.
     """
     rows.idle(connection)
-    findings, known = _chain(connection, evidence)
+    ledger = _Ledger()
+    findings = [*_recorded(connection, ledger), *_published(connection, evidence, ledger)]
     counted = {True: 0, False: 0}
     for sealed in _objects(connection, sample):
         counted[sealed.erased_at is None] += 1
-        findings += _object(sealed, stores.get(sealed.bucket), keys, known)
-    return Verified(counted[True], counted[False], len(known), tuple(findings))
+        findings += _object(sealed, stores.get(sealed.bucket), keys, ledger)
+    return Verified(counted[True], counted[False], len(ledger.hashes), tuple(findings))
+
+
+@dataclass(slots=True)
+class _Ledger:
+    """What the proofs say: the hash of each in the database, and number and SHA-256 by what each is about."""
+
+    hashes: dict[int, str] = field(default_factory=dict)
+    erased: dict[str, tuple[int, str]] = field(default_factory=dict)
+
+    def note(self, proof: Proof) -> None:
+        self.erased[f"{proof.bucket}/{proof.object}"] = (proof.number, proof.sha256)
 
 
 def _objects(connection: Any, sample: int | None) -> Iterator[Sealed]:
@@ -56,11 +68,12 @@ def _objects(connection: Any, sample: int | None) -> Iterator[Sealed]:
         last = found[-1].id
 
 
-def _object(sealed: Sealed, store: Store | None, keys: KeyRing, known: Mapping[str, Proof]) -> Iterator[Finding]:
+def _object(sealed: Sealed, store: Store | None, keys: KeyRing, ledger: _Ledger) -> Iterator[Finding]:
     where = f"{sealed.bucket}/{sealed.object}"
-    proof = known.get(where)
-    if sealed.erased_at is not None:
-        if proof is None or (proof.number, proof.sha256) != (sealed.proof, sealed.sha256.hex()):
+    proof = ledger.erased.get(where)
+    if sealed.proof is not None:
+        # One that came after the proofs were looked at is the next look's.
+        if proof != (sealed.proof, sealed.sha256.hex()) and sealed.proof <= max(ledger.hashes, default=0):
             yield Finding(Trouble.UNPROVED, where)
         return
     if proof is not None:
@@ -73,7 +86,13 @@ def _object(sealed: Sealed, store: Store | None, keys: KeyRing, known: Mapping[s
     if store is None:
         yield Finding(Trouble.BUCKET_UNKNOWN, where)
         return
-    yield from _content(sealed, store, keys, where)
+    try:
+        yield from _content(sealed, store, keys, where)
+    except StoreError as error:
+        # One object that the store cannot give is a finding; a store that lets nobody in is none.
+        if error.values["code"] != BROKEN:
+            raise
+        yield Finding(Trouble.NOT_GIVEN, where)
 
 
 def _content(sealed: Sealed, store: Store, keys: KeyRing, where: str) -> Iterator[Finding]:
@@ -97,38 +116,49 @@ def _content(sealed: Sealed, store: Store, keys: KeyRing, where: str) -> Iterato
         yield Finding(Trouble.UNLOCKED, where)
 
 
-def _chain(connection: Any, evidence: Store) -> tuple[list[Finding], dict[str, Proof]]:
-    """What is wrong with the proofs in the database and in the evidence; the proofs by what they are about."""
-    chain = proofs.name_of(connection)
-    recorded = {row["number"]: bytes(row["document"]) for row in fetch(connection, "select number, document from sealing.proofs")}
-    findings: list[Finding] = []
-    known: dict[str, Proof] = {}
-    following = Chain(chain)
-    for number in sorted(recorded):
-        try:
-            proof = Proof.parse(recorded[number])
-        except ProofInvalidError:
-            proof = None
-        if proof is None or not following.follows(proof):
-            findings.append(Finding(Trouble.CHAIN_BROKEN, f"sealing.proofs/{number}"))
-            break
-        known[f"{proof.bucket}/{proof.object}"] = proof
-    return findings + list(_evidence(evidence, chain, recorded, known)), known
+def _recorded(connection: Any, ledger: _Ledger) -> Iterator[Finding]:
+    """What is wrong with the chain in the database."""
+    following, whole, last = Chain(proofs.name_of(connection)), True, 0
+    statement = "select number, hash, document from sealing.proofs where number > %(last)s order by number limit %(page)s"
+    while found := fetch(connection, statement, {"last": last, "page": PAGE}):
+        for row in found:
+            last = row["number"]
+            ledger.hashes[last] = bytes(row["hash"]).hex()
+            proof = _parsed(bytes(row["document"])) if whole else None
+            if proof is not None and following.follows(proof):
+                ledger.note(proof)
+            elif whole:
+                whole = False
+                yield Finding(Trouble.CHAIN_BROKEN, f"sealing.proofs/{last}")
 
 
-def _evidence(evidence: Store, chain: str, recorded: Mapping[int, bytes], known: dict[str, Proof]) -> Iterator[Finding]:
+def _published(connection: Any, evidence: Store, ledger: _Ledger) -> Iterator[Finding]:
     """The same of the evidence, which the database is held to."""
-    left = {place(chain, number): document for number, document in recorded.items()}
+    chain = proofs.name_of(connection)
+    left = dict(ledger.hashes)
     for kept in proofs.kept(evidence, chain):
         where = f"{evidence.bucket}/{kept.name}"
         if kept.proof is None:
             yield Finding(Trouble.CHAIN_BROKEN, where)
-        elif left.pop(kept.name, None) != kept.proof.document():
+        elif left.pop(kept.proof.number, None) != kept.proof.hash and _hash(connection, kept.proof.number) != kept.proof.hash:
             # Behind a restore: the database has another one, or none.
             yield Finding(Trouble.PROOF_DIFFERS, where)
-            known.setdefault(f"{kept.proof.bucket}/{kept.proof.object}", kept.proof)
+            ledger.note(kept.proof)
         if not kept.alone:
             yield Finding(Trouble.PROOF_COVERED, where)
         if not evidence.locked(kept.name, kept.version):
             yield Finding(Trouble.PROOF_UNLOCKED, where)
-    yield from (Finding(Trouble.UNPUBLISHED, f"{evidence.bucket}/{name}") for name in left)
+    yield from (Finding(Trouble.UNPUBLISHED, f"{evidence.bucket}/{place(chain, number)}") for number in left)
+
+
+def _hash(connection: Any, number: int) -> str | None:
+    """Of a proof that was recorded after the database was looked at."""
+    found = fetch(connection, "select hash from sealing.proofs where number = %(number)s", {"number": number})
+    return bytes(found[0]["hash"]).hex() if found else None
+
+
+def _parsed(document: bytes) -> Proof | None:
+    try:
+        return Proof.parse(document)
+    except ProofInvalidError:
+        return None

@@ -13,6 +13,7 @@ class Trouble(Enum):
     """All that can be found."""
 
     MISSING = "missing"
+    NOT_GIVEN = "not_given"
     ALTERED = "altered"
     UNREADABLE = "unreadable"
     KEK_MISSING = "kek_missing"
@@ -31,6 +32,7 @@ class Trouble(Enum):
 
 _WORDS = {
     Trouble.MISSING: "sealing.found_missing",
+    Trouble.NOT_GIVEN: "sealing.found_not_given",
     Trouble.ALTERED: "sealing.found_altered",
     Trouble.UNREADABLE: "sealing.found_unreadable",
     Trouble.KEK_MISSING: "sealing.found_kek_missing",

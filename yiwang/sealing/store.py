@@ -16,6 +16,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from yiwang.sealing.errors import StoreError
 
 MISSING = frozenset({"404", "NoSuchKey", "NoSuchVersion"})
+BROKEN = "InternalError"
 PIECE = 1 << 20
 IN_MEMORY = 8 << 20
 """What is read or put lies in memory up to this size, and on the disk, sealed, beyond it."""
