@@ -25,6 +25,8 @@ AUTHORITY = "/etc/yiwang/tls/ca.crt"
 # What the package is on a server: itself, and what it imports of ours.
 SHIPPED = ("__init__.py", "messages.py", "locale/sealing.yaml", "sealing", "standard")
 
+DRIVER = ("driver.py", "place.py", "scenarios.py", "troubles.py")
+
 
 @dataclass(frozen=True)
 class Server:
@@ -52,7 +54,7 @@ class Server:
 
     def does(self, scenario: str, settings: dict[str, Any]) -> Any:
         """What the driver says of a scenario."""
-        command = f"cd {PLACE} && PYTHONPATH={PLACE} PYTHONDONTWRITEBYTECODE=1 {PYTHON} driver.py {scenario}"
+        command = f"cd {PLACE} && PYTHONPATH={PLACE} PYTHONDONTWRITEBYTECODE=1 {PYTHON} -m sealing.driver {scenario}"
         return json.loads(self.run(command, json.dumps(settings).encode()))
 
 
@@ -61,7 +63,8 @@ def archive() -> bytes:
     with tarfile.open(fileobj=packed, mode="w:gz") as tar:
         for name in SHIPPED:
             tar.add(PACKAGE / name, f"yiwang/{name}", filter=lambda member: None if "__pycache__" in member.name else member)
-        tar.add(Path(__file__).with_name("driver.py"), "driver.py")
+        for name in DRIVER:
+            tar.add(Path(__file__).with_name(name), f"sealing/{name}")
     return packed.getvalue()
 
 
