@@ -23,6 +23,8 @@ PACKAGE = ROOT / "yiwang"
 CORE = {"errors", "messages", "paths", "files", "rundir", "output", "processes", "ssh", "keys"}
 MAY_IMPORT = {
     "standard": set(),
+    # On the servers: of the rest only the catalogue of texts.
+    "sealing": {"standard", "messages"},
     "inventory": CORE | {"standard"},
     "engine": CORE,
     "lab": CORE,
