@@ -177,7 +177,5 @@ def test_whatever_was_done_behind_its_back_is_found(does: Does) -> None:
     assert {"proof_differs " + proof} < set(said["forged"])
 
 
-# The last one: what it puts cannot be read, and is found by every look from then on.
-@pytest.mark.xfail(reason="SeaweedFS 4.48 asks its volumes for the chunks of an encrypted object of several without TLS", strict=True)
 def test_a_large_object_is_never_in_memory_as_a_whole(does: Does) -> None:
     assert does("large") == {"held": [True, True], "read": True, "found": [], "why": ""}
