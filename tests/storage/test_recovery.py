@@ -96,6 +96,18 @@ def test_what_a_drill_misses(program: Any, restored: dict[str, dict[str, int]], 
         drill.compare(before, after, restored)
 
 
+@pytest.mark.parametrize(
+    ("segment", "end"),
+    [
+        ("000000010000000000000001", 0x2000000),
+        ("0000000300000000000000FF", 0x100000000),
+        ("000000010000000A00000002", 0xA03000000),
+    ],
+)
+def test_where_a_segment_of_the_log_ends(program: Any, segment: str, end: int) -> None:
+    assert program("drill")._end(segment, 16 << 20) == end
+
+
 def test_files_of_before_are_moved_beside_and_half_restored_ones_go(program: Any, tmp_path: Path) -> None:
     inplace = program("inplace")
     data = tmp_path / "postgresql-15"

@@ -6,7 +6,7 @@ import json
 import shutil
 import time
 import uuid
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -22,18 +22,36 @@ EVIDENCE = "evidence"
 MARGIN_SECONDS = 10
 
 
-def mark(drill: str, seconds: float) -> datetime:
-    """Write a row a second for as long as the log may wait before it is sent; the time of the last one: then the disaster strikes."""
+def mark(drill: str, seconds: float) -> tuple[datetime, datetime]:
+    """Write a row a second for as long as the log may wait before it is sent: then the disaster strikes.
+
+    The time of that, and of the last row whose log had been sent by then: what is sent later does not count.
+    """
     say(f"writing marks for {seconds:.0f} s")
-    last: datetime = now()
+    written: list[tuple[datetime, int]] = []
     with connect() as connection:
         connection.execute(databases.MARKERS)
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
-            row = connection.execute("insert into yiwang.marker (drill) values (%s) returning written", (drill,)).fetchone()
-            last = row[0] if row else last
+            connection.execute("insert into yiwang.marker (drill) values (%s)", (drill,))
+            row = connection.execute("select clock_timestamp(), pg_current_wal_lsn() - '0/0'").fetchone()
+            if row is not None:
+                written.append((row[0], int(row[1])))
             time.sleep(1)
-    return last
+        row = connection.execute(
+            "select last_archived_wal, pg_size_bytes(current_setting('wal_segment_size')) from pg_stat_archiver"
+        ).fetchone()
+    sent = _end(*row) if row is not None and row[0] else 0
+    safe = [moment for moment, place in written if place <= sent]
+    if not safe:
+        raise RecoveryError(f"nothing of the log was sent in {seconds:.0f} s")
+    return written[-1][0], safe[-1]
+
+
+def _end(segment: str, size: int) -> int:
+    """Where a segment of the log ends: its name is timeline, and in two parts its number, in hexadecimal."""
+    number = int(segment[8:16], 16) * ((1 << 32) // size) + int(segment[16:24], 16)
+    return (number + 1) * size
 
 
 def newest(drill: str) -> datetime:
@@ -66,7 +84,7 @@ def databases_drill(given: dict[str, Any], directory: Path) -> dict[str, Any]:
     drill = str(uuid.uuid4())
     options = databases.target(databases.LATEST)
     before = databases.tables(SOCKET)
-    struck = mark(drill, given["seconds"] + MARGIN_SECONDS)
+    struck, safe = mark(drill, given["seconds"] + MARGIN_SECONDS)
     started = time.monotonic()
     scratch = databases.Scratch(given, directory / "postgresql")
     try:
@@ -74,7 +92,8 @@ def databases_drill(given: dict[str, Any], directory: Path) -> dict[str, Any]:
         databases.restore(scratch.data, options)
         scratch.start()
         rto = time.monotonic() - started
-        rpo = (struck - newest(drill)).total_seconds()
+        if newest(drill) < safe - timedelta(seconds=1):
+            raise RecoveryError("marks did not come back whose log had been sent")
         say("checking what came back")
         restored = databases.tables(databases.SCRATCH_SOCKET)
         compare(before, databases.tables(SOCKET), restored)
@@ -84,7 +103,7 @@ def databases_drill(given: dict[str, Any], directory: Path) -> dict[str, Any]:
         scratch.remove()
     return {
         "backup": databases.backups()[-1]["backup"],
-        "rpo_seconds": round(rpo, 1),
+        "rpo_seconds": round((struck - safe).total_seconds(), 1),
         "rto_seconds": round(rto, 1),
         "databases": {name: {"tables": len(tables), "rows": sum(tables.values())} for name, tables in restored.items()},
         "checksums": "good",

@@ -51,6 +51,8 @@ def keep(given: dict[str, Any]) -> dict[str, Any]:
 def halt(given: dict[str, Any]) -> dict[str, Any]:
     """Nobody writes any more."""
     say("the services end")
+    # Of a restore that was cut short, or of one that somebody looks at.
+    databases.Scratch(given, Path(given["data"])).stop()
     run("systemctl", "stop", "yiwang-objects.service", PATRONI)
     if Path(given["data"], "postmaster.pid").exists():
         # Patroni was killed, and PostgreSQL went on without it.
