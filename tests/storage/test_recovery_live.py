@@ -90,7 +90,7 @@ def test_to_the_moment_before_a_table_was_dropped(backed: Yiwang) -> None:
     assert "before-" in backed.ssh("p-data", "sudo ls /var/lib/yiwang/storage")
     assert backed("status", "--site", "province").returncode == 0
     found = backed.json("up", "--site", "province", "--yes")
-    assert found["sites"][0]["changes"] == {}, found
+    assert found["sites"][0]["counts"] == {}, found
     backed.ssh("p-data", "sudo sh -c 'rm -rf /var/lib/yiwang/storage/before-*'")
 
 
