@@ -99,7 +99,7 @@ def test_a_restore_that_was_killed_is_finished_by_the_next_one(backed: Yiwang) -
     run = backed.start("restore", "--site", "province", "--to", moment, "--yes")
     wait_for(lambda: "inactive" in backed.ssh("p-data", "systemctl is-active yiwang-patroni", check=False), 60, lambda: "it never stopped")
     run.kill()
-    run.wait()
+    run.communicate()
     backed.ssh("p-data", "sudo pkill -KILL -f 'python -m recovery'; true", check=False)
     backed("restore", "--site", "province", "--to", moment, "--yes")
     assert archive(backed, "select count(*) from item") == str(ROWS)
