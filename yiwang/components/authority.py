@@ -69,8 +69,22 @@ def export(authority: Authority, sites: Iterable[Site]) -> None:
     pulumi.export(ROOT_OUTPUT, authority.root.certificate)
     for site in sites:
         issuer = authority.issuers[site.name]
-        pulumi.export(f"{site.name}_authority_chain", issuer.chain)
+        pulumi.export(chain_output(site.name), issuer.chain)
         pulumi.export(f"{site.name}_authority_key", pulumi.Output.secret(issuer.key))
+
+
+def chain_output(site: str) -> str:
+    """The name of the output that holds the chain of a site's authority."""
+    return f"{site}_authority_chain"
+
+
+def unknown_above(site: str, above: Site) -> UserError:
+    """The error of a site that the stack above does not know yet."""
+    return UserError(
+        t("base.no_authority", site=site, parent=above.name),
+        code=ExitCode.INPUT,
+        fix=t("base.no_authority_fix", site=site, parent=above.name),
+    )
 
 
 def issuer_of(context: Context) -> Issuer:
@@ -81,13 +95,9 @@ def issuer_of(context: Context) -> Issuer:
     def exported(output: str) -> pulumi.Output[str]:
         def required(value: str | None) -> str:
             if value is None:
-                raise UserError(
-                    t("base.no_authority", site=name, parent=above.name),
-                    code=ExitCode.INPUT,
-                    fix=t("base.no_authority_fix", site=name, parent=above.name),
-                )
+                raise unknown_above(name, above)
             return value
 
         return stack.get_output(output).apply(required)
 
-    return Issuer(exported(f"{name}_authority_chain"), pulumi.Output.secret(exported(f"{name}_authority_key")), exported(ROOT_OUTPUT))
+    return Issuer(exported(chain_output(name)), pulumi.Output.secret(exported(f"{name}_authority_key")), exported(ROOT_OUTPUT))

@@ -8,6 +8,7 @@ from typing import Any
 
 import pulumi
 
+from yiwang.components.authority import chain_output, unknown_above
 from yiwang.components.context import Context
 from yiwang.components.databases import NOUN, member, members, variable
 from yiwang.errors import ExitCode, UserError
@@ -173,7 +174,11 @@ def key_from_above(context: Context) -> pulumi.Output[dict[str, Any]]:
     """The key that the stack of the site above has made for this one; an ``up`` ends with a UserError where it has not."""
     name, above = context.site.name, context.parent.name
 
-    def mine(keys: dict[str, Any] | None) -> dict[str, Any]:
+    def mine(found: list[Any]) -> dict[str, Any]:
+        chain, keys = found
+        if chain is None:
+            # Then nothing else is there either: one error, whichever of the two is asked for first.
+            raise unknown_above(name, context.parent)
         if not keys or name not in keys:
             raise UserError(
                 t("base.no_backup_store", site=name, parent=above),
@@ -182,4 +187,5 @@ def key_from_above(context: Context) -> pulumi.Output[dict[str, Any]]:
             )
         return dict(keys[name])
 
-    return pulumi.Output.secret(context.above.get_output(KEYS_OUTPUT).apply(mine))
+    outputs = (context.above.get_output(chain_output(name)), context.above.get_output(KEYS_OUTPUT))
+    return pulumi.Output.secret(pulumi.Output.all(*outputs).apply(mine))
