@@ -22,8 +22,8 @@ _SYSTEM = ("debian", "12")
 _UNSHARED_MOUNT = ("unshare", "--mount", "--propagation", "private")
 _NAT_HOOK = "{ type nat hook postrouting priority 100; }"
 _MIB = 1 << 20
-_DISK_BASE, _DISK_HOST = 2048 * _MIB, 512 * _MIB
-_MEMORY_BASE, _MEMORY_HOST = 256 * _MIB, 128 * _MIB
+_DISK_BASE, _DISK_HOST = 2048 * _MIB, 768 * _MIB
+_MEMORY_BASE, _MEMORY_HOST = 256 * _MIB, 320 * _MIB
 
 
 @dataclass(frozen=True)
