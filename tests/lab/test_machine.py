@@ -77,7 +77,7 @@ def test_all_lacks_are_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(machine, "available_memory", lambda: 100 << 20)
     report = refused(4)
     assert "has 100 MiB free, 2048 MiB are needed" in report
-    assert "100 MiB of memory are available, 768 MiB are needed" in report
+    assert "100 MiB of memory are available, 1536 MiB are needed" in report
 
 
 def test_hosts_that_run_already_need_nothing_more(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -59,7 +59,7 @@ def s3(yiwang: Yiwang, bucket: dict[str, Any], *calls: tuple[str, dict[str, Any]
 def administrator(yiwang: Yiwang, bucket: dict[str, Any], host: str = "p-data") -> dict[str, Any]:
     """The same bucket with the key of the store's administrator."""
     file = json.loads(yiwang.ssh(host, "sudo cat /etc/yiwang/storage/objects/identities.json"))
-    (key,) = next(each["credentials"] for each in file["identities"] if each["name"] == "administrator")
+    (key,) = next(each["credentials"] for each in file["identities"] if each["name"] == "_administrator")
     return {**bucket, "access_key": key["accessKey"], "secret_key": key["secretKey"]}
 
 

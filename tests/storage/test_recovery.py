@@ -36,7 +36,7 @@ def program(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     ("to", "options"),
     [
         ("latest", ["--type=default"]),
-        ("20260101-020000F", ["--set=20260101-020000F", "--type=immediate", "--target-action=promote"]),
+        ("20260101-020000F", ["--set=20260101-020000F", "--type=immediate", "--target-timeline=current", "--target-action=promote"]),
         (
             "2026-01-01T12:00:00+08:00",
             ["--set=20260101-020000F", "--type=time", "--target=2026-01-01 04:00:00.000000+00", "--target-action=promote"],
@@ -55,6 +55,7 @@ def program(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 def test_where_a_restore_ends(program: Any, monkeypatch: pytest.MonkeyPatch, to: str, options: list[str]) -> None:
     databases = program("databases")
     monkeypatch.setattr(databases, "backups", lambda: BACKUPS)
+    monkeypatch.setattr(databases, "restores", list)
     assert databases.target(to) == options
 
 
@@ -66,29 +67,36 @@ def test_where_a_restore_ends(program: Any, monkeypatch: pytest.MonkeyPatch, to:
         ("2025-12-31T00:00:00+08:00", BACKUPS, "the oldest backup ended later"),
         ("2999-01-01T00:00:00+08:00", BACKUPS, "this time is yet to come"),
         ("yesterday", BACKUPS, "expected a time"),
+        ("2026-01-01T12:00:00", BACKUPS, "expected a time with its zone"),
+        ("2026-01-03T12:00:00+08:00", BACKUPS, "was left by the restore of 2026-01-03T13"),
         ("20260101-020000F; rm", BACKUPS, "expected a time"),
     ],
 )
 def test_a_target_that_is_none(program: Any, monkeypatch: pytest.MonkeyPatch, to: str, there: list[Any], said: str) -> None:
     databases = program("databases")
     monkeypatch.setattr(databases, "backups", lambda: there)
-    with pytest.raises(program("common").RecoveryError, match=said):
+    before = [{"time": "2026-01-03T13:00:00+08:00", "to": "2026-01-03T11:00:00+08:00"}]
+    monkeypatch.setattr(databases, "restores", lambda: before)
+    with pytest.raises(program("common").TargetError, match=said):
         databases.target(to)
 
 
 @pytest.mark.parametrize(
     ("restored", "said"),
     [
-        ({"a": {"t": 7, "empty": 0}}, ""),
+        ({"a": {"t": 8, "same": 5, "empty": 0}}, ""),
+        ({"a": {"t": 9, "same": 5, "empty": 0}}, ""),
+        ({"a": {"t": 8, "same": 4, "empty": 0}}, "the table same of a came back with 4 rows, it had 5 and has 5"),
+        ({"a": {"t": 2, "same": 5, "empty": 0}}, "the table t of a came back with 2 rows"),
         ({}, "the database a did not come back"),
         ({"a": {"empty": 0}}, "the table t of a did not come back"),
-        ({"a": {"t": 0, "empty": 0}}, "the table t of a came back empty"),
+        ({"a": {"t": 0, "same": 5, "empty": 0}}, "the table t of a came back with 0 rows"),
     ],
 )
 def test_what_a_drill_misses(program: Any, restored: dict[str, dict[str, int]], said: str) -> None:
     drill = program("drill")
-    before = {"a": {"t": 9, "empty": 0, "dropped": 3}}
-    after = {"a": {"t": 8, "empty": 0}}
+    before = {"a": {"t": 9, "same": 5, "empty": 0, "dropped": 3}}
+    after = {"a": {"t": 8, "same": 5, "empty": 0}}
     if not said:
         drill.compare(before, after, restored)
         return
@@ -120,9 +128,40 @@ def test_files_of_before_are_moved_beside_and_half_restored_ones_go(program: Any
     assert not data.exists()
     data.mkdir()
     (data / "half").write_text("")
-    (tmp_path / "postgresql-15.restoring").touch()
+    mark = tmp_path / "postgresql-15.restoring"
+    mark.write_text(str(data.stat().st_ino))
     assert inplace.aside(data) == ""
     assert not data.exists()
+    # Put back by hand: these are no half-restored files, whatever the mark beside them says.
+    mark.write_text(str(moved.stat().st_ino + 1))
+    moved.rename(data)
+    assert Path(inplace.aside(data)).joinpath("PG_VERSION").exists()
+    assert not mark.exists()
+
+
+def test_a_restore_is_under_way_with_the_files_it_was_begun_with(program: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    inplace = program("inplace")
+    given = {"directory": str(tmp_path), "data": str(tmp_path / "postgresql-15")}
+    assert not inplace.under_way(given)
+    (tmp_path / "restore").mkdir()
+    replaced, dump = tmp_path / "restore" / "replaced", tmp_path / "restore" / "objects.dump"
+    dump.touch()
+    monkeypatch.setattr(inplace, "leads", lambda: False)
+    assert inplace.under_way(given)
+    monkeypatch.setattr(inplace, "leads", lambda: True)
+    assert not inplace.under_way(given)
+    (tmp_path / "postgresql-15").mkdir()
+    replaced.write_text(str((tmp_path / "postgresql-15").stat().st_ino))
+    assert inplace.under_way(given)
+    replaced.write_text("1")
+    assert not inplace.under_way(given)
+
+
+@pytest.mark.parametrize(
+    ("live", "saved", "lost"), [(0, 0, False), (0, 1, True), (5, 20, False), (10, 21, True), (11, 21, False), (30, 1, False)]
+)
+def test_a_bucket_that_was_emptied_empties_no_backup(program: Any, live: int, saved: int, lost: bool) -> None:
+    assert program("objects").emptied(live, saved) is lost
 
 
 def identities(**changes: Any) -> dict[str, Any]:

@@ -189,7 +189,9 @@ def verifier(password: str, salt: bytes = b"salt", iterations: int = 4096) -> st
 def health(records: Path) -> Any:
     """What tells of alarms, without an object store to ask, and with the records of backups in a directory."""
     found = runpy.run_path(str(ROLE / "files/health.py"))
-    found["alarms"].__globals__.update({"objects": lambda _host: iter(()), "RECORDS": records})
+    newest = records / "newest"
+    given = {"objects": lambda _host: iter(()), "RECORDS": records, "newest_backup": newest.read_text, "SETTINGS": records}
+    found["alarms"].__globals__.update(given)
     return found["alarms"]
 
 
@@ -250,7 +252,7 @@ DRILLED = {"ok": True, "rpo_seconds": 25.1, "rto_seconds": 3.0}
 )
 def test_what_is_told_of_backups(kind: str, unsent: str | None, hours: int, drill: dict[str, Any], said: list[str], tmp_path: Path) -> None:
     now = datetime.datetime.now(datetime.UTC)
-    (tmp_path / "backup.json").write_text(json.dumps({"time": (now - datetime.timedelta(hours=hours)).isoformat()}))
+    (tmp_path / "newest").write_text((now - datetime.timedelta(hours=hours)).isoformat())
     if drill:
         (tmp_path / "drill.json").write_text(json.dumps({**drill, "time": (now - datetime.timedelta(days=drill["days"])).isoformat()}))
     wish = {"directory": str(tmp_path), "free_percent": 0, "wal_times": 2, "members": 1, "objects": "", "backups": kind}

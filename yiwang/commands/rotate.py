@@ -20,6 +20,8 @@ from yiwang.output import Console
 
 # Certificates that sign others.
 AUTHORITIES = ("root", "intermediate")
+# What a component says of a secret by which data is encrypted that stays (``yiwang.components.objects.KEPT``).
+NEVER = {"rotation": "never"}
 ROTATABLE = ("yiwang:index:Secret", "yiwang:index:Certificate")
 
 
@@ -60,11 +62,16 @@ def _below(work: Session, site: str) -> list[str]:
 
 
 def _named(work: Session, name: str) -> Recorded:
-    """The resource to rotate. Raises UserError for a name that the site has no secret or certificate of, with those it has."""
+    """The resource to rotate. Raises UserError for a name that the site has none of, with those it has, and for what must stay as it is."""
     chosen = work.selection.sites[0]
     known = {found.name: found for found in work.driver.resources(work.stack(chosen)) if found.type in ROTATABLE}
     if name in known:
-        return known[name]
+        found = known[name]
+        if NEVER.items() <= (found.inputs.get("keepers") or {}).items():
+            raise UserError(
+                t("deployment.never_rotated", site=chosen.name, name=name), code=ExitCode.INPUT, fix=t("deployment.never_rotated_fix")
+            )
+        return found
     near = difflib.get_close_matches(name, known, 1)
     fix = t("deployment.did_you_mean", name=near[0]) if near else t("deployment.known", names=", ".join(sorted(known)) or "-")
     raise UserError(t("deployment.unknown_secret", site=chosen.name, name=name), code=ExitCode.INPUT, fix=fix)

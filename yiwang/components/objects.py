@@ -27,6 +27,8 @@ ACCESS_CHARACTERS = 12
 # What a site deletes of its backups stays for so long: expired ones of the databases, deleted objects.
 DATABASES_KEPT_DAYS = 7
 OBJECTS_KEPT_DAYS = 90
+# Of a secret that opens what stays: a rotation is refused.
+KEPT = {"rotation": "never"}
 KEYS_OUTPUT = "backup_keys"
 
 
@@ -93,7 +95,7 @@ class Store:
         self._buckets: list[dict[str, Any]] = []
         self._identities: list[dict[str, Any]] = []
         admin, signing = (Secret(f"{name}-{use}", length=KEY_LENGTH, opts=opts) for use in ("administrator", "signing"))
-        encryption = Secret(f"{name}-encryption", length=ENCRYPTION_LENGTH, alphabet=HEXADECIMAL, opts=opts)
+        encryption = Secret(f"{name}-encryption", length=ENCRYPTION_LENGTH, alphabet=HEXADECIMAL, keepers=KEPT, opts=opts)
         self._secrets: dict[str, pulumi.Output[str]] = {
             "administrator": pulumi.Output.secret(admin.value),
             "signing": pulumi.Output.secret(signing.value),

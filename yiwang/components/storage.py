@@ -53,7 +53,7 @@ class Storage(pulumi.ComponentResource):
         """The databases, and what the role is told of them."""
         limits = db.databases(self._site)
         secrets = {name: Secret(f"{name}-database", length=db.PASSWORD_LENGTH, opts=self._child) for name in limits}
-        own = db.database(self._site, db.OBJECTS, Secret("objects-database", length=db.PASSWORD_LENGTH, opts=self._child))
+        own = db.database(self._site, db.OBJECTS, Secret("yiwang-objects-database", length=db.PASSWORD_LENGTH, opts=self._child))
         self.databases = {name: db.database(self._site, name, secret) for name, secret in secrets.items()}
         every = {**self.databases, own.name: own}
         limits |= {own.name: db.OBJECTS_CONNECTIONS}
@@ -77,7 +77,7 @@ class Storage(pulumi.ComponentResource):
 
     def _backup(self, context: Context) -> dict[str, Any]:
         """Where the site's backups go, and the passphrase by which they are encrypted."""
-        passphrase = Secret("backup-passphrase", length=objects.KEY_LENGTH, opts=self._child)
+        passphrase = Secret("backup-passphrase", length=objects.KEY_LENGTH, keepers=objects.KEPT, opts=self._child)
         owner = objects.backup_owner(context)
         if owner is None:
             return {}

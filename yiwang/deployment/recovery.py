@@ -1,9 +1,10 @@
 """Backups, and the way back: asks the program that a component's role has put on its hosts, each of which does its own part.
 
 A role names that program in its fact ``recovery``. It is called with a verb, prints one JSON object, tells its progress on standard error,
-and fails with one line. Its verbs: ``lead`` (does nothing), ``backup [--full]``, ``list``, ``drill``, ``scratch TO``, ``scratch-remove``,
-``check TO``; for a restore in place the steps ``keep``, ``halt``, ``restore TO``, ``begin``, ``follow``, ``resume``,
-``objects-restore TO``, ``finish``. A host that leaves something to another one answers ``{"skipped": …}``.
+and fails with one line (exit code 3: what was asked for is not there). Its verbs: ``state`` (``leads``, ``restoring``), ``list``,
+``backup [--full]``, ``drill``, ``scratch TO``, ``scratch-remove``, ``check TO``; for a restore in place the steps ``keep``, ``halt``,
+``restore TO``, ``begin``, ``follow``, ``resume``, ``objects-restore TO``, ``finish``. A host that leaves something to another one answers
+``{"skipped": …}``.
 """
 
 from __future__ import annotations
@@ -95,7 +96,7 @@ class Recovery:
         if not isinstance(answer, dict):
             lines = [line for line in done.err.splitlines() if line.strip()]
             reason = lines[-1] if lines else t("deployment.exit_code", code=done.code)
-            code = ExitCode.INPUT if words[0] == "check" else ExitCode.FAILED
+            code = ExitCode.INPUT if done.code == ExitCode.INPUT else ExitCode.FAILED
             raise UserError(t("recovery.failed", site=part.site, host=host, verb=words[0], reason=reason), code=code)
         return answer
 
@@ -146,10 +147,12 @@ class Recovery:
 
     async def restore(self, part: Part, to: str) -> Done:
         """Bring a part back in place. Done again from its beginning after a failure, it finishes the work."""
-        leading = await self.leader(part, "lead")
-        hosts = [leading.host, *(host for host in part.hosts if host != leading.host)] if leading.host else list(part.hosts)
-        first, others = hosts[0], hosts[1:]
+        first = part.hosts[0]
         try:
+            states = dict(zip(part.hosts, await asyncio.gather(*(self.ask(part, host, "state") for host in part.hosts)), strict=True))
+            # Where one was begun it goes on; else where the newest data is.
+            hosts = sorted(states, key=lambda host: (not states[host]["restoring"], not states[host]["leads"], host))
+            first, others = hosts[0], hosts[1:]
             await self.ask(part, first, "check", to)
             await self.ask(part, first, "keep")
             await asyncio.gather(*(self.ask(part, host, "halt") for host in hosts))

@@ -31,6 +31,7 @@ select json_build_object('replica', pg_is_in_recovery(), 'wal', (select coalesce
   'unsent', (select last_failed_wal from pg_stat_archiver where last_failed_time > coalesce(last_archived_time, '-infinity')))
 """
 AUTHORITY = "/etc/yiwang/tls/ca.crt"
+SETTINGS = Path("/etc/yiwang/storage/recovery.json")
 RECORDS = Path("/var/lib/yiwang/recovery")
 BACKUP_HOURS = 26
 DRILL_DAYS = 8
@@ -102,9 +103,49 @@ def record(name: str) -> dict[str, Any]:
         return {}
 
 
+def newest_backup() -> str | None:
+    """When the newest backup ended, by the backups themselves; nothing where there is none. Raises OSError where they cannot be asked."""
+    command = ["runuser", "-u", "postgres", "--", "/usr/local/sbin/yiwang-pgbackrest", "info", "--output=json"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=8, check=True, cwd="/")
+    except subprocess.SubprocessError as error:
+        raise OSError(str(error)) from None
+    found = [each["timestamp"]["stop"] for site in json.loads(done.stdout) for each in site.get("backup", ())]
+    return datetime.fromtimestamp(max(found), UTC).isoformat() if found else None
+
+
 def hours_since(text: str) -> float:
     """Hours since a time."""
     return (datetime.now(UTC) - datetime.fromisoformat(text)).total_seconds() / 3600
+
+
+def taken() -> Iterator[Alarm]:
+    """The newest backups are not old."""
+    try:
+        newest = newest_backup()
+    except OSError as error:
+        yield alarm(f"备份存储没有应答：{error}", f"the place of the backups does not answer: {error}")
+        return
+    since = newest or datetime.fromtimestamp(SETTINGS.stat().st_mtime, UTC).isoformat()
+    late = hours_since(since) > BACKUP_HOURS
+    if newest is None:
+        yield alarm(
+            "还没有备份：查看 yiwang-backup.service 的日志",
+            "there is no backup yet: see the journal of yiwang-backup.service",
+            note=not late,
+        )
+    elif late:
+        yield alarm(
+            f"最近一次备份在 {newest}，已超过 {BACKUP_HOURS} 小时：查看 yiwang-backup.service 的日志",
+            f"the last backup was made at {newest}, more than {BACKUP_HOURS} hours ago: see the journal of yiwang-backup.service",
+        )
+    lost = record("objects.json").get("lost")
+    if lost:
+        names = ", ".join(lost)
+        yield alarm(
+            f"存储桶 {names} 中的对象大多不见了：备份中仍保留，可用 yiwang restore 取回",
+            f"most objects of {names} are gone: the backups still have them, `yiwang restore` brings them back",
+        )
 
 
 def backups(kind: str, seen: dict[str, Any]) -> Iterator[Alarm]:
@@ -118,9 +159,8 @@ def backups(kind: str, seen: dict[str, Any]) -> Iterator[Alarm]:
         return
     if seen["unsent"]:
         yield alarm(f"日志 {seen['unsent']} 未能送到备份存储", f"the log {seen['unsent']} cannot be sent to where the backups are")
-    taken, drill = record("backup.json"), record("drill.json")
-    if taken and hours_since(taken["time"]) > BACKUP_HOURS:
-        yield alarm(f"最近一次备份在 {taken['time']}", f"the last backup was made at {taken['time']}")
+    yield from taken()
+    drill = record("drill.json")
     if not drill:
         yield alarm("还没有做过恢复演练", "no restore has been drilled yet", note=True)
     elif not drill["ok"]:
@@ -128,7 +168,8 @@ def backups(kind: str, seen: dict[str, Any]) -> Iterator[Alarm]:
     else:
         figures = f"RPO {drill['rpo_seconds']} s, RTO {drill['rto_seconds']} s"
         late = hours_since(drill["time"]) > DRILL_DAYS * 24
-        yield alarm(f"最近一次恢复演练：{drill['time']}，{figures}", f"the last drill: {drill['time']}, {figures}", note=not late)
+        zh, en = (f"，已超过 {DRILL_DAYS} 天", f", more than {DRILL_DAYS} days ago") if late else ("", "")
+        yield alarm(f"最近一次恢复演练：{drill['time']}{zh}，{figures}", f"the last drill: {drill['time']}{en}, {figures}", note=not late)
 
 
 def query() -> dict[str, Any]:

@@ -11,6 +11,7 @@ A key before a rotation stays valid for a while: whoever still has it goes on un
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import sys
@@ -21,6 +22,7 @@ from typing import Any
 DIRECTORY = Path("/etc/yiwang/storage/objects")
 IDENTITIES = DIRECTORY / "identities.json"
 FORMER = DIRECTORY / "former.json"
+LOCK = Path("/run/yiwang-objects-identities.lock")
 GROUP = "yiwang-objects"
 IN_BUCKET = (
     "s3:GetBucketLocation",
@@ -48,7 +50,8 @@ ON_OBJECTS = (
     "s3:PutObjectTagging",
 )
 DELETE_VERSION = "s3:DeleteObjectVersion"
-ADMINISTRATOR = "administrator"
+# No bucket and no site can be called so.
+ADMINISTRATOR = "_administrator"
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -92,7 +95,7 @@ def credentials(there: dict[str, Any]) -> dict[str, dict[str, str]]:
 
 def wished(given: dict[str, Any], there: dict[str, Any], ends: dict[str, float], now: float) -> tuple[dict[str, Any], dict[str, float]]:
     """The identities as they shall be, and when each former key ends."""
-    listed = [{"name": ADMINISTRATOR, "buckets": [], **given[ADMINISTRATOR]}, *given["identities"]]
+    listed = [{"name": ADMINISTRATOR, "buckets": [], **given["administrator"]}, *given["identities"]]
     current = {each["access_key"] for each in listed}
     known = {each["name"] for each in listed}
     former = {access: key for access, key in credentials(there).items() if access not in current and key["name"] in known}
@@ -125,6 +128,14 @@ def pruned(there: dict[str, Any], ends: dict[str, float], now: float) -> tuple[d
 
 def main() -> None:
     """Write what is not so yet. The end of a former key is on record before the file that still has it: it never stays for good."""
+    with LOCK.open("w") as lock:
+        # The role and the clock may do it at the same time.
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        settle()
+
+
+def settle() -> None:
+    """The same, alone."""
     there, ends = read(IDENTITIES), read(FORMER)
     if sys.argv[1] == "prune":
         new, until = pruned(there, ends, time.time())

@@ -12,7 +12,8 @@ from pathlib import Path
 
 given = json.load(sys.stdin)
 path = Path(given["path"])
-fresh = path.with_name(f".{path.name}")
+# Not of the name's own kind: what reads a directory of settings must not find it.
+fresh = path.with_name(f".{path.name}.fresh")
 with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o400), "w", encoding="utf-8") as file:
     file.write(given["content"])
     os.fchown(file.fileno(), 0, grp.getgrnam(given.get("group", "root")).gr_gid)

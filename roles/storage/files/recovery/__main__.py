@@ -17,7 +17,7 @@ from typing import Any
 import psycopg
 
 from recovery import databases, inplace, objects
-from recovery.common import RECORDS, RecoveryError, alone, leads, now, run, settings, write
+from recovery.common import RecoveryError, TargetError, alone, leads, run, settings
 from recovery.drill import drill
 
 Verb = Callable[[dict[str, Any], argparse.Namespace], dict[str, Any]]
@@ -34,14 +34,12 @@ def settle(given: dict[str, Any], _: argparse.Namespace) -> dict[str, Any]:
 
 def backup(given: dict[str, Any], arguments: argparse.Namespace) -> dict[str, Any]:
     """Everything."""
-    taken = {"databases": databases.backup(given["full_days"], full=arguments.full), "objects": objects.backup(given)}
-    write(RECORDS / "backup.json", {"time": now().isoformat(), **taken})
-    return taken
+    return {"databases": databases.backup(given["full_days"], full=arguments.full), "objects": objects.backup(given, exact=True)}
 
 
 def only_objects(given: dict[str, Any], _: argparse.Namespace) -> dict[str, Any]:
     """What is copied more often."""
-    return {"objects": objects.backup(given)}
+    return {"objects": objects.backup(given, exact=False)}
 
 
 def listed(_given: dict[str, Any], _: argparse.Namespace) -> dict[str, Any]:
@@ -58,18 +56,20 @@ def scratch(given: dict[str, Any], arguments: argparse.Namespace) -> dict[str, A
     """Databases and objects of a time, beside the live ones, to look at and take from."""
     options = databases.target(arguments.to)
     directory = Path(given["directory"]) / "scratch"
-    instance = databases.Scratch(given, directory / "postgresql")
+    instance = databases.Scratch(given, directory / "postgresql", databases.SCRATCH_NAME)
     instance.remove()
-    databases.flush()
     shutil.rmtree(directory, ignore_errors=True)
+    databases.room(directory.parent, options)
+    databases.flush()
     directory.mkdir(mode=0o711)
+    (directory / "objects").mkdir(mode=0o700)
     databases.restore(instance.data, options)
     instance.start()
-    found = objects.restore(given, arguments.to, directory / "objects")
+    found = objects.restore(given, databases.moment_of(arguments.to), directory / "objects")
     return {
-        "socket": databases.SCRATCH_SOCKET,
+        "socket": instance.socket,
         "directory": str(directory),
-        "databases": sorted(databases.tables(databases.SCRATCH_SOCKET)),
+        "databases": sorted(databases.tables(instance.socket)),
         "objects": found,
     }
 
@@ -77,14 +77,22 @@ def scratch(given: dict[str, Any], arguments: argparse.Namespace) -> dict[str, A
 def unscratch(given: dict[str, Any], _: argparse.Namespace) -> dict[str, Any]:
     """Take that away."""
     directory = Path(given["directory"]) / "scratch"
-    databases.Scratch(given, directory / "postgresql").remove()
+    databases.Scratch(given, directory / "postgresql", databases.SCRATCH_NAME).remove()
     shutil.rmtree(directory, ignore_errors=True)
     return {}
 
 
-def checked(_given: dict[str, Any], arguments: argparse.Namespace) -> dict[str, Any]:
+def checked(given: dict[str, Any], arguments: argparse.Namespace) -> dict[str, Any]:
     """Whether one could go back to there; nothing is done."""
-    return {"options": databases.target(arguments.to)}
+    options = databases.target(arguments.to)
+    if not inplace.under_way(given):
+        databases.room(Path(given["directory"]), options)
+    return {"options": options}
+
+
+def state(given: dict[str, Any], _: argparse.Namespace) -> dict[str, Any]:
+    """What a restore has to know of this host."""
+    return {"leads": leads(), "restoring": inplace.under_way(given)}
 
 
 def restored(given: dict[str, Any], arguments: argparse.Namespace) -> dict[str, Any]:
@@ -94,7 +102,7 @@ def restored(given: dict[str, Any], arguments: argparse.Namespace) -> dict[str, 
 
 def objects_back(given: dict[str, Any], arguments: argparse.Namespace) -> dict[str, Any]:
     """What is missing in the buckets."""
-    return {"objects": objects.restore(given, arguments.to, None)}
+    return {"objects": objects.restore(given, databases.moment_of(arguments.to), None)}
 
 
 def step(function: Callable[[dict[str, Any]], dict[str, Any]]) -> Verb:
@@ -103,10 +111,12 @@ def step(function: Callable[[dict[str, Any]], dict[str, Any]]) -> Verb:
 
 
 # What only the leader does: elsewhere it is left to it.
-LEADERS = {"lead", "settle", "backup", "objects", "drill", "scratch"}
+LEADERS = {"settle", "backup", "objects", "drill", "scratch"}
+# What may run beside another one: it changes nothing, or has a lock of its own.
+TOGETHER = {"list", "check", "state", "settle", "objects"}
 TO = {"scratch", "check", "restore", "objects-restore"}
 VERBS: dict[str, Verb] = {
-    "lead": lambda _given, _arguments: {},
+    "state": state,
     "settle": settle,
     "backup": backup,
     "objects": only_objects,
@@ -127,7 +137,7 @@ VERBS: dict[str, Verb] = {
 
 
 def main() -> int:
-    """Exit 1 with one line when it failed."""
+    """Exit 1 with one line when it failed, 3 when what was asked for is not there."""
     parser = argparse.ArgumentParser(prog="yiwang-recovery")
     verbs = parser.add_subparsers(dest="verb", required=True)
     for name in VERBS:
@@ -141,11 +151,11 @@ def main() -> int:
         if arguments.verb in LEADERS and not leads():
             print(json.dumps(FOLLOWS))
             return 0
-        with contextlib.nullcontext() if arguments.verb in {"list", "check"} else alone():
+        with contextlib.nullcontext() if arguments.verb in TOGETHER else alone():
             said = VERBS[arguments.verb](settings(), arguments)
     except (RecoveryError, psycopg.Error, OSError) as error:
         print(str(error).partition("\n")[0], file=sys.stderr)
-        return 1
+        return 3 if isinstance(error, TargetError) else 1
     print(json.dumps(said, ensure_ascii=False))
     return 0
 

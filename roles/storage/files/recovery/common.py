@@ -19,7 +19,7 @@ import psycopg
 SETTINGS = Path("/etc/yiwang/storage/recovery.json")
 SECRETS = Path("/etc/yiwang/storage/recovery.secret.json")
 IDENTITIES = Path("/etc/yiwang/storage/objects/identities.json")
-LOCK = Path("/run/yiwang-recovery.lock")
+LOCKS = Path("/run")
 RECORDS = Path("/var/lib/yiwang/recovery")
 SOCKET = "/run/postgresql"
 LONGEST_REASON = 400
@@ -27,6 +27,10 @@ LONGEST_REASON = 400
 
 class RecoveryError(Exception):
     """What a person has to know, in one line."""
+
+
+class TargetError(RecoveryError):
+    """The same of what was asked for: nothing was done."""
 
 
 def settings() -> dict[str, Any]:
@@ -115,9 +119,9 @@ def write(path: Path, content: Any, mode: int = 0o644) -> None:
 
 
 @contextmanager
-def alone(seconds: float = 3600) -> Iterator[None]:
-    """One of these programs at a time on a host: the others wait."""
-    with LOCK.open("w") as file:
+def alone(what: str = "databases", seconds: float = 3600) -> Iterator[None]:
+    """One of these programs at a time on a host, for databases and for objects: the others wait."""
+    with (LOCKS / f"yiwang-recovery-{what}.lock").open("w") as file:
         deadline = time.monotonic() + seconds
         told = False
         while True:

@@ -12,15 +12,16 @@ from typing import Any
 
 import psycopg
 
-from recovery.common import RecoveryError, connect, leads, now, run, say
+from recovery.common import RECORDS, RecoveryError, TargetError, connect, leads, now, run, say
 
 COMMAND = "/usr/local/sbin/yiwang-pgbackrest"
 LABEL = re.compile(r"\d{8}-\d{6}F(?:_\d{8}-\d{6}[DI])?")
 LATEST = "latest"
-UNIT = "yiwang-scratch"
-SCRATCH_SOCKET = "/run/yiwang-scratch"
-READY_SECONDS = 3600.0
-MISSING = {1, 3}
+# Of a restored instance, with its unit and its socket: what somebody looks at, and what is drilled.
+SCRATCH_NAME, DRILL_NAME = "yiwang-scratch", "yiwang-drilled"
+RESTORES = RECORDS / "restores.json"
+ROOM = 1.2
+GOOD, MISSING, EMPTY = 0, {1, 3}, 2
 # Rows that tell how far the log goes.
 MARKERS = """
 create schema if not exists yiwang;
@@ -51,7 +52,13 @@ def pgbackrest(*arguments: str) -> str:
 def info() -> dict[str, Any]:
     """The record of the site's backups: ``status``, ``db``, ``backup``; empty where there is nothing yet."""
     found = json.loads(pgbackrest("info", "--output=json"))
-    return dict(found[0]) if found else {}
+    if not found:
+        return {}
+    status = found[0]["status"]
+    if status["code"] not in {GOOD, EMPTY, *MISSING}:
+        # It cannot be read: that is no empty place.
+        raise RecoveryError(f"the place of the backups: {status['message']}")
+    return dict(found[0])
 
 
 def settle() -> list[str]:
@@ -109,27 +116,62 @@ def backup(full_days: int, *, full: bool) -> dict[str, Any]:
     return backups()[-1]
 
 
+def moment_of(to: str) -> datetime | None:
+    """The time of a time or of a backup; None for the newest state. Raises TargetError."""
+    if to == LATEST:
+        return None
+    if LABEL.fullmatch(to):
+        found = next((each for each in backups() if each["backup"] == to), None)
+        if found is None:
+            raise TargetError(f"there is no backup {to}; `yiwang backup list` shows those there are")
+        return datetime.fromisoformat(found["time"])
+    try:
+        moment = datetime.fromisoformat(to)
+    except ValueError:
+        raise TargetError(f"{to}: expected a time (2026-01-31T08:30:00+08:00), a backup, or {LATEST}") from None
+    if moment.tzinfo is None:
+        raise TargetError(f"{to}: expected a time with its zone, such as {to}+08:00")
+    return moment.astimezone(UTC)
+
+
 def target(to: str) -> list[str]:
-    """The options by which a restore ends where it shall. Raises RecoveryError for what is neither a time nor a backup that is there."""
+    """The options by which a restore ends where it shall. Raises TargetError for what is neither a time nor a backup that is there."""
     listed = backups()
     if not listed:
-        raise RecoveryError("there is no backup of the databases yet: take one with `yiwang backup`")
-    if to == LATEST:
+        raise TargetError("there is no backup of the databases yet: take one with `yiwang backup`")
+    moment = moment_of(to)
+    if moment is None:
         return ["--type=default"]
     if LABEL.fullmatch(to):
-        if to not in [each["backup"] for each in listed]:
-            raise RecoveryError(f"there is no backup {to}; `yiwang backup list` shows those there are")
-        return [f"--set={to}", "--type=immediate", "--target-action=promote"]
-    try:
-        moment = datetime.fromisoformat(to).astimezone(UTC)
-    except ValueError:
-        raise RecoveryError(f"{to}: expected a time (2026-01-31T08:30:00+08:00), a backup, or {LATEST}") from None
+        return [f"--set={to}", "--type=immediate", "--target-timeline=current", "--target-action=promote"]
     usable = [each for each in listed if datetime.fromisoformat(each["time"]) < moment]
     if not usable:
-        raise RecoveryError(f"{to}: the oldest backup ended later, at {listed[0]['time']}")
+        raise TargetError(f"{to}: the oldest backup ended later, at {listed[0]['time']}")
     if moment > now():
-        raise RecoveryError(f"{to}: this time is yet to come")
+        raise TargetError(f"{to}: this time is yet to come")
+    for each in restores():
+        if datetime.fromisoformat(each["to"]) < moment < datetime.fromisoformat(each["time"]):
+            # The log goes on from there on another way than the one that this moment is on.
+            raise TargetError(f"{to}: what was then was left by the restore of {each['time']}; go back to a backup of before that")
     return [f"--set={usable[-1]['backup']}", "--type=time", f"--target={moment:%Y-%m-%d %H:%M:%S.%f+00}", "--target-action=promote"]
+
+
+def restores() -> list[dict[str, str]]:
+    """The restores in place on this host: when, and to where."""
+    try:
+        return list(json.loads(RESTORES.read_text(encoding="utf-8")))
+    except (OSError, ValueError):
+        return []
+
+
+def room(directory: Path, options: list[str]) -> None:
+    """Whether what is to be restored finds room. Raises RecoveryError."""
+    chosen = next((option.removeprefix("--set=") for option in options if option.startswith("--set=")), "")
+    listed = backups()
+    needed = int(next((each["bytes"] for each in listed if each["backup"] == chosen), listed[-1]["bytes"]) * ROOM)
+    free = shutil.disk_usage(directory).free
+    if free < needed:
+        raise RecoveryError(f"{directory} has {free >> 20} MiB free, and {needed >> 20} are needed: make room in it first")
 
 
 def restore(data: Path, options: list[str]) -> None:
@@ -145,20 +187,22 @@ class Scratch:
     ``archiving``: it takes the live one's place, and its history belongs to the backups.
     """
 
-    def __init__(self, given: dict[str, Any], data: Path, *, archiving: bool = False) -> None:
+    def __init__(self, given: dict[str, Any], data: Path, name: str, *, archiving: bool = False) -> None:
+        self._unit = name
+        self.socket = f"/run/{name}"
         self._bin = given["bin"]
         self._archiving = archiving
         self.data = data
         self.directory = data.with_name(f"{data.name}.settings")
 
     def start(self) -> None:
-        """Until it has recovered and takes writes."""
+        """Until it has recovered and takes writes, however long its log is."""
         self.stop()
         shutil.rmtree(self.directory, ignore_errors=True)
         self.directory.mkdir(mode=0o700)
         texts = {
             "postgresql.conf": SCRATCH.format(
-                socket=SCRATCH_SOCKET,
+                socket=self.socket,
                 directory=self.directory,
                 data=self.data,
                 archive_mode="on" if self._archiving else "off",
@@ -171,7 +215,7 @@ class Scratch:
             (self.directory / name).write_text(text, encoding="utf-8")
             shutil.chown(self.directory / name, "postgres", "postgres")
         shutil.chown(self.directory, "postgres", "postgres")
-        options = [f"--unit={UNIT}", "--collect", "--uid=postgres", "--gid=postgres", f"--property=RuntimeDirectory={UNIT}"]
+        options = [f"--unit={self._unit}", "--collect", "--uid=postgres", "--gid=postgres", f"--property=RuntimeDirectory={self._unit}"]
         options += ["--property=TimeoutStopSec=600", "--property=KillSignal=SIGINT"]
         run(
             "systemd-run",
@@ -183,17 +227,19 @@ class Scratch:
             "-c",
             f"config_file={self.directory}/postgresql.conf",
         )
-        deadline = time.monotonic() + READY_SECONDS
         while not self._ready():
-            if time.monotonic() > deadline or run("systemctl", "show", "--value", "-p", "ActiveState", UNIT).strip() != "active":
-                said = run("journalctl", "-u", UNIT, "-o", "cat", "-n", "30", "--no-pager").splitlines()
+            if self._state() != "active":
+                said = run("journalctl", "-u", self._unit, "-o", "cat", "-n", "30", "--no-pager").splitlines()
                 wrong = [line for line in said if "FATAL" in line or "PANIC" in line or "ERROR" in line]
                 raise RecoveryError(f"the restored databases do not start: {(wrong or said or ['no reason is told'])[-1]}")
             time.sleep(0.5)
 
+    def _state(self) -> str:
+        return run("systemctl", "show", "--value", "-p", "ActiveState", self._unit).strip()
+
     def _ready(self) -> bool:
         try:
-            with connect(socket=SCRATCH_SOCKET) as connection:
+            with connect(socket=self.socket) as connection:
                 row = connection.execute("select pg_is_in_recovery()").fetchone()
                 return row is not None and not row[0]
         except psycopg.Error:
@@ -201,8 +247,8 @@ class Scratch:
 
     def stop(self) -> None:
         """In order, if it runs."""
-        if run("systemctl", "show", "--value", "-p", "ActiveState", UNIT).strip() != "inactive":
-            run("systemctl", "stop", UNIT)
+        if self._state() != "inactive":
+            run("systemctl", "stop", self._unit)
 
     def forget(self) -> None:
         """Its settings; the files stay."""

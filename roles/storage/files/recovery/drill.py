@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
 import time
 import uuid
 from datetime import datetime, timedelta
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+import psycopg
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -54,9 +56,9 @@ def _end(segment: str, size: int) -> int:
     return (number + 1) * size
 
 
-def newest(drill: str) -> datetime:
+def newest(drill: str, socket: str) -> datetime:
     """The last mark that came back."""
-    with connect(socket=databases.SCRATCH_SOCKET) as connection:
+    with connect(socket=socket) as connection:
         row = connection.execute("select max(written) from yiwang.marker where drill = %s", (drill,)).fetchone()
     if row is None or row[0] is None:
         raise RecoveryError("none of the marks that were written before came back")
@@ -65,7 +67,7 @@ def newest(drill: str) -> datetime:
 
 
 def compare(before: dict[str, dict[str, int]], after: dict[str, dict[str, int]], restored: dict[str, dict[str, int]]) -> None:
-    """Every table that was there before and after is there, and none is empty that never was. Raises RecoveryError."""
+    """Every table that was there before and after is there, with as many rows, or near those where they change. Raises RecoveryError."""
     for database, tables in before.items():
         if database not in restored:
             raise RecoveryError(f"the database {database} did not come back")
@@ -75,8 +77,10 @@ def compare(before: dict[str, dict[str, int]], after: dict[str, dict[str, int]],
                 continue
             if table not in restored[database]:
                 raise RecoveryError(f"the table {table} of {database} did not come back")
-            if rows and now_there and not restored[database][table]:
-                raise RecoveryError(f"the table {table} of {database} came back empty, it had {rows} rows")
+            found, least, most = restored[database][table], min(rows, now_there), max(rows, now_there)
+            slack = (most - least) if most > least else 0
+            if not least - slack <= found <= most + slack:
+                raise RecoveryError(f"the table {table} of {database} came back with {found} rows, it had {rows} and has {now_there}")
 
 
 def databases_drill(given: dict[str, Any], directory: Path) -> dict[str, Any]:
@@ -86,16 +90,17 @@ def databases_drill(given: dict[str, Any], directory: Path) -> dict[str, Any]:
     before = databases.tables(SOCKET)
     struck, safe = mark(drill, given["seconds"] + MARGIN_SECONDS)
     started = time.monotonic()
-    scratch = databases.Scratch(given, directory / "postgresql")
+    databases.room(directory, options)
+    scratch = databases.Scratch(given, directory / "postgresql", databases.DRILL_NAME)
     try:
         say("restoring the databases")
         databases.restore(scratch.data, options)
         scratch.start()
         rto = time.monotonic() - started
-        if newest(drill) < safe - timedelta(seconds=1):
+        if newest(drill, scratch.socket) < safe - timedelta(seconds=1):
             raise RecoveryError("marks did not come back whose log had been sent")
         say("checking what came back")
-        restored = databases.tables(databases.SCRATCH_SOCKET)
+        restored = databases.tables(scratch.socket)
         compare(before, databases.tables(SOCKET), restored)
         scratch.stop()
         run(f"{given['bin']}/pg_checksums", "--check", "-D", str(scratch.data), user="postgres")
@@ -141,16 +146,19 @@ def drill(given: dict[str, Any]) -> dict[str, Any]:
         "time": now().isoformat(timespec="seconds"),
     }
     directory = Path(given["directory"]) / "drill"
+    databases.Scratch(given, directory / "postgresql", databases.DRILL_NAME).remove()
     shutil.rmtree(directory, ignore_errors=True)
     directory.mkdir(mode=0o711)
     try:
         found |= databases_drill(given, directory)
         say("fetching objects")
-        found["objects"] = objects.check(given, directory)
-        found["objects_rpo_seconds"] = round((now() - objects.last_time()).total_seconds(), 1)
+        (directory / "objects").mkdir(mode=0o700)
+        found["objects"] = objects.check(given, directory / "objects")
+        saved = objects.last()
+        found["objects_rpo_seconds"] = round((now() - datetime.fromisoformat(saved["time"])).total_seconds(), 1) if saved else None
         found["ok"] = True
-    except RecoveryError as error:
-        found |= {"ok": False, "error": str(error)}
+    except (RecoveryError, psycopg.Error, OSError, subprocess.SubprocessError) as error:
+        found |= {"ok": False, "error": str(error).partition("\n")[0]}
     finally:
         shutil.rmtree(directory, ignore_errors=True)
     record(found)

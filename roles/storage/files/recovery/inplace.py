@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import time
 from pathlib import Path
@@ -14,11 +15,16 @@ from typing import Any
 import psycopg
 
 from recovery import databases
-from recovery.common import RecoveryError, connect, leads, now, run, say
+from recovery.common import RecoveryError, connect, leads, now, run, say, write
 
 OBJECTS = "yiwang_objects"
 DUMP = "objects.dump"
+REPLACED = "replaced"
 READY_SECONDS = 300.0
+# For a member that copies all of the leader.
+COPY_SECONDS = 24 * 3600.0
+STOP_SECONDS = 600
+GIVEN_UP_SECONDS = 24 * 3600
 TLS = "/etc/yiwang/tls"
 PATRONI = "yiwang-patroni.service"
 # What pgBackRest has noted for the recovery: a member that copies these would recover to that time as well.
@@ -32,13 +38,36 @@ def _directory(given: dict[str, Any]) -> Path:
     return found
 
 
+def _inode(data: Path) -> str:
+    """What tells a directory from another one of its name."""
+    return str(data.stat().st_ino) if data.is_dir() else ""
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except OSError:
+        return ""
+
+
+def under_way(given: dict[str, Any]) -> bool:
+    """Whether a restore was begun on this host and not brought to its end: of the very files that are there, or before there were any."""
+    directory = Path(given["directory"]) / "restore"
+    replaced, dump = _read(directory / REPLACED), directory / DUMP
+    if replaced and replaced == _inode(Path(given["data"])):
+        return True
+    # One that somebody has given up long ago has nothing to say.
+    return dump.exists() and time.time() - dump.stat().st_mtime < GIVEN_UP_SECONDS and not leads()
+
+
 def keep(given: dict[str, Any]) -> dict[str, Any]:
     """What lies where in the object store stays as it is now: objects that were put there since would be lost to their names."""
-    databases.flush()
     target = _directory(given) / DUMP
-    if target.exists():
+    if target.exists() and under_way(given):
         # Of a restore that was cut short: the databases may be those of the past already.
         return {"kept": "before"}
+    databases.flush()
+    target.unlink(missing_ok=True)
     if not leads():
         return {"kept": "nothing"}
     say("the object store's catalogue is kept")
@@ -52,23 +81,33 @@ def halt(given: dict[str, Any]) -> dict[str, Any]:
     """Nobody writes any more."""
     say("the services end")
     # Of a restore that was cut short, or of one that somebody looks at.
-    databases.Scratch(given, Path(given["data"])).stop()
+    for name in (databases.SCRATCH_NAME, databases.DRILL_NAME):
+        databases.Scratch(given, Path(given["data"]), name).stop()
     run("systemctl", "stop", "yiwang-objects.service", PATRONI)
-    if Path(given["data"], "postmaster.pid").exists():
-        # Patroni was killed, and PostgreSQL went on without it.
-        run(f"{given['bin']}/pg_ctl", "stop", "-D", given["data"], "-m", "fast", user="postgres")
+    with contextlib.suppress(RecoveryError):
+        run(f"{given['bin']}/pg_ctl", "status", "-D", given["data"], user="postgres")
+        # Patroni was killed, and PostgreSQL goes on without it.
+        run(f"{given['bin']}/pg_ctl", "stop", "-D", given["data"], "-m", "fast", "-t", str(STOP_SECONDS), user="postgres")
+    if leads():
+        raise RecoveryError("PostgreSQL does not end")
     return {}
 
 
 def _mark(data: Path) -> Path:
-    """Is there while the files beside it are half restored."""
+    """Names the directory beside it while that is half restored."""
     return data.with_name(f"{data.name}.restoring")
 
 
+def clear(data: Path) -> None:
+    """What a restore that was cut short has left is of no use to anybody; files that somebody has put in their place are."""
+    if _read(_mark(data)) and _read(_mark(data)) == _inode(data):
+        shutil.rmtree(data)
+    _mark(data).unlink(missing_ok=True)
+
+
 def aside(data: Path) -> str:
-    """Move a cluster's files beside; those of a restore that was cut short are of no use to anybody."""
-    if _mark(data).exists():
-        shutil.rmtree(data, ignore_errors=True)
+    """Move a cluster's files beside."""
+    clear(data)
     if not data.is_dir() or not any(data.iterdir()):
         shutil.rmtree(data, ignore_errors=True)
         return ""
@@ -79,18 +118,18 @@ def aside(data: Path) -> str:
 
 def restore(given: dict[str, Any], to: str) -> dict[str, Any]:
     """The files as of that time, recovered, and ready to be led."""
-    options = databases.target(to)
+    options, began = databases.target(to), now()
     data = Path(given["data"])
-    free, needed = shutil.disk_usage(data.parent).free, databases.backups()[-1]["bytes"]
-    if free < needed * 1.1:
-        raise RecoveryError(f"{data.parent} has {free >> 20} MiB free, the restored databases take {needed >> 20}: room in it first")
+    clear(data)
+    databases.room(data.parent, options)
     before = aside(data)
     say("restoring the databases")
-    _mark(data).touch()
     data.mkdir(mode=0o700)
+    _mark(data).write_text(_inode(data), encoding="utf-8")
     shutil.chown(data, "postgres", "postgres")
+    (_directory(given) / REPLACED).write_text(_inode(data), encoding="utf-8")
     databases.pgbackrest("restore", *options)
-    instance = databases.Scratch(given, data, archiving=True)
+    instance = databases.Scratch(given, data, databases.SCRATCH_NAME, archiving=True)
     instance.start()
     instance.stop()
     instance.forget()
@@ -98,6 +137,8 @@ def restore(given: dict[str, Any], to: str) -> dict[str, Any]:
     lines = [line for line in settings.read_text(encoding="utf-8").splitlines(keepends=True) if not line.startswith(RECOVERY_SETTINGS)]
     settings.write_text("".join(lines), encoding="utf-8")
     _mark(data).unlink()
+    moment = databases.moment_of(to) or began
+    write(databases.RESTORES, [*databases.restores(), {"time": began.isoformat(), "to": moment.isoformat()}])
     return {"before": before}
 
 
@@ -127,23 +168,23 @@ def follow(given: dict[str, Any]) -> dict[str, Any]:
     """A member copies the leader anew; what it had lies beside until it does."""
     before = aside(Path(given["data"]))
     run("systemctl", "start", PATRONI)
-    _until(_streams, "this member does not follow the restored leader")
+    _until(_streams, "this member does not follow the restored leader", COPY_SECONDS)
     if before:
         shutil.rmtree(before)
     return {}
 
 
-def resume(_given: dict[str, Any]) -> dict[str, Any]:
-    """The object store goes on."""
+def resume(given: dict[str, Any]) -> dict[str, Any]:
+    """The object store goes on: from now on its catalogue is the newest there is."""
+    shutil.rmtree(_directory(given), ignore_errors=True)
     run("systemctl", "start", "yiwang-objects.service")
     return {}
 
 
-def finish(given: dict[str, Any]) -> dict[str, Any]:
+def finish(_given: dict[str, Any]) -> dict[str, Any]:
     """Where the log goes; a whole backup of what is there now begins. The work is over."""
     done = databases.settle()
     run("systemd-run", "--quiet", "--collect", "--unit=yiwang-backup-after-restore", "/usr/local/sbin/yiwang-recovery", "backup", "--full")
-    shutil.rmtree(_directory(given), ignore_errors=True)
     return {"done": done}
 
 
@@ -156,9 +197,9 @@ def _streams() -> bool:
         return False
 
 
-def _until(condition: Any, what: str) -> None:
-    deadline = time.monotonic() + READY_SECONDS
+def _until(condition: Any, what: str, seconds: float = READY_SECONDS) -> None:
+    deadline = time.monotonic() + seconds
     while not condition():
-        if time.monotonic() > deadline:
+        if time.monotonic() > deadline or run("systemctl", "show", "--value", "-p", "ActiveState", PATRONI).strip() == "failed":
             raise RecoveryError(what)
         time.sleep(1)
