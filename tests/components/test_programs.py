@@ -131,7 +131,8 @@ REFERENCE = {
     "root_certificate": "certificate of root",
     "jinan_authority_chain": CHAIN.format("jinan-authority"),
     "jinan_authority_key": KEY.format("jinan-authority"),
-    "backup_keys": {"jinan": {"access_key": "access key of jinan-backup", "secret_key": "secret key of jinan-backup"}},
+    "backup_access_keys": {"jinan": "access key of jinan-backup"},
+    "backup_keys": {"jinan": "secret key of jinan-backup"},
 }
 
 

@@ -67,4 +67,10 @@ def saved(yiwang: Yiwang, host: str = "p-data") -> dict[str, str]:
     """The place of the databases' backups, as a bucket with the key that the host has to it."""
     place = json.loads(yiwang.ssh(host, "sudo cat /etc/yiwang/storage/recovery.json"))["place"]
     key = json.loads(yiwang.ssh(host, "sudo cat /etc/yiwang/storage/recovery.secret.json"))
-    return {"endpoint": f"https://{place['host']}:8333", "region": place["region"], "bucket": place["databases"], **key}
+    return {
+        "endpoint": f"https://{place['host']}:8333",
+        "region": place["region"],
+        "bucket": place["databases"],
+        "access_key": place["access_key"],
+        **key,
+    }

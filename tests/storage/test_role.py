@@ -67,7 +67,7 @@ def test_only_tasks_that_hand_over_secrets_know_them_and_they_are_never_logged()
     while added := {name for name, value in told.items() if not secret.isdisjoint(words(value))} - secret - {"_storage_refusals"}:
         secret |= added
     templates = {path.name for path in (ROLE / "templates").rglob("*.j2") if not secret.isdisjoint(words(path.read_text()))}
-    assert templates == {"objects.env.j2", "pgbackrest.conf.j2"}
+    assert templates == {"security.toml.j2", "filer.toml.j2", "pgbackrest.conf.j2"}
     handling = [task for _, task in tasks() if not secret.isdisjoint(words(task)) or any(each in json.dumps(task) for each in templates)]
     assert len(handling) >= 5
     for task in handling:

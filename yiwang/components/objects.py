@@ -29,7 +29,7 @@ DATABASES_KEPT_DAYS = 7
 OBJECTS_KEPT_DAYS = 90
 # Of a secret that opens what stays: a rotation is refused.
 KEPT = {"rotation": "never"}
-KEYS_OUTPUT = "backup_keys"
+ACCESS_OUTPUT, KEYS_OUTPUT = "backup_access_keys", "backup_keys"
 
 
 @dataclass(frozen=True)
@@ -137,9 +137,11 @@ class BackupKey:
     access_key: pulumi.Output[str]
     secret_key: pulumi.Output[str]
 
-    def exported(self) -> dict[str, Any]:
-        """As in a stack's outputs."""
-        return {"access_key": self.access_key, "secret_key": pulumi.Output.secret(self.secret_key)}
+
+def export_keys(keys: Mapping[str, BackupKey]) -> None:
+    """Export what ``key_from_above`` reads: access keys, which everybody may know, apart from the secret ones."""
+    pulumi.export(ACCESS_OUTPUT, {name: key.access_key for name, key in keys.items()})
+    pulumi.export(KEYS_OUTPUT, {name: pulumi.Output.secret(key.secret_key) for name, key in keys.items()})
 
 
 def backup_owner(context: Context) -> Site | None:
@@ -148,7 +150,7 @@ def backup_owner(context: Context) -> Site | None:
     return next((site for site in (context.site, *above) if backup_host(site) is not None and site.placement.get(NOUN) == "servers"), None)
 
 
-def backup_place(owner: Site, site: Site) -> dict[str, str]:
+def backup_place(owner: Site, site: Site) -> dict[str, Any]:
     """Where the backups of ``site`` go in the store of ``owner``: a bucket for the databases' and one for the objects'."""
     return {
         "host": f"{BACKUP_GROUP}.{owner.domain}",
@@ -172,11 +174,11 @@ def backup_keys(store: Store, owner: Site, sites: tuple[Site, ...]) -> dict[str,
     return found
 
 
-def key_from_above(context: Context) -> pulumi.Output[dict[str, Any]]:
+def key_from_above(context: Context) -> BackupKey:
     """The key that the stack of the site above has made for this one; an ``up`` ends with a UserError where it has not."""
     name, above = context.site.name, context.parent.name
 
-    def mine(found: list[Any]) -> dict[str, Any]:
+    def mine(found: list[Any]) -> str:
         chain, keys = found
         if chain is None:
             # Then nothing else is there either: one error, whichever of the two is asked for first.
@@ -187,7 +189,8 @@ def key_from_above(context: Context) -> pulumi.Output[dict[str, Any]]:
                 code=ExitCode.INPUT,
                 fix=t("base.no_authority_fix", site=name, parent=above),
             )
-        return dict(keys[name])
+        return str(keys[name])
 
-    outputs = (context.above.get_output(chain_output(name)), context.above.get_output(KEYS_OUTPUT))
-    return pulumi.Output.secret(pulumi.Output.all(*outputs).apply(mine))
+    chain = context.above.get_output(chain_output(name))
+    access, secret = (pulumi.Output.all(chain, context.above.get_output(output)).apply(mine) for output in (ACCESS_OUTPUT, KEYS_OUTPUT))
+    return BackupKey(access, pulumi.Output.secret(secret))

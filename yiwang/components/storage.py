@@ -47,7 +47,7 @@ class Storage(pulumi.ComponentResource):
         pulumi.export(DATABASES_OUTPUT, reached)
         pulumi.export(BUCKETS_OUTPUT, {name: bucket.exported() for name, bucket in self.buckets.items()})
         if self.backups:
-            pulumi.export(objects.KEYS_OUTPUT, {name: key.exported() for name, key in self.backups.items()})
+            objects.export_keys(self.backups)
 
     def _databases(self) -> dict[str, Any]:
         """The databases, and what the role is told of them."""
@@ -81,11 +81,11 @@ class Storage(pulumi.ComponentResource):
         owner = objects.backup_owner(context)
         if owner is None:
             return {}
-        mine = owner is self._site
-        key: Any = self.backups[self._site.name].exported() if mine else objects.key_from_above(context)
+        key = self.backups[self._site.name] if owner is self._site else objects.key_from_above(context)
+        secrets: dict[str, Any] = {"secret_key": pulumi.Output.secret(key.secret_key), "passphrase": pulumi.Output.secret(passphrase.value)}
         return {
-            "storage_backup": objects.backup_place(owner, self._site),
-            "storage_backup_secrets": pulumi.Output.secret({"key": key, "passphrase": pulumi.Output.secret(passphrase.value)}),
+            "storage_backup": objects.backup_place(owner, self._site) | {"access_key": key.access_key},
+            "storage_backup_secrets": pulumi.Output.secret(secrets),
         }
 
     def _backup_store(self, context: Context) -> tuple[dict[str, objects.BackupKey], list[Role]]:

@@ -35,7 +35,7 @@ READS = {
     ),
     "yiwang-objects": (
         "/etc/systemd/system/yiwang-objects.service",
-        "/etc/yiwang/storage/objects.env",
+        "/usr/local/lib/yiwang/storage/objects-settings",
         "/etc/yiwang/storage/objects/*.toml",
         "/opt/yiwang/storage",
         "/etc/yiwang/tls/ca.crt",
@@ -159,7 +159,7 @@ def main() -> None:
         "stale": [HANDLERS[name] for name in READS if unread(name)],
         "account": account(),
         "backup_key": key(directory / "keys" / "pgbackrest" / "passphrase.conf"),
-        "objects_key": key(directory / "keys" / "objects.env"),
+        "objects_key": key(directory / "keys" / "objects.toml"),
         "joined": (directory / "etcd" / "member").is_dir(),
         "first": read(directory / "etcd.first"),
         **clusters(directory),

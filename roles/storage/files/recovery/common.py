@@ -39,7 +39,7 @@ def settings() -> dict[str, Any]:
 
 
 def secrets() -> dict[str, Any]:
-    """``access_key`` and ``secret_key`` to the place of the backups, ``passphrase``: the one that is kept beside the data."""
+    """``secret_key`` to the place of the backups, ``passphrase``: the one that is kept beside the data."""
     kept = Path(settings()["passphrase"]).read_text(encoding="utf-8")
     lines = dict(line.split("=", 1) for line in kept.splitlines() if "=" in line)
     return {**json.loads(SECRETS.read_text(encoding="utf-8")), "passphrase": lines["repo1-cipher-pass"]}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import secrets as random
+import tempfile
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -35,7 +36,7 @@ def path_of(passphrase: str) -> str:
 
 
 class Remotes:
-    """rclone's places: ``live:BUCKET``, this site's store, and ``saved:BUCKET``, the backups. Its secrets go by the environment."""
+    """rclone's places: ``live:BUCKET``, this site's store, and ``saved:BUCKET``, the backups."""
 
     def __init__(self, given: dict[str, Any], *, at: str | None = None) -> None:
         place, key = given["place"], secrets()
@@ -43,19 +44,26 @@ class Remotes:
         password = run("rclone", "obscure", "-", text=hashlib.sha256(f"objects {key['passphrase']}".encode()).hexdigest()).strip()
         live = {"endpoint": f"https://{given['host']}:{PORT}", "access_key_id": own["credentials"][0]["accessKey"]}
         live["secret_access_key"] = own["credentials"][0]["secretKey"]
-        saved = {"endpoint": f"https://{place['host']}:{PORT}", "access_key_id": key["access_key"], "secret_access_key": key["secret_key"]}
+        saved = {
+            "endpoint": f"https://{place['host']}:{PORT}",
+            "access_key_id": place["access_key"],
+            "secret_access_key": key["secret_key"],
+        }
         common = {"type": "s3", "provider": "Other", "region": place["region"], "force_path_style": "true", "no_check_bucket": "true"}
         crypt = {"type": "crypt", "remote": f"STORE:{place['objects']}/{path_of(key['passphrase'])}", "password": password}
         remotes = {"LIVE": {**common, **live}, "STORE": {**common, **saved}, "SAVED": crypt}
-        self._environment = {
-            f"RCLONE_CONFIG_{name}_{option.upper()}": value for name, options in remotes.items() for option, value in options.items()
-        } | {"RCLONE_CONFIG": "/dev/null", "HOME": "/root"}
         if at is not None:
-            self._environment["RCLONE_CONFIG_STORE_VERSION_AT"] = at
+            remotes["STORE"]["version_at"] = at
+        self._settings = "\n".join(
+            f"[{name}]\n" + "".join(f"{option} = {value}\n" for option, value in options.items()) for name, options in remotes.items()
+        )
 
     def rclone(self, *arguments: str) -> str:
-        """What the command says."""
-        return run("rclone", *arguments, environment=self._environment)
+        """What the command says. Its settings are in memory alone, readable to root, for as long as it runs."""
+        with tempfile.NamedTemporaryFile("w", dir="/run", prefix="yiwang-rclone-", encoding="utf-8") as file:
+            file.write(self._settings)
+            file.flush()
+            return run("rclone", f"--config={file.name}", *arguments, environment={"HOME": "/root"})
 
     def count(self, place: str) -> int:
         """The objects there."""
