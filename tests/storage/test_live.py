@@ -155,10 +155,14 @@ def test_a_rotated_password_opens_and_the_former_one_does_for_a_while(storage: Y
 
 
 def test_status_and_outputs_show_it(storage: Yiwang) -> None:
-    parts = {part["component"]: part for part in storage.json("status", "--site", "province")["components"]}
-    (host,) = parts["storage"]["hosts"]
-    assert (host["host"], host["health"], host["units"]) == ("p-data", "ok", ["yiwang-etcd.service", "yiwang-patroni.service"])
-    assert parts["storage"]["desired"] == "applied"
+    parts = [part for part in storage.json("status", "--site", "province")["components"] if part["component"] == "storage"]
+    hosts = {host["host"]: host for part in parts for host in part["hosts"]}
+    assert {name: host["health"] for name, host in hosts.items()} == {"p-data": "ok", "p-ops": "ok"}
+    assert {"yiwang-etcd.service", "yiwang-patroni.service", "yiwang-objects.service", "yiwang-drill.timer"} <= set(
+        hosts["p-data"]["units"]
+    )
+    assert set(hosts["p-ops"]["units"]) == {"yiwang-objects.service", "yiwang-objects-care.timer"}
+    assert {part["desired"] for part in parts} == {"applied"}
     shown = storage.json("outputs", "--site", "province")["province"]
     assert shown["storage"]["p-data"]["postgresql"].startswith("15.")
     assert shown["databases"]["archive"]["password"] == "[secret]"
