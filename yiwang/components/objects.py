@@ -88,7 +88,6 @@ class Store:
 
     def __init__(self, site: Site, name: str, hosts: tuple[Host, ...], opts: pulumi.ResourceOptions) -> None:
         self._opts = opts
-        self._prefix = name
         self.service = f"{name}.{site.domain}"
         self.endpoint = f"https://{self.service}:{PORT}"
         self._hosts = [member(site, host) for host in hosts]

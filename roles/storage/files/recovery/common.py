@@ -60,9 +60,8 @@ def run(
     user: str | None = None,
     text: str | None = None,
     environment: Mapping[str, str] | None = None,
-    seconds: float | None = None,
 ) -> str:
-    """Output of a command. Raises RecoveryError with what it says when it fails. Secrets go by ``environment`` or ``text``."""
+    """Output of a command. Raises RecoveryError with what it says when it fails. Secrets go by ``text`` alone."""
     words = ["runuser", "-u", user, "--", *command] if user else list(command)
     done = subprocess.run(
         words,
@@ -71,7 +70,6 @@ def run(
         text=True,
         check=False,
         cwd="/",
-        timeout=seconds,
         env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8", **(environment or {})},
     )
     if done.returncode:
