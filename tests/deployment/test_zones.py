@@ -20,7 +20,7 @@ pytestmark = pytest.mark.lab
 
 ROLES = Path(__file__).parent.parent.parent / "roles"
 # Ports on which every host really listens during the test: only a firewall can refuse them.
-TCP = (80, 443, 2222, 5432, 8443)
+TCP = (80, 443, 2222, 5432, 8333, 8443)
 UDP = (53, 123, 514, 5353)
 SECONDS = 1.0
 
@@ -143,16 +143,20 @@ def allowed(yiwang: Yiwang, source: str, target: str, protocol: str, port: int) 
 
 
 def components(facts: dict, hosts: dict, groups: dict, source: str, target: str) -> set[tuple[str, int]]:  # type: ignore[type-arg]
-    """What components open from one address to another: between the groups they name, within a site where they are placed."""
+    """What components open from one address to another: between the groups they name, of a site where they are placed or its parent."""
     found = set()
     names = {address: name for name, values in hosts.items() for address in (values["ipv4"], values["ipv6"])}
+
+    def within(address: str, site: str, endpoint: str) -> bool:
+        group, _, scope = endpoint.partition("@")
+        above = "province" if facts["sites"][site]["stack"] == "city" else ""
+        return names.get(address) in {*groups[group]} & {*groups.get(above if scope == "parent" else site, ())}
+
     for site, values in facts["sites"].items():
-        if not {names.get(source), names.get(target)} <= set(groups[site]):
-            continue
         for noun, place in values.get("placement", {}).items():
             drawer = yaml.safe_load((ROLES / noun / "meta" / "component.yml").read_text())
             for path in drawer["paths"] if place == "servers" else ():
-                if names[source] in groups[path["from"]] and names[target] in groups[path["to"]]:
+                if within(source, site, path["from"]) and within(target, site, path["to"]):
                     found |= {(path["protocol"], port) for port in path["ports"]}
     return found
 

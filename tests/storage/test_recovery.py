@@ -8,6 +8,7 @@ import json
 import runpy
 import sys
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,28 @@ from yiwang.deployment import recovery
 from yiwang.errors import ExitCode, UserError
 
 FILES = Path(__file__).parent.parent.parent / "roles" / "storage" / "files"
-BACKUPS = [
-    {"backup": "20260101-020000F", "type": "full", "time": "2026-01-01T02:00:00+08:00", "bytes": 1},
-    {"backup": "20260101-020000F_20260102-020000I", "type": "incr", "time": "2026-01-02T02:00:00+08:00", "bytes": 1},
-]
+FULL, INCREMENTAL = "20260101-020000F", "20260101-020000F_20260102-020000I"
+
+
+def taken(label: str, time: str, lsn: str, timeline: int = 1, cluster: int = 1) -> dict[str, Any]:
+    """A backup, as pgBackRest tells of it."""
+    stop = int(datetime.fromisoformat(time).timestamp())
+    return {
+        "label": label,
+        "timestamp": {"start": stop - 60, "stop": stop},
+        "lsn": {"start": "0/1000000", "stop": lsn},
+        "archive": {"start": f"{timeline:08X}0000000000000001", "stop": f"{timeline:08X}0000000000000001"},
+        "database": {"id": cluster, "repo-key": 1},
+    }
+
+
+BACKUPS = [taken(FULL, "2026-01-01T02:00:00+08:00", "0/2000000"), taken(INCREMENTAL, "2026-01-02T02:00:00+08:00", "0/3000000")]
+
+
+def record(*backups: dict[str, Any]) -> dict[str, Any]:
+    """The record of the site's backups."""
+    archive = [{"id": "15-1", "database": {"id": 1}}, {"id": "15-2", "database": {"id": 2}}]
+    return {"name": "province", "archive": archive, "backup": list(backups)}
 
 
 @pytest.fixture
@@ -32,31 +51,72 @@ def program(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
         del sys.modules[name]
 
 
+def at(time: str) -> list[str]:
+    """The options of a moment."""
+    return ["--type=time", f"--target={time}", "--target-action=promote"]
+
+
 @pytest.mark.parametrize(
     ("to", "options"),
     [
-        ("latest", ["--type=default"]),
-        ("20260101-020000F", ["--set=20260101-020000F", "--type=immediate", "--target-timeline=current", "--target-action=promote"]),
-        (
-            "2026-01-01T12:00:00+08:00",
-            ["--set=20260101-020000F", "--type=time", "--target=2026-01-01 04:00:00.000000+00", "--target-action=promote"],
-        ),
-        (
-            "2026-01-03T12:00:00.5+08:00",
-            [
-                "--set=20260101-020000F_20260102-020000I",
-                "--type=time",
-                "--target=2026-01-03 04:00:00.500000+00",
-                "--target-action=promote",
-            ],
-        ),
+        ("latest", [f"--set={INCREMENTAL}", "--target-timeline=1", "--type=default"]),
+        (FULL, [f"--set={FULL}", "--type=immediate", "--target-timeline=current", "--target-action=promote"]),
+        ("2026-01-01T12:00:00+08:00", [f"--set={FULL}", "--target-timeline=1", *at("2026-01-01 04:00:00.000000+00")]),
+        ("2026-01-03T12:00:00.5+08:00", [f"--set={INCREMENTAL}", "--target-timeline=1", *at("2026-01-03 04:00:00.500000+00")]),
     ],
 )
 def test_where_a_restore_ends(program: Any, monkeypatch: pytest.MonkeyPatch, to: str, options: list[str]) -> None:
-    databases = program("databases")
-    monkeypatch.setattr(databases, "backups", lambda: BACKUPS)
-    monkeypatch.setattr(databases, "restores", list)
-    assert databases.target(to) == options
+    targets, timelines = program("targets"), program("timelines")
+    monkeypatch.setattr(targets, "info", lambda: record(*BACKUPS))
+    monkeypatch.setattr(timelines, "known", {"archive/province/15-1": []}.__getitem__)
+    assert targets.target(to) == options
+
+
+# A member took over (2), somebody went back to where 2 had been at 0/5000000 (3), and from there another member took over (4).
+CONTINUED, BACK = "no recovery target specified", "before 2026-01-05 03:00"
+HISTORIES = [
+    (2, "2026-01-04T00:00:00+08:00", f"1\t0/4000000\t{CONTINUED}\n"),
+    (3, "2026-01-05T12:00:00+08:00", f"1\t0/4000000\t{CONTINUED}\n\n2\t0/5000000\t{BACK}\n"),
+    (4, "2026-01-06T00:00:00+08:00", f"1\t0/4000000\t{CONTINUED}\n\n2\t0/5000000\t{BACK}\n\n3\t0/6000000\t{CONTINUED}\n"),
+]
+LEFT = taken("20260105-100000F", "2026-01-05T10:00:00+08:00", "0/5800000", 2)
+ANEW = taken("20260107-100000F", "2026-01-07T10:00:00+08:00", "0/7000000", 4)
+REBUILT = taken("20260108-100000F", "2026-01-08T10:00:00+08:00", "0/2000000", 1, 2)
+
+
+@pytest.mark.parametrize(
+    ("to", "backup", "timeline"),
+    [
+        # Of before a member took over: that one has it too.
+        ("2026-01-03T12:00:00+08:00", INCREMENTAL, 2),
+        # Just before it was known that it had taken over.
+        ("2026-01-03T23:59:59+08:00", INCREMENTAL, 2),
+        # What the restore has left is still there.
+        ("2026-01-05T09:00:00+08:00", INCREMENTAL, 2),
+        ("2026-01-05T11:00:00+08:00", "20260105-100000F", 2),
+        # After it, the backup that was taken on what was left leads nowhere.
+        ("2026-01-05T13:00:00+08:00", INCREMENTAL, 4),
+        ("2026-01-06T12:00:00+08:00", INCREMENTAL, 4),
+        ("2026-01-07T12:00:00+08:00", "20260107-100000F", 4),
+        # A cluster that was made anew since.
+        ("2026-01-08T12:00:00+08:00", "20260108-100000F", 1),
+        ("latest", "20260108-100000F", 1),
+    ],
+)
+def test_which_way_leads_to_a_moment(program: Any, monkeypatch: pytest.MonkeyPatch, to: str, backup: str, timeline: int) -> None:
+    targets, timelines = program("targets"), program("timelines")
+    lines = [timelines.parse(number, datetime.fromisoformat(began), text) for number, began, text in HISTORIES]
+    monkeypatch.setattr(targets, "info", lambda: record(*BACKUPS, LEFT, ANEW, REBUILT))
+    monkeypatch.setattr(timelines, "known", {"archive/province/15-1": lines, "archive/province/15-2": []}.__getitem__)
+    assert targets.target(to)[:2] == [f"--set={backup}", f"--target-timeline={timeline}"]
+
+
+def test_a_restore_that_was_cut_short_leads_nobody_astray(program: Any) -> None:
+    timelines = program("timelines")
+    moment = datetime.fromisoformat("2026-01-05T03:00:00+08:00")
+    cut = timelines.parse(2, datetime.fromisoformat("2026-01-05T03:05:00+08:00"), "1\t0/4000000\tbefore 2026-01-05 03:00:00.1+08\n")
+    assert timelines.of(moment, [cut]) is None
+    assert timelines.of(datetime.fromisoformat("2026-01-05T03:06:00+08:00"), [cut]) is cut
 
 
 @pytest.mark.parametrize(
@@ -68,17 +128,17 @@ def test_where_a_restore_ends(program: Any, monkeypatch: pytest.MonkeyPatch, to:
         ("2999-01-01T00:00:00+08:00", BACKUPS, "this time is yet to come"),
         ("yesterday", BACKUPS, "expected a time"),
         ("2026-01-01T12:00:00", BACKUPS, "expected a time with its zone"),
-        ("2026-01-03T12:00:00+08:00", BACKUPS, "was left by the restore of 2026-01-03T13"),
+        ("2026-01-05T13:00:00+08:00", [LEFT], "no backup leads to what was written then"),
         ("20260101-020000F; rm", BACKUPS, "expected a time"),
     ],
 )
 def test_a_target_that_is_none(program: Any, monkeypatch: pytest.MonkeyPatch, to: str, there: list[Any], said: str) -> None:
-    databases = program("databases")
-    monkeypatch.setattr(databases, "backups", lambda: there)
-    before = [{"time": "2026-01-03T13:00:00+08:00", "to": "2026-01-03T11:00:00+08:00"}]
-    monkeypatch.setattr(databases, "restores", lambda: before)
+    targets, timelines = program("targets"), program("timelines")
+    lines = [timelines.parse(number, datetime.fromisoformat(began), text) for number, began, text in HISTORIES]
+    monkeypatch.setattr(targets, "info", lambda: record(*there))
+    monkeypatch.setattr(timelines, "known", lambda _place: lines)
     with pytest.raises(program("common").TargetError, match=said):
-        databases.target(to)
+        targets.target(to)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Iterator
 
@@ -14,6 +15,11 @@ pytestmark = pytest.mark.lab
 
 VARIABLES = "storage_databases: [archive]\nstorage_buckets: [drafts]\nstorage_backup_seconds: 5\n"
 ROWS = 1000
+# In the place of what unpacks the files.
+NO_RESTORE = """#!/bin/sh
+case "$*" in *" restore "*) echo "ERROR: the disk is read only" >&2; exit 1;; esac
+exec /usr/bin/pgbackrest.away "$@"
+"""
 
 
 @pytest.fixture(scope="module")
@@ -97,13 +103,31 @@ def test_to_the_moment_before_a_table_was_dropped(backed: Yiwang) -> None:
 def test_a_restore_that_was_killed_is_finished_by_the_next_one(backed: Yiwang) -> None:
     moment = before_the_mistake(backed)
     run = backed.start("restore", "--site", "province", "--to", moment, "--yes")
-    wait_for(lambda: "inactive" in backed.ssh("p-data", "systemctl is-active yiwang-patroni", check=False), 60, lambda: "it never stopped")
+    halted = lambda: "inactive" in backed.ssh("p-data", "systemctl is-active yiwang-patroni", check=False)  # noqa: E731 - a condition
+    wait_for(halted, 60, lambda: "it never stopped")
     run.kill()
     run.communicate()
-    backed.ssh("p-data", "sudo pkill -KILL -f 'python -m recovery'; true", check=False)
+    backed.ssh("p-data", "sudo systemctl stop yiwang-scratch; sudo pkill -KILL -f 'python -m recovery'; true", check=False)
+    # As far as one can get without the services: restored, and on a way of its own, which a second one must not take.
+    backed.ssh("p-data", f"sudo yiwang-recovery halt && sudo yiwang-recovery restore {moment}")
     backed("restore", "--site", "province", "--to", moment, "--yes")
     assert archive(backed, "select count(*) from item") == str(ROWS)
     backed.ssh("p-data", "sudo sh -c 'rm -rf /var/lib/yiwang/storage/before-*'")
+
+
+def test_where_nothing_can_be_restored_the_services_go_on_as_before(backed: Yiwang) -> None:
+    archive(backed, "drop table if exists kept; create table kept as select 7 as n")
+    broken = "sudo sh -c 'cd /usr/bin && mv pgbackrest pgbackrest.away && printf %s \"$0\" > pgbackrest && chmod 755 pgbackrest' "
+    backed.ssh("p-data", broken + shlex.quote(NO_RESTORE))
+    try:
+        done = backed("restore", "--site", "province", "--to", "latest", "--yes", check=False)
+        assert done.returncode == 1
+        assert "in their place again" in done.stderr
+    finally:
+        backed.ssh("p-data", "sudo mv /usr/bin/pgbackrest.away /usr/bin/pgbackrest")
+    assert archive(backed, "select n from kept") == "7"
+    wait_for(lambda: backed("status", "--site", "province", check=False).returncode == 0, 60, lambda: backed("status", check=False).stdout)
+    assert "before-" not in backed.ssh("p-data", "sudo ls /var/lib/yiwang/storage")
 
 
 def test_bad_targets_are_refused_and_nothing_stops(backed: Yiwang) -> None:

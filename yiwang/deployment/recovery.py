@@ -148,6 +148,7 @@ class Recovery:
     async def restore(self, part: Part, to: str) -> Done:
         """Bring a part back in place. Done again from its beginning after a failure, it finishes the work."""
         first = part.hosts[0]
+        answer: Answer = {}
         try:
             states = dict(zip(part.hosts, await asyncio.gather(*(self.ask(part, host, "state") for host in part.hosts)), strict=True))
             # Where one was begun it goes on; else where the newest data is.
@@ -157,11 +158,17 @@ class Recovery:
             await self.ask(part, first, "keep")
             await asyncio.gather(*(self.ask(part, host, "halt") for host in hosts))
             answer = await self.ask(part, first, "restore", to)
-            await self.ask(part, first, "begin")
-            await asyncio.gather(*(self.ask(part, host, "follow") for host in others))
+            if "failed" not in answer:
+                await self.ask(part, first, "begin")
+                await asyncio.gather(*(self.ask(part, host, "follow") for host in others))
             await asyncio.gather(*(self.ask(part, host, "resume") for host in hosts))
-            answer |= await self.ask(part, first, "objects-restore", to)
-            await self.ask(part, first, "finish")
+            if "failed" not in answer:
+                answer |= await self.ask(part, first, "objects-restore", to)
+                await self.ask(part, first, "finish")
         except UserError as error:
             return Done(part, first, None, error)
+        if "failed" in answer:
+            # What was there before is in its place again, and goes on.
+            reason = t("recovery.put_back", reason=answer["failed"])
+            return Done(part, first, None, UserError(t("recovery.failed", site=part.site, host=first, verb="restore", reason=reason)))
         return Done(part, first, answer)

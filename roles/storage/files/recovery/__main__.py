@@ -16,7 +16,7 @@ from typing import Any
 
 import psycopg
 
-from recovery import databases, inplace, objects
+from recovery import databases, inplace, objects, targets
 from recovery.common import RecoveryError, TargetError, alone, leads, run, settings
 from recovery.drill import drill
 
@@ -54,7 +54,7 @@ def drilled(given: dict[str, Any], _: argparse.Namespace) -> dict[str, Any]:
 
 def scratch(given: dict[str, Any], arguments: argparse.Namespace) -> dict[str, Any]:
     """Databases and objects of a time, beside the live ones, to look at and take from."""
-    options = databases.target(arguments.to)
+    options = targets.target(arguments.to)
     directory = Path(given["directory"]) / "scratch"
     instance = databases.Scratch(given, directory / "postgresql", databases.SCRATCH_NAME)
     instance.remove()
@@ -65,7 +65,7 @@ def scratch(given: dict[str, Any], arguments: argparse.Namespace) -> dict[str, A
     (directory / "objects").mkdir(mode=0o700)
     databases.restore(instance.data, options)
     instance.start()
-    found = objects.restore(given, databases.moment_of(arguments.to), directory / "objects")
+    found = objects.restore(given, targets.moment_of(arguments.to), directory / "objects")
     return {
         "socket": instance.socket,
         "directory": str(directory),
@@ -84,7 +84,7 @@ def unscratch(given: dict[str, Any], _: argparse.Namespace) -> dict[str, Any]:
 
 def checked(given: dict[str, Any], arguments: argparse.Namespace) -> dict[str, Any]:
     """Whether one could go back to there; nothing is done."""
-    options = databases.target(arguments.to)
+    options = targets.target(arguments.to)
     if not inplace.under_way(given):
         databases.room(Path(given["directory"]), options)
     return {"options": options}
@@ -102,7 +102,7 @@ def restored(given: dict[str, Any], arguments: argparse.Namespace) -> dict[str, 
 
 def objects_back(given: dict[str, Any], arguments: argparse.Namespace) -> dict[str, Any]:
     """What is missing in the buckets."""
-    return {"objects": objects.restore(given, databases.moment_of(arguments.to), None)}
+    return {"objects": objects.restore(given, targets.moment_of(arguments.to), None)}
 
 
 def step(function: Callable[[dict[str, Any]], dict[str, Any]]) -> Verb:

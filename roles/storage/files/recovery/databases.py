@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import shutil
 import time
 from datetime import UTC, datetime, timedelta
@@ -12,14 +11,11 @@ from typing import Any
 
 import psycopg
 
-from recovery.common import RECORDS, RecoveryError, TargetError, connect, leads, now, run, say
+from recovery.common import RecoveryError, connect, leads, now, run, say
 
 COMMAND = "/usr/local/sbin/yiwang-pgbackrest"
-LABEL = re.compile(r"\d{8}-\d{6}F(?:_\d{8}-\d{6}[DI])?")
-LATEST = "latest"
 # Of a restored instance, with its unit and its socket: what somebody looks at, and what is drilled.
 SCRATCH_NAME, DRILL_NAME = "yiwang-scratch", "yiwang-drilled"
-RESTORES = RECORDS / "restores.json"
 ROOM = 1.2
 GOOD, MISSING, EMPTY = 0, {1, 3}, 2
 # Rows that tell how far the log goes.
@@ -116,59 +112,15 @@ def backup(full_days: int, *, full: bool) -> dict[str, Any]:
     return backups()[-1]
 
 
-def moment_of(to: str) -> datetime | None:
-    """The time of a time or of a backup; None for the newest state. Raises TargetError."""
-    if to == LATEST:
-        return None
-    if LABEL.fullmatch(to):
-        found = next((each for each in backups() if each["backup"] == to), None)
-        if found is None:
-            raise TargetError(f"there is no backup {to}; `yiwang backup list` shows those there are")
-        return datetime.fromisoformat(found["time"])
-    try:
-        moment = datetime.fromisoformat(to)
-    except ValueError:
-        raise TargetError(f"{to}: expected a time (2026-01-31T08:30:00+08:00), a backup, or {LATEST}") from None
-    if moment.tzinfo is None:
-        raise TargetError(f"{to}: expected a time with its zone, such as {to}+08:00")
-    return moment.astimezone(UTC)
-
-
-def target(to: str) -> list[str]:
-    """The options by which a restore ends where it shall. Raises TargetError for what is neither a time nor a backup that is there."""
-    listed = backups()
-    if not listed:
-        raise TargetError("there is no backup of the databases yet: take one with `yiwang backup`")
-    moment = moment_of(to)
-    if moment is None:
-        return ["--type=default"]
-    if LABEL.fullmatch(to):
-        return [f"--set={to}", "--type=immediate", "--target-timeline=current", "--target-action=promote"]
-    usable = [each for each in listed if datetime.fromisoformat(each["time"]) < moment]
-    if not usable:
-        raise TargetError(f"{to}: the oldest backup ended later, at {listed[0]['time']}")
-    if moment > now():
-        raise TargetError(f"{to}: this time is yet to come")
-    for each in restores():
-        if datetime.fromisoformat(each["to"]) < moment < datetime.fromisoformat(each["time"]):
-            # The log goes on from there on another way than the one that this moment is on.
-            raise TargetError(f"{to}: what was then was left by the restore of {each['time']}; go back to a backup of before that")
-    return [f"--set={usable[-1]['backup']}", "--type=time", f"--target={moment:%Y-%m-%d %H:%M:%S.%f+00}", "--target-action=promote"]
-
-
-def restores() -> list[dict[str, str]]:
-    """The restores in place on this host: when, and to where."""
-    try:
-        return list(json.loads(RESTORES.read_text(encoding="utf-8")))
-    except (OSError, ValueError):
-        return []
+def chosen(options: list[str]) -> str:
+    """The backup that a restore begins with."""
+    return next(option.removeprefix("--set=") for option in options if option.startswith("--set="))
 
 
 def room(directory: Path, options: list[str]) -> None:
     """Whether what is to be restored finds room. Raises RecoveryError."""
-    chosen = next((option.removeprefix("--set=") for option in options if option.startswith("--set=")), "")
-    listed = backups()
-    needed = int(next((each["bytes"] for each in listed if each["backup"] == chosen), listed[-1]["bytes"]) * ROOM)
+    backup = chosen(options)
+    needed = int(next(each["bytes"] for each in backups() if each["backup"] == backup) * ROOM)
     free = shutil.disk_usage(directory).free
     if free < needed:
         raise RecoveryError(f"{directory} has {free >> 20} MiB free, and {needed >> 20} are needed: make room in it first")

@@ -16,7 +16,7 @@ import psycopg
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from recovery import databases, objects
+from recovery import databases, objects, targets
 from recovery.common import IDENTITIES, RECORDS, SOCKET, RecoveryError, connect, now, run, say, write
 
 LATEST = RECORDS / "drill.json"
@@ -86,7 +86,7 @@ def compare(before: dict[str, dict[str, int]], after: dict[str, dict[str, int]],
 def databases_drill(given: dict[str, Any], directory: Path) -> dict[str, Any]:
     """Restore, start, check, take away; what was measured."""
     drill = str(uuid.uuid4())
-    options = databases.target(databases.LATEST)
+    options = targets.target(targets.LATEST)
     before = databases.tables(SOCKET)
     struck, safe = mark(drill, given["seconds"] + MARGIN_SECONDS)
     started = time.monotonic()
@@ -107,7 +107,7 @@ def databases_drill(given: dict[str, Any], directory: Path) -> dict[str, Any]:
     finally:
         scratch.remove()
     return {
-        "backup": databases.backups()[-1]["backup"],
+        "backup": databases.chosen(options),
         "rpo_seconds": round((struck - safe).total_seconds(), 1),
         "rto_seconds": round(rto, 1),
         "databases": {name: {"tables": len(tables), "rows": sum(tables.values())} for name, tables in restored.items()},

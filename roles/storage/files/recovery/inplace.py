@@ -1,7 +1,8 @@
 """The way back in place, a step a call, each of which can be done again: the kit calls them on the members in turn.
 
 ``keep`` on the leader, ``halt`` on all, ``restore`` and ``begin`` on the first, ``follow`` on each other one, ``resume`` on all,
-``finish`` on the first. Nothing is dropped: the data of before lies beside, under the time of the restore.
+``finish`` on the first. Nothing is dropped: the data of before lies beside, under the time of the restore. Where ``restore`` finds that
+nothing comes of it, the data of before is put back, and ``resume`` lets the services go on.
 """
 
 from __future__ import annotations
@@ -14,12 +15,12 @@ from typing import Any
 
 import psycopg
 
-from recovery import databases
-from recovery.common import RecoveryError, connect, leads, now, run, say, write
+from recovery import databases, targets
+from recovery.common import RecoveryError, connect, leads, now, run, say
 
 OBJECTS = "yiwang_objects"
 DUMP = "objects.dump"
-REPLACED = "replaced"
+REPLACED, BEFORE = "replaced", "before"
 READY_SECONDS = 300.0
 # For a member that copies all of the leader.
 COPY_SECONDS = 24 * 3600.0
@@ -117,17 +118,32 @@ def aside(data: Path) -> str:
 
 
 def restore(given: dict[str, Any], to: str) -> dict[str, Any]:
-    """The files as of that time, recovered, and ready to be led."""
-    options, began = databases.target(to), now()
-    data = Path(given["data"])
+    """The files as of that time, recovered, and ready to be led. Where that fails those of before are in their place again: ``failed``."""
+    options = targets.target(to)
+    data, notes = Path(given["data"]), _directory(given)
     clear(data)
     databases.room(data.parent, options)
     before = aside(data)
+    if before and not _read(notes / BEFORE):
+        # A restore that was cut short has noted it already, and what is moved beside now came of that one.
+        (notes / BEFORE).write_text(before, encoding="utf-8")
     say("restoring the databases")
     data.mkdir(mode=0o700)
     _mark(data).write_text(_inode(data), encoding="utf-8")
     shutil.chown(data, "postgres", "postgres")
-    (_directory(given) / REPLACED).write_text(_inode(data), encoding="utf-8")
+    (notes / REPLACED).write_text(_inode(data), encoding="utf-8")
+    try:
+        _recover(given, data, options)
+    except RecoveryError as error:
+        if not put_back(given):
+            raise
+        return {"failed": str(error)}
+    _mark(data).unlink()
+    return {"before": _read(notes / BEFORE)}
+
+
+def _recover(given: dict[str, Any], data: Path, options: list[str]) -> None:
+    """Files into the empty directory, and their log to where it ends."""
     databases.pgbackrest("restore", *options)
     instance = databases.Scratch(given, data, databases.SCRATCH_NAME, archiving=True)
     instance.start()
@@ -136,10 +152,19 @@ def restore(given: dict[str, Any], to: str) -> dict[str, Any]:
     settings = data / "postgresql.auto.conf"
     lines = [line for line in settings.read_text(encoding="utf-8").splitlines(keepends=True) if not line.startswith(RECOVERY_SETTINGS)]
     settings.write_text("".join(lines), encoding="utf-8")
-    _mark(data).unlink()
-    moment = databases.moment_of(to) or began
-    write(databases.RESTORES, [*databases.restores(), {"time": began.isoformat(), "to": moment.isoformat()}])
-    return {"before": before}
+
+
+def put_back(given: dict[str, Any]) -> bool:
+    """Where nothing could be restored: the files of before take their place again. False where there were none."""
+    data, before = Path(given["data"]), _read(_directory(given) / BEFORE)
+    databases.Scratch(given, data, databases.SCRATCH_NAME).stop()
+    if not before or not Path(before).is_dir():
+        return False
+    say("the databases of before are put back")
+    clear(data)
+    Path(before).rename(data)
+    shutil.rmtree(_directory(given))
+    return True
 
 
 def begin(given: dict[str, Any]) -> dict[str, Any]:
@@ -175,9 +200,9 @@ def follow(given: dict[str, Any]) -> dict[str, Any]:
 
 
 def resume(given: dict[str, Any]) -> dict[str, Any]:
-    """The object store goes on: from now on its catalogue is the newest there is."""
+    """The services go on, also with what was put back. From now on the object store's catalogue is the newest there is."""
     shutil.rmtree(_directory(given), ignore_errors=True)
-    run("systemctl", "start", "yiwang-objects.service")
+    run("systemctl", "start", PATRONI, "yiwang-objects.service")
     return {}
 
 

@@ -1,0 +1,76 @@
+"""Where a restore ends: a time, a backup, or the newest there is; and with which backup, on which timeline, it gets there."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from typing import Any
+
+from recovery import timelines
+from recovery.common import TargetError, now
+from recovery.databases import info
+
+LABEL = re.compile(r"\d{8}-\d{6}F(?:_\d{8}-\d{6}[DI])?")
+LATEST = "latest"
+
+
+def moment_of(to: str) -> datetime | None:
+    """The time of a time or of a backup; None for the newest state. Raises TargetError."""
+    if to == LATEST:
+        return None
+    if LABEL.fullmatch(to):
+        return _ended(_named(to, info().get("backup", [])))
+    try:
+        moment = datetime.fromisoformat(to)
+    except ValueError:
+        raise TargetError(f"{to}: expected a time (2026-01-31T08:30:00+08:00), a backup, or {LATEST}") from None
+    if moment.tzinfo is None:
+        raise TargetError(f"{to}: expected a time with its zone, such as {to}+08:00")
+    return moment.astimezone(UTC)
+
+
+def target(to: str) -> list[str]:
+    """The options by which a restore ends where it shall. Raises TargetError for what is neither a time nor a backup that is there."""
+    seen = info()
+    listed = seen.get("backup", [])
+    if not listed:
+        raise TargetError("there is no backup of the databases yet: take one with `yiwang backup`")
+    if LABEL.fullmatch(to):
+        return [f"--set={_named(to, listed)['label']}", "--type=immediate", "--target-timeline=current", "--target-action=promote"]
+    moment = moment_of(to)
+    if moment is not None and moment > now():
+        raise TargetError(f"{to}: this time is yet to come")
+    usable = [each for each in listed if moment is None or _ended(each) < moment]
+    if not usable:
+        raise TargetError(f"{to}: the oldest backup ended later, at {_ended(listed[0]).isoformat()}")
+    label, number = _way(to, moment or now(), usable, seen)
+    options = [f"--set={label}", f"--target-timeline={number}"]
+    if moment is None:
+        return [*options, "--type=default"]
+    return [*options, "--type=time", f"--target={moment:%Y-%m-%d %H:%M:%S.%f+00}", "--target-action=promote"]
+
+
+def _way(to: str, moment: datetime, usable: list[dict[str, Any]], seen: dict[str, Any]) -> tuple[str, int]:
+    """The newest backup from which one comes to that moment, and the timeline that leads there."""
+    cluster = usable[-1]["database"]["id"]
+    archive = next(each["id"] for each in seen["archive"] if each["database"]["id"] == cluster)
+    line = timelines.of(moment, timelines.known(f"archive/{seen['name']}/{archive}"))
+    for each in reversed(usable):
+        if each["database"]["id"] == cluster and timelines.leads_to(_timeline(each), timelines.position(each["lsn"]["stop"]), line):
+            return each["label"], max(line.number if line else 1, _timeline(each))
+    raise TargetError(f"{to}: no backup leads to what was written then; `yiwang backup list` shows those there are")
+
+
+def _timeline(backup: dict[str, Any]) -> int:
+    return int(backup["archive"]["stop"][:8], 16)
+
+
+def _ended(backup: dict[str, Any]) -> datetime:
+    return datetime.fromtimestamp(backup["timestamp"]["stop"], UTC)
+
+
+def _named(label: str, listed: list[dict[str, Any]]) -> dict[str, Any]:
+    found = next((each for each in listed if each["label"] == label), None)
+    if found is None:
+        raise TargetError(f"there is no backup {label}; `yiwang backup list` shows those there are")
+    return found
