@@ -159,7 +159,7 @@ def test_the_console_goes_on_when_its_reader_went_away() -> None:
 
 
 VERBS = [
-    *([verb] for verb in ("new", "preflight", "plan", "up", "down", "status", "outputs", "rotate")),
+    *([verb] for verb in ("new", "preflight", "plan", "up", "upgrade", "down", "status", "outputs", "rotate")),
     *([verb] for verb in ("restore", "drill", "pulumi", "doctor", "version")),
     *(["backup", *verb] for verb in ([], ["list"])),
     *(["state", verb] for verb in ("list", "unlock", "backup", "restore")),

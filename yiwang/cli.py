@@ -31,6 +31,7 @@ VERBS = (
     "preflight",
     "plan",
     "up",
+    "upgrade",
     "down",
     "status",
     "outputs",

@@ -110,7 +110,7 @@ def test_a_city_its_province_does_not_know_yet_is_refused_with_the_way(recorded:
 
 def test_what_the_shell_exports_reaches_no_provider(recorded: Offline, monkeypatch: pytest.MonkeyPatch) -> None:
     """A limit, a removal of data and the like come from options; a variable that is set by chance changes nothing."""
-    stray = {"YIWANG_LIMIT": "nobody", "YIWANG_DESTROY_DATA": "1", "YIWANG_REAPPLY": "1", "YIWANG_PLAN_DETAIL": "1"}
+    stray = {"YIWANG_LIMIT": "nobody", "YIWANG_DESTROY_DATA": "1", "YIWANG_REAPPLY": "1", "YIWANG_UPGRADE": "1", "YIWANG_PLAN_DETAIL": "1"}
     for name, value in stray.items():
         monkeypatch.setenv(name, value)
     done = recorded("up", "--site", "national", "--yes", check=False)

@@ -2,33 +2,33 @@
 
 from __future__ import annotations
 
-import base64
-import itertools
+import shlex
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 import pytest
 import yaml
-from storage.live_case import databases, journal, psql, wait_for
+from storage.live_case import journal, on_server, psql, wait_for
+from storage.members_case import MEMBERS, Writer, leader, reached, until_whole
+from storage.objects_case import buckets, s3
 from tests_support import Yiwang
 
 pytestmark = pytest.mark.lab
 
-MEMBERS = ("p-data", "p-data-2", "p-data-3")
 ADDED = {
     "p-data-2": {"ansible_host": "10.77.20.13", "yiwang_ipv6": "fd77:0:0:20::13", "yiwang_zone": "extranet"},
     "p-data-3": {"ansible_host": "10.77.20.14", "yiwang_ipv6": "fd77:0:0:20::14", "yiwang_zone": "extranet"},
 }
 NEW_LEADER_SECONDS = 30
-# One row a statement, each by a connection of its own; what was acknowledged is written down with its time.
-WRITER = """
-export PGPASSWORD=$(cat) PGCONNECT_TIMEOUT=3
-for n in $(seq 1 100000); do
-  [ -e /tmp/stop ] && break
-  timeout 20 psql -XAtq -v ON_ERROR_STOP=1 -d "$1" -c "insert into written values ($n)" 2>/dev/null || continue
-  echo "$n $(date +%s.%N)" >> /tmp/acknowledged
-done
+# The package as it is, under the number of one that came before.
+OLDER = """set -eu
+cd "$(mktemp -d)"
+apt-get -qq download postgresql-15 2> /dev/null
+dpkg-deb -R postgresql-15_*.deb older
+sed -i 's/^Version: .*/Version: 15.0-1/' older/DEBIAN/control
+dpkg-deb -b older older.deb > /dev/null
+dpkg -i --force-downgrade older.deb > /dev/null 2>&1
+rm -rf "$PWD"
 """
 
 
@@ -41,7 +41,7 @@ def members(lab: Yiwang) -> Iterator[Yiwang]:
     written["all"]["children"]["province"]["hosts"] |= ADDED
     written["all"]["children"]["data"]["hosts"] |= dict.fromkeys(ADDED)
     try:
-        variables.write_text("storage_databases: [ledger]\n")
+        variables.write_text("storage_databases: [ledger]\nstorage_buckets: [scans]\nstorage_backup_seconds: 5\n")
         lab("up", "--site", "province", "--yes")
         url, password = reached(lab)
         assert psql(lab, "p-core", url, password, "create table from_before (n int); insert into from_before values (1)")[0]
@@ -57,81 +57,6 @@ def members(lab: Yiwang) -> Iterator[Yiwang]:
         lab("lab", "up")
         lab("host", "trust", "p-data", "--yes")
         lab("up", "--site", "province", "--yes")
-
-
-def reached(yiwang: Yiwang) -> tuple[str, str]:
-    found = databases(yiwang)["ledger"]
-    return found["url"], found["password"]
-
-
-def cluster(yiwang: Yiwang, host: str = "p-data") -> dict[str, dict[str, str]]:
-    """Member -> what Patroni says of it; empty where nothing answers."""
-    said = yiwang.ssh(host, "sudo yiwang-patronictl list -f yaml 2>/dev/null", check=False)
-    return {entry["Member"]: entry for entry in yaml.safe_load(said) or []}
-
-
-def leader(yiwang: Yiwang, host: str = "p-data") -> str:
-    return next((name for name, entry in cluster(yiwang, host).items() if entry["Role"] == "Leader"), "")
-
-
-def whole(yiwang: Yiwang, host: str = "p-data") -> bool:
-    """Whether there is a leader with a synchronous follower and another one, all of one history."""
-    found = cluster(yiwang, host)
-    roles = sorted(entry["Role"] for entry in found.values())
-    running = all(entry["State"] in {"running", "streaming"} for entry in found.values())
-    return roles == ["Leader", "Replica", "Sync Standby"] and running and len({entry["TL"] for entry in found.values()}) == 1
-
-
-def until_whole(yiwang: Yiwang, host: str = "p-data") -> None:
-    """Wait until it is; the journals of all members say why it is not."""
-    wait_for(
-        lambda: whole(yiwang, host), 120, lambda: "\n".join([str(cluster(yiwang, host)), *(journal(yiwang, each) for each in MEMBERS)])
-    )
-
-
-@dataclass
-class Written:
-    """What a client wrote while something failed. ``gap``: the longest time without an acknowledged write, in seconds."""
-
-    acknowledged: set[int]
-    there: set[int]
-    gap: float
-
-
-class Writer:
-    """A client on the core's host that writes all the time."""
-
-    def __init__(self, yiwang: Yiwang) -> None:
-        self._yiwang = yiwang
-        self._url, self._password = reached(yiwang)
-        assert psql(yiwang, "p-core", self._url, self._password, "drop table if exists written; create table written (n int)")[0]
-        script = base64.b64encode(WRITER.encode()).decode()
-        yiwang.ssh("p-core", f"rm -f /tmp/stop /tmp/acknowledged; echo {script} | base64 -d > /tmp/writer")
-        word = base64.b64encode(self._password.encode()).decode()
-        yiwang.ssh("p-core", f"echo {word} | base64 -d | setsid bash /tmp/writer '{self._url}' > /dev/null 2>&1 &")
-        self.more()
-
-    def count(self) -> int:
-        return int(self._yiwang.ssh("p-core", "wc -l < /tmp/acknowledged || echo 0", check=False).split()[-1])
-
-    def more(self, number: int = 20, seconds: float = 60) -> None:
-        """Wait until so many further writes were acknowledged."""
-        begin = self.count()
-        wait_for(lambda: self.count() >= begin + number, seconds, lambda: "no write is acknowledged")
-
-    def end(self) -> Written:
-        self._yiwang.ssh("p-core", "touch /tmp/stop")
-        wait_for(
-            lambda: "writer" not in self._yiwang.ssh("p-core", "pgrep -af /tmp/[w]riter", check=False),
-            30,
-            lambda: "the writer does not end",
-        )
-        lines = [line.split() for line in self._yiwang.ssh("p-core", "cat /tmp/acknowledged; rm /tmp/writer /tmp/stop").splitlines()]
-        times = [float(moment) for _, moment in lines]
-        ok, said = psql(self._yiwang, "p-core", self._url, self._password, "select n from written")
-        assert ok, said
-        gap = max((later - earlier for earlier, later in itertools.pairwise(times)), default=0.0)
-        return Written({int(number) for number, _ in lines}, {int(line) for line in said.split()}, gap)
 
 
 def test_a_single_member_grows_to_three_with_what_it_held(members: Yiwang) -> None:
@@ -183,6 +108,66 @@ def test_a_planned_change_of_leader_costs_moments(members: Yiwang) -> None:
     until_whole(members)
     found = writer.end()
     assert found.acknowledged - found.there == set()
+
+
+def certificates(yiwang: Yiwang, host: str) -> set[str]:
+    """The serial numbers of what the doors of a member show."""
+    show = "openssl x509 -noout -serial"
+    doors = (f"-starttls postgres -connect {host}.sd.zwfw.example:5432", f"-connect {host}.sd.zwfw.example:8333")
+    return {yiwang.ssh("p-core", f"openssl s_client {door} < /dev/null 2> /dev/null | {show}").strip() for door in doors}
+
+
+def test_certificates_are_made_anew_while_clients_write(members: Yiwang) -> None:
+    until_whole(members)
+    before = {host: certificates(members, host) for host in MEMBERS}
+    began = {host: on_server(members, "select pg_postmaster_start_time()", host) for host in MEMBERS}
+    writer = Writer(members)
+    members("rotate", f"{leader(members)}-certificate", "--site", "province", "--yes")
+    changed = leader(members)
+    wait_for(lambda: not certificates(members, changed) & before[changed], 30, lambda: str(certificates(members, changed)))
+    writer.more()
+    found = writer.end()
+    assert found.acknowledged - found.there == set()
+    assert {host: on_server(members, "select pg_postmaster_start_time()", host) for host in MEMBERS} == began
+    assert found.gap < 5, "nothing was restarted for it"
+
+
+def test_an_upgrade_goes_a_member_at_a_time_and_the_leader_comes_last(members: Yiwang) -> None:
+    until_whole(members)
+    for host in MEMBERS:
+        members.ssh(host, f"sudo sh -c {shlex.quote(OLDER)}")
+    led = leader(members)
+    writer = Writer(members)
+    found = members.json("upgrade", "--site", "province", "--yes")
+    until_whole(members)
+    written = writer.end()
+    assert {host: step["postgresql-15"].partition(" → ")[0] for host, step in found["versions"].items()} == dict.fromkeys(MEMBERS, "15.0-1")
+    started = {host: on_server(members, "select pg_postmaster_start_time() at time zone 'utc'", host) for host in MEMBERS}
+    assert max(started, key=lambda host: started[host]) == led
+    assert written.acknowledged - written.there == set()
+    assert written.gap <= NEW_LEADER_SECONDS
+    again = members.json("upgrade", "--site", "province", "--yes")
+    assert again["versions"] == {}
+    assert all(not host["tasks"] for part in again["sites"] for host in part["hosts"].values())
+
+
+def test_three_members_go_back_to_the_moment_before_a_table_was_dropped(members: Yiwang) -> None:
+    until_whole(members)
+    members("backup", "--site", "province")
+    url, password = reached(members)
+    draft = ("put_object", {"Bucket": "scans", "Key": "证/一.txt", "Body": "扫描"})
+    assert "error" not in s3(members, buckets(members)["scans"], draft)[0]
+    assert psql(members, "p-core", url, password, "create table item as select generate_series(1, 500) as n")[0]
+    moment = on_server(members, "select to_char(clock_timestamp(), 'YYYY-MM-DD\"T\"HH24:MI:SS.USTZH:TZM')", leader(members))
+    on_server(members, "select pg_sleep(1)", leader(members))
+    assert psql(members, "p-core", url, password, "drop table item")[0]
+    began = time.monotonic()
+    members("restore", "--site", "province", "--to", moment, "--yes")
+    print(f"restored after {time.monotonic() - began:.1f} s")
+    until_whole(members)
+    assert psql(members, "p-core", url, password, "select count(*) from item") == (True, "500")
+    assert s3(members, buckets(members)["scans"], ("get_object", {"Bucket": "scans", "Key": "证/一.txt"}))[0]["Body"] == "扫描"
+    assert members.json("up", "--site", "province", "--yes")["sites"][0]["counts"] == {}
 
 
 @pytest.mark.soak

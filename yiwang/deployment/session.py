@@ -24,7 +24,7 @@ from yiwang.output import Console, say
 from yiwang.rundir import RunDir
 
 T = TypeVar("T")
-_CHANGING = frozenset({"up", "down", "rotate", "restore"})
+_CHANGING = frozenset({"up", "upgrade", "down", "rotate", "restore"})
 
 
 @dataclass
@@ -48,13 +48,21 @@ class Session:
         refresh: bool = False,
         detail: bool = False,
         reapply: bool = False,
+        upgrade: bool = False,
         destroy_data: bool = False,
         gone: Iterable[str] = (),
         replace: Iterable[str] = (),
     ) -> runner.Run:
         """A run with this session's sites, hosts and observers. ``replace``: URNs of what is to be made anew."""
         variables: Mapping[str, str] = environment(
-            self.province, self.selection, self.run_dir, detail=detail, reapply=reapply, destroy_data=destroy_data, gone=gone
+            self.province,
+            self.selection,
+            self.run_dir,
+            detail=detail,
+            reapply=reapply,
+            upgrade=upgrade,
+            destroy_data=destroy_data,
+            gone=gone,
         )
         return runner.Run(
             self.province,

@@ -42,6 +42,7 @@ class Work:
     bootstrap: frozenset[str] = frozenset()
     bootstrap_user: str = "root"
     destroy_data: bool = False
+    upgrade: bool = False
     dismissed: bool = False
     unknown: bool = False
     verb: Literal["up", "down"] = "up"
@@ -119,6 +120,7 @@ def _inventory(work: Work, public: dict[str, Any]) -> dict[str, Any]:
         "yiwang_role": work.role,
         "yiwang_templates": str(paths.data("templates")),
         "yiwang_destroy_data": work.destroy_data,
+        "yiwang_upgrade": work.upgrade,
         "yiwang_language": messages.language(),
     }
     return {"all": {"vars": {**public, **ours}, "hosts": {host: _host_variables(host, entry) for host, entry in work.hosts.items()}}}

@@ -105,7 +105,8 @@ class RoleResource(Resource):
 
     def _visits(self, old_inputs: Inputs, olds: Inputs, news: Inputs) -> Visits:
         settings = self._worker.settings
-        return role_plan.visits(old_inputs, _results(olds), news, limit=settings.limit, force=settings.reapply)
+        force = settings.reapply or (settings.upgrade and _has(news["role"], "upgrade.yml"))
+        return role_plan.visits(old_inputs, _results(olds), news, limit=settings.limit, force=force)
 
     async def _apply(
         self, identifier: str, news: Inputs, results: dict[str, Any], todo: Visits, *, stuck: Mapping[str, HostOutcome] | None = None

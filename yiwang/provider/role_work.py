@@ -72,6 +72,7 @@ class Worker:
                 bootstrap=lost.new,
                 bootstrap_user=access.bootstrap_user,
                 destroy_data=self.settings.destroy_data,
+                upgrade=self.settings.upgrade,
             )
             outcome = await self._run(todo, access) if todo.hosts else Outcome({})
         outcome.hosts.update({name: lost.failed[name] for name in lost.failed})
@@ -232,7 +233,8 @@ def resume(verb: Literal["up", "down"], site: str, settings: Settings) -> str:
     if verb == "down":
         words = [word for host in sorted(settings.gone) for word in ("--gone", host)]
         words += ["--destroy-data"] if settings.destroy_data else []
-    return shlex.join(["yiwang", verb, "--site", site, *words, *(["--inventory", str(settings.inventory)] if settings.inventory else [])])
+    typed = "upgrade" if verb == "up" and settings.upgrade else verb
+    return shlex.join(["yiwang", typed, "--site", site, *words, *(["--inventory", str(settings.inventory)] if settings.inventory else [])])
 
 
 def _text(error: UserError) -> str:

@@ -29,6 +29,7 @@ class Settings:
     destroy_data: bool
     reapply: bool
     detail: bool
+    upgrade: bool = False
     gone: frozenset[str] = frozenset()
 
     @classmethod
@@ -45,6 +46,7 @@ class Settings:
             reapply=environment.get("YIWANG_REAPPLY") == "1",
             # Without verbs of ours around it (the CLI's own preview) nobody else would look at the hosts.
             detail=environment.get("YIWANG_PLAN_DETAIL") == "1" or not run_dir,
+            upgrade=environment.get("YIWANG_UPGRADE") == "1",
             gone=_names(environment.get("YIWANG_GONE", "")),
         )
 

@@ -23,8 +23,14 @@ UNITS = (
 )
 # What reads files only when it is told to, and the handler that tells it: see reread.sh of the role base.
 READS = {
-    "yiwang-etcd": ("/etc/yiwang/storage/etcd.env", "/etc/systemd/system/yiwang-etcd.service"),
-    "yiwang-patroni": ("/etc/systemd/system/yiwang-patroni.service", "/opt/yiwang/storage", "/usr/local/lib/yiwang/storage/etcd"),
+    "yiwang-etcd": ("/etc/yiwang/storage/etcd.env", "/etc/systemd/system/yiwang-etcd.service", "/usr/bin/etcd"),
+    "yiwang-patroni": (
+        "/etc/systemd/system/yiwang-patroni.service",
+        "/opt/yiwang/storage",
+        "/usr/local/lib/yiwang/storage/etcd",
+        "/usr/lib/postgresql/*/bin/postgres",
+        "/usr/lib/postgresql/*/lib/pgaudit.so",
+    ),
     "yiwang-patroni-settings": (
         "/etc/yiwang/storage/patroni.yml",
         "/etc/yiwang/storage/pg_hba.conf",

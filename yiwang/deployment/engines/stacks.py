@@ -36,13 +36,15 @@ def environment(
     *,
     detail: bool = False,
     reapply: bool = False,
+    upgrade: bool = False,
     destroy_data: bool = False,
     gone: Iterable[str] = (),
 ) -> Mapping[str, str]:
     """What programs and providers are told.
 
     ``detail``: previews look at the hosts, file by file. ``reapply``: roles run again though nothing changed.
-    ``destroy_data``: removal of a role takes its data too. ``gone``: hosts that will never answer again.
+    ``upgrade``: roles that can bring newer versions of their packages do. ``destroy_data``: removal of a role takes its data too.
+    ``gone``: hosts that will never answer again.
     """
     return {
         "YIWANG_INVENTORY": str(province.directory),
@@ -51,6 +53,7 @@ def environment(
         "YIWANG_LIMIT": ",".join(selection.hosts),
         "YIWANG_PLAN_DETAIL": "1" if detail else "",
         "YIWANG_REAPPLY": "1" if reapply else "",
+        "YIWANG_UPGRADE": "1" if upgrade else "",
         "YIWANG_DESTROY_DATA": "1" if destroy_data else "",
         "YIWANG_GONE": ",".join(gone),
     }

@@ -1,0 +1,59 @@
+"""Restarts a service of one member of several, so that the others go on meanwhile: it waits until those are well, and then until it is.
+
+Arguments: the URL that says whether this one is well, JSON with those of the others, and the command that restarts. One that was not
+well before is restarted without waiting: that may be its cure.
+"""  # noqa: INP001 - sent to hosts
+
+from __future__ import annotations
+
+import json
+import ssl
+import subprocess
+import sys
+import time
+import urllib.request
+
+TLS = "/etc/yiwang/tls"
+OTHERS_SECONDS = 60.0
+# A big database that was stopped in the middle of its work has a log to go through.
+SELF_SECONDS = 600.0
+context = ssl.create_default_context(cafile=f"{TLS}/ca.crt")
+context.load_cert_chain(f"{TLS}/host.crt", f"{TLS}/host.key")
+
+
+def well(url: str) -> bool:
+    """Whether it answers that it is; of PostgreSQL, that it runs, and where it does not lead, that it follows."""
+    try:
+        with urllib.request.urlopen(url, timeout=5, context=context) as answer:  # noqa: S310 - https, written by the role
+            said = answer.read()
+            seen = json.loads(said) if said.startswith(b"{") else {}
+    except (OSError, ValueError):
+        return False
+    follows = seen.get("role") != "replica" or seen.get("replication_state") == "streaming"
+    return follows and seen.get("state", "running") == "running"
+
+
+def until(url: str, seconds: float) -> bool:
+    """Whether it becomes well within that time."""
+    deadline = time.monotonic() + seconds
+    while not well(url):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.5)
+    return True
+
+
+def main() -> None:
+    """Wait, restart, wait."""
+    here, others, command = sys.argv[1], json.loads(sys.argv[2]), sys.argv[3:]
+    was_well = well(here)
+    if was_well:
+        for url in others:
+            if not until(url, OTHERS_SECONDS):
+                sys.exit(f"not restarted, for another member is not well, and two may not be away at once: {url}")
+    subprocess.run(command, check=True)
+    if was_well and not until(here, SELF_SECONDS):
+        sys.exit(f"restarted, and not well since: {here}")
+
+
+main()
