@@ -13,6 +13,7 @@ from yiwang.components import objects
 from yiwang.components.base import Base
 from yiwang.components.context import Context
 from yiwang.components.databases import NOUN
+from yiwang.inventory import backups
 from yiwang.inventory.model import Host, Province, Site
 from yiwang.provider.resources import Role, Secret
 
@@ -90,10 +91,10 @@ class Storage(pulumi.ComponentResource):
 
     def _backup_store(self, context: Context) -> tuple[dict[str, objects.BackupKey], list[Role]]:
         """The store for backups, where the site has one: the keys to it, by site, and the role that makes it."""
-        host = objects.backup_host(self._site)
+        host = backups.backup_host(self._site)
         if host is None:
             return {}, []
-        store = objects.Store(self._site, objects.BACKUP_GROUP, (host,), self._child)
+        store = objects.Store(self._site, backups.BACKUP_GROUP, (host,), self._child)
         keys = objects.backup_keys(store, self._site, (self._site, *context.below))
         variables = {"storage_digest": delivery.digest(NOUN, own=False)} | store.variables()
         return keys, [self._role("backup-store", (host,), variables, after=[self._base.role])]
