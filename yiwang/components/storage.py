@@ -18,6 +18,8 @@ from yiwang.inventory.model import Host, Province, Site
 from yiwang.provider.resources import Role, Secret
 
 PREFIX = f"{NOUN}_"
+# What is expected is for preflight alone: another figure changes no host.
+EXPECTED_PREFIX = f"{PREFIX}expected_"
 OBJECTS_SERVICE = "objects"
 DATABASES_OUTPUT = "databases"
 BUCKETS_OUTPUT = "buckets"
@@ -121,6 +123,6 @@ def common_variables(province: Province, site: Site) -> dict[str, Any]:
 
 
 def _host(host: Host, base: Base) -> dict[str, Any]:
-    given = {name: value for name, value in host.variables.items() if name.startswith(PREFIX)}
+    given = {name: value for name, value in host.variables.items() if name.startswith(PREFIX) and not name.startswith(EXPECTED_PREFIX)}
     own = {"storage_name": host.name, "storage_certificate": base.certificates[host.name].fingerprint}
     return {"address": str(host.ipv4), "port": host.port, "variables": given | own}
