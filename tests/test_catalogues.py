@@ -17,6 +17,7 @@ from yiwang.errors import ExitCode
 from yiwang.inventory.facts import _SHAPES
 from yiwang.lab.spec import HostState, LabState
 from yiwang.preflight.external import CAPABILITIES, FIXES
+from yiwang.preflight.formula import Name
 from yiwang.preflight.model import Purpose, Verdict
 from yiwang.ssh import Problem
 
@@ -80,6 +81,7 @@ FILLED: dict[str, typing.Collection[str | tuple[str, str]]] = {
     "preflight.name_{}": typing.get_args(Purpose),
     "preflight.no_{}": ("given", "own"),
     "preflight.no_{}_fix": ("given", "own"),
+    "preflight.size_{}": typing.get_args(Name),
     "preflight.source_{}": ("given", "own"),
     "ssh.{}": [problem.value for problem in Problem],
     "ssh.{}_fix": [problem.value for problem in Problem],

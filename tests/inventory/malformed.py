@@ -880,6 +880,22 @@ CASES = (
         append(ALL, "base_apt_conf: Acquire::Retries 3\n"),
         'group_vars/all.yml:20: base_apt_conf: "Acquire::Retries 3": expected options as in apt.conf; for instance Acquire::http::Proxy "http://proxy.example:3128"; (a semicolon at the end, addresses in quotes)',
     ),
+    # What storage is to hold
+    case(
+        "expected size in words",
+        append(ALL, "storage_expected_objects: 200 GiB\n"),
+        'group_vars/all.yml:20: storage_expected_objects: "200 GiB": expected an amount of data; for instance 500M, 20G or 2T',
+    ),
+    case(
+        "expected size without a unit",
+        append(ALL, "storage_expected_databases: 20\n"),
+        "group_vars/all.yml:20: storage_expected_databases: 20: expected text; quote it",
+    ),
+    case(
+        "expected change that is none",
+        append(ALL, "storage_expected_databases_change: -1\n"),
+        "group_vars/all.yml:20: storage_expected_databases_change: -1: expected a number from 0 to 3000; correct the number",
+    ),
     # Several at once
     case(
         "several",

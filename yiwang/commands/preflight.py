@@ -67,11 +67,14 @@ def register(app: typer.Typer) -> None:
 
 
 def _text(found: list[Finding], counts: Counter[Verdict], hosts: int) -> str:
-    """What is wrong, each with its fix, what was not looked at and why, and one line about the whole."""
+    """What is wrong, each with its fix, what storage needs, what was not looked at and why, and one line about the whole."""
     lines = []
     for finding in found:
-        if finding.verdict in {"fail", "warn"}:
+        # What the numbers come from is to be seen where they suffice, too.
+        if finding.verdict in {"fail", "warn"} or finding.sizing is not None:
             lines.append(f"{t(f'preflight.verdict_{finding.verdict}')}  {finding.site}  {finding.host}  {finding.check}: {finding.text}")
+            lines += [f"      {line}" for line in (finding.sizing.details if finding.sizing is not None else ())]
+        if finding.verdict in {"fail", "warn"}:
             lines.append(f"      {t('preflight.fix')}: {finding.fix}")
     lines += _skipped(finding for finding in found if finding.verdict == "skip")
     if counts["fail"] or counts["warn"] or counts["skip"]:

@@ -12,11 +12,11 @@ from yiwang.components.authority import chain_output, unknown_above
 from yiwang.components.context import Context
 from yiwang.components.databases import NOUN, member, members, variable
 from yiwang.errors import ExitCode, UserError
+from yiwang.inventory import backups
 from yiwang.inventory.model import Host, Site
 from yiwang.messages import t
 from yiwang.provider.resources import Secret
 
-BACKUP_GROUP = "backup"
 PORT = 8333
 REGION = "yiwang"
 KEY_LENGTH = 40
@@ -24,9 +24,6 @@ HEXADECIMAL = "0123456789abcdef"
 # As long as the store asks for: 256 bits.
 ENCRYPTION_LENGTH = 64
 ACCESS_CHARACTERS = 12
-# What a site deletes of its backups stays for so long: expired ones of the databases, deleted objects.
-DATABASES_KEPT_DAYS = 7
-OBJECTS_KEPT_DAYS = 90
 # Of a secret that opens what stays: a rotation is refused.
 KEPT = {"rotation": "never"}
 ACCESS_OUTPUT, KEYS_OUTPUT = "backup_access_keys", "backup_keys"
@@ -76,11 +73,6 @@ def buckets(site: Site) -> dict[str, bool]:
     }
     placed = (several for noun, several in CONSUMERS.items() if site.placement.get(noun) in {"servers", "kubernetes"})
     return dict(sorted((listed | {each.bucket: each.locked for several in placed for each in several}).items()))
-
-
-def backup_host(site: Site) -> Host | None:
-    """The host that carries the store for backups, where the site has one."""
-    return next(iter(site.group(BACKUP_GROUP)), None)
 
 
 class Store:
@@ -145,14 +137,13 @@ def export_keys(keys: Mapping[str, BackupKey]) -> None:
 
 def backup_owner(context: Context) -> Site | None:
     """The nearest site with a store for backups, this one or the one above; None where there is none."""
-    above = [context.parent] if context.site.parent is not None else []
-    return next((site for site in (context.site, *above) if backup_host(site) is not None and site.placement.get(NOUN) == "servers"), None)
+    return backups.backup_owner(context.site, context.parent if context.site.parent is not None else None)
 
 
 def backup_place(owner: Site, site: Site) -> dict[str, Any]:
     """Where the backups of ``site`` go in the store of ``owner``: a bucket for the databases' and one for the objects'."""
     return {
-        "host": f"{BACKUP_GROUP}.{owner.domain}",
+        "host": f"{backups.BACKUP_GROUP}.{owner.domain}",
         "region": REGION,
         "databases": f"databases-{site.name}",
         "objects": f"objects-{site.name}",
@@ -168,8 +159,8 @@ def backup_keys(store: Store, owner: Site, sites: tuple[Site, ...]) -> dict[str,
         found[site.name] = BackupKey(*store.identity(site.name, f"{site.name}-backup"))
         place = backup_place(owner, site)
         # Whoever holds a host of the site does not hold its backups.
-        store.bucket(place["databases"], site.name, kept_days=DATABASES_KEPT_DAYS)
-        store.bucket(place["objects"], site.name, kept_days=OBJECTS_KEPT_DAYS)
+        store.bucket(place["databases"], site.name, kept_days=backups.DATABASES_KEPT_DAYS)
+        store.bucket(place["objects"], site.name, kept_days=backups.OBJECTS_KEPT_DAYS)
     return found
 
 

@@ -13,10 +13,13 @@ from yiwang.components import objects
 from yiwang.components.base import Base
 from yiwang.components.context import Context
 from yiwang.components.databases import NOUN
+from yiwang.inventory import backups
 from yiwang.inventory.model import Host, Province, Site
 from yiwang.provider.resources import Role, Secret
 
 PREFIX = f"{NOUN}_"
+# What is expected is for preflight alone: another figure changes no host.
+EXPECTED_PREFIX = f"{PREFIX}expected_"
 OBJECTS_SERVICE = "objects"
 DATABASES_OUTPUT = "databases"
 BUCKETS_OUTPUT = "buckets"
@@ -90,10 +93,10 @@ class Storage(pulumi.ComponentResource):
 
     def _backup_store(self, context: Context) -> tuple[dict[str, objects.BackupKey], list[Role]]:
         """The store for backups, where the site has one: the keys to it, by site, and the role that makes it."""
-        host = objects.backup_host(self._site)
+        host = backups.backup_host(self._site)
         if host is None:
             return {}, []
-        store = objects.Store(self._site, objects.BACKUP_GROUP, (host,), self._child)
+        store = objects.Store(self._site, backups.BACKUP_GROUP, (host,), self._child)
         keys = objects.backup_keys(store, self._site, (self._site, *context.below))
         variables = {"storage_digest": delivery.digest(NOUN, own=False)} | store.variables()
         return keys, [self._role("backup-store", (host,), variables, after=[self._base.role])]
@@ -120,6 +123,6 @@ def common_variables(province: Province, site: Site) -> dict[str, Any]:
 
 
 def _host(host: Host, base: Base) -> dict[str, Any]:
-    given = {name: value for name, value in host.variables.items() if name.startswith(PREFIX)}
+    given = {name: value for name, value in host.variables.items() if name.startswith(PREFIX) and not name.startswith(EXPECTED_PREFIX)}
     own = {"storage_name": host.name, "storage_certificate": base.certificates[host.name].fingerprint}
     return {"address": str(host.ipv4), "port": host.port, "variables": given | own}

@@ -82,7 +82,8 @@ class Drawer(Strict):
     """One component. ``groups``: the host groups that carry it; ``values`` and ``names``: see ``rolevalues``.
 
     ``members``: how many hosts of a group a site may have, where the number matters; a host is in one of these groups only.
-    ``services``: names below the site's domain that stand for all hosts of a group.
+    ``services``: names below the site's domain that stand for all hosts of a group. ``directory``: the variable that says where its data
+    lies; preflight tells then what it takes for what is expected.
     """
 
     placements: tuple[Placement, ...]
@@ -90,6 +91,7 @@ class Drawer(Strict):
     members: dict[str, tuple[Annotated[int, Field(ge=0)], ...]] = Field(default_factory=dict)
     services: dict[str, str] = Field(default_factory=dict)
     needs: tuple[Need, ...] = ()
+    directory: str | None = None
     paths: tuple[Annotated[PathFacts, AfterValidator(_between_groups)], ...] = ()
     values: dict[str, Check] = Field(default_factory=dict)
     names: dict[str, Check] = Field(default_factory=dict)

@@ -32,6 +32,7 @@ _DEB822 = ("Types", "URIs", "Suites")
 package = text("package", re.compile(r"[a-z0-9][a-z0-9+.-]+"))
 journal_size = text("journal_size", re.compile(r"[1-9][0-9]{0,11}[KMGT]?"))
 memory = text("memory", re.compile(r"[1-9][0-9]{0,5}[MG]|"))
+data_size = text("data_size", re.compile(r"[1-9][0-9]{0,5}[MGT]|"))
 directory = text("directory", re.compile(r"(?:/[A-Za-z0-9._-]+){2,}"))
 day_time = text("day_time", re.compile(r"(?:[01][0-9]|2[0-3]):[0-5][0-9]"))
 week_time = text("week_time", re.compile(r"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun) (?:[01][0-9]|2[0-3]):[0-5][0-9]"))
@@ -146,6 +147,7 @@ CHECKS: Mapping[str, Validator] = {
     "apt_conf": apt_conf,
     "bucket": bucket,
     "certificate": certificate,
+    "data_size": data_size,
     "database": database,
     "deb822": sources,
     "directory": directory,

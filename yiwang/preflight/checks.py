@@ -9,6 +9,7 @@ from typing import Literal
 from yiwang import ssh
 from yiwang.messages import t
 from yiwang.preflight.model import Finding, Port, Seen, Verdict
+from yiwang.preflight.sizing import sizing
 from yiwang.ssh import Problem
 
 MAX_OFFSET = 5.0
@@ -231,11 +232,13 @@ def _sources(seen: Seen, kind: Literal["given", "own"], verdict: Verdict) -> Ite
 # Those that need no shell on the host come first; the others are skipped where there was none.
 FROM_OUTSIDE: tuple[Check, ...] = (reachable, host_key, login)
 FROM_INSIDE: tuple[Check, ...] = (operators, privilege, system, architecture, python, disk, memory, clock, names, ports, packages)
+# Only where the host carries storage.
+FROM_STORES: tuple[Check, ...] = (sizing,)
 
 
 def judge(seen: Seen) -> list[Finding]:
     """All findings about one host."""
     findings = [finding for check in FROM_OUTSIDE for finding in check(seen)]
-    for check in FROM_INSIDE:
+    for check in (*FROM_INSIDE, *(FROM_STORES if seen.needs.storage is not None else ())):
         findings += check(seen) if seen.problem is None else [seen.finding(check.__name__, "skip", t("preflight.not_seen"))]
     return findings

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from ipaddress import ip_address
+from itertools import chain
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -12,7 +13,9 @@ import yaml
 
 from yiwang import delivery, paths
 from yiwang.inventory import drawer, rolevars
+from yiwang.inventory.backups import NOUN
 from yiwang.inventory.model import Host, National, Province, Site
+from yiwang.preflight import expected
 from yiwang.preflight.model import Needs, Port, Purpose
 
 _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://[^\s\"';]+")
@@ -24,7 +27,8 @@ def of(province: Province, site: Site, host: Host) -> Needs:
     disk: dict[str, int] = {}
     memory = 0
     environments: dict[str, str] = {}
-    for need in (need for _, component in drawer.on(site, host) for need in component.needs if _applies(need, host)):
+    applied = {noun: [need for need in component.needs if _applies(need, host)] for noun, component in drawer.on(site, host)}
+    for need in chain.from_iterable(applied.values()):
         ports += [Port(port.number, port.protocol, frozenset(port.owners)) for port in need.ports]
         memory += need.memory
         for place, amount in need.disk.items():
@@ -45,6 +49,7 @@ def of(province: Province, site: Site, host: Host) -> Needs:
         apt_conf=str(host.variables.get("base_apt_conf") or ""),
         authorities="\n".join(map(str, (host.variables.get("base_ca_certificates") or {}).values())),
         environments=environments,
+        storage=expected.of(province, site, host, applied[NOUN]) if NOUN in applied and drawer.drawers()[NOUN].directory else None,
     )
 
 

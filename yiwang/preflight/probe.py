@@ -46,6 +46,7 @@ def _variables(needs: Needs) -> str:
     values = {
         "seconds": str(_DOWNLOAD_SECONDS),
         "places": " ".join(needs.disk),
+        "stores": needs.storage.directory if needs.storage is not None else "",
         "environments": " ".join(f"{extra}={mark}" for extra, mark in needs.environments.items()),
         "apt_sources": needs.apt_sources,
         "apt_conf": needs.apt_conf,

@@ -1,6 +1,6 @@
 # Looks at a host and prints "key=value" lines. Changes nothing. Runs as the account that signed in; uses sudo where it may.
 # Arguments: the names to resolve. Variables set before it: seconds (for one download), places (paths whose room is measured),
-# environments (of each extra, its name and the file that is there when it has been delivered), apt_sources, apt_conf, authorities (PEM) of the inventory.
+# stores (directories of data), environments (of each extra, its name and the file that is there when it has been delivered), apt_sources, apt_conf, authorities (PEM) of the inventory.
 LC_ALL=C; export LC_ALL
 PATH=$PATH:/usr/sbin:/sbin
 say() { printf '%s=%s\n' "$1" "$2"; }
@@ -24,6 +24,17 @@ for place in $places; do
     while [ ! -e "$there" ]; do there=$(dirname "$there"); done
     # Free bytes, then the file system's mount point.
     say "room $place" "$(df -Pk "$there" | awk 'NR == 2 { printf "%.0f", $4 * 1024; for (i = 6; i <= NF; i++) printf " %s", $i }')"
+done
+for place in $stores; do
+    there=$place
+    while ! $root test -e "$there"; do there=$(dirname "$there"); done
+    # Bytes in all, free bytes, then the file system's mount point.
+    say "file_system $place" "$($root df -Pk "$there" | awk 'NR == 2 { printf "%.0f %.0f", $2 * 1024, $4 * 1024; for (i = 6; i <= NF; i++) printf " %s", $i }')"
+    # What lies there; nothing is said where not all of it can be seen, or not within the time.
+    if [ "$there" != "$place" ]; then say "stored $place" 0
+    elif [ -n "$root" ] || [ "$(id -u)" = 0 ]; then
+        say "stored $place" "$($root timeout "$seconds" du -skx "$place" 2>/dev/null | awk '{ printf "%.0f", $1 * 1024 }')"
+    fi
 done
 say memory_total "$(awk '/^MemTotal:/ { printf "%.0f", $2 * 1024 }' /proc/meminfo)"
 say memory_free "$(awk '/^MemAvailable:/ { printf "%.0f", $2 * 1024 }' /proc/meminfo)"
