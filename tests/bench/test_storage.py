@@ -1,4 +1,4 @@
-"""How many pgbench transactions a second a member does, against a plain PostgreSQL on the same host, tuned by hand, in the same run.
+"""How many pgbench transactions a second one member does, and three, against a plain PostgreSQL on the same host, tuned by hand.
 
 Both have checksums, fsync and synchronous_commit on and the same memory; ours has TLS, pgaudit, WAL for replicas and Patroni besides.
 """
@@ -9,8 +9,10 @@ import base64
 import re
 import statistics
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
+from storage.members_case import leader, three, until_whole
 from tests_support import Yiwang
 
 pytestmark = [pytest.mark.bench, pytest.mark.lab]
@@ -37,38 +39,54 @@ max_wal_senders = 0
 """
 
 
-def on_host(yiwang: Yiwang, script: str) -> str:
+def on_host(yiwang: Yiwang, script: str, host: str = HOST) -> str:
     """What a script says that the databases' account runs; its exit code has to be 0."""
     packed = base64.b64encode(f"set -e; cd /; {script}".encode()).decode()
-    return yiwang.ssh(HOST, f"echo {packed} | base64 -d | sudo runuser -u postgres -- bash")
+    return yiwang.ssh(host, f"echo {packed} | base64 -d | sudo runuser -u postgres -- bash")
 
 
-@pytest.fixture
-def plain(lab: Yiwang) -> Iterator[Yiwang]:
-    """The lab with a plain cluster beside ours, both filled."""
+@contextmanager
+def plain(yiwang: Yiwang, host: str) -> Iterator[None]:
+    """A plain cluster beside ours on a host, both filled."""
     names = ("shared_buffers", "effective_cache_size", "maintenance_work_mem", "max_wal_size")
-    given = {name: on_host(lab, f"psql -XAtqc 'show {name}'").strip() for name in names}
+    given = {name: on_host(yiwang, f"psql -XAtqc 'show {name}'", host).strip() for name in names}
     settings = base64.b64encode(TUNED.format(place=PLAIN, **given).encode()).decode()
     begin = f"rm -rf {PLAIN}; {BIN}/initdb -k -D {PLAIN} >/dev/null; echo {settings} | base64 -d >> {PLAIN}/postgresql.conf"
+    end = f"dropdb --if-exists --force {OURS} pgbench; {BIN}/pg_ctl -w -m immediate -D {PLAIN} stop >/dev/null; rm -rf {PLAIN}"
     try:
-        on_host(lab, f"{begin}; {BIN}/pg_ctl -w -D {PLAIN} -l {PLAIN}/log start >/dev/null")
+        on_host(yiwang, f"{begin}; {BIN}/pg_ctl -w -D {PLAIN} -l {PLAIN}/log start >/dev/null", host)
         for where in (OURS, THEIRS):
-            on_host(lab, f"createdb {where} pgbench; pgbench {where} -iq -s {SCALE} pgbench 2>/dev/null")
-        yield lab
+            on_host(yiwang, f"createdb {where} pgbench; pgbench {where} -iq -s {SCALE} pgbench 2>/dev/null", host)
+        yield
     finally:
-        on_host(lab, f"dropdb --if-exists --force {OURS} pgbench; {BIN}/pg_ctl -w -m immediate -D {PLAIN} stop >/dev/null; rm -rf {PLAIN}")
+        on_host(yiwang, end, host)
 
 
-def rate(yiwang: Yiwang, where: str) -> float:
+def rate(yiwang: Yiwang, host: str, where: str) -> float:
     """Read-write transactions a second, connections not counted."""
-    said = on_host(yiwang, f"psql {where} -Xqc checkpoint pgbench; pgbench {where} -n -c {CLIENTS} -j 2 -T {SECONDS} pgbench 2>/dev/null")
+    script = f"psql {where} -Xqc checkpoint pgbench; pgbench {where} -n -c {CLIENTS} -j 2 -T {SECONDS} pgbench 2>/dev/null"
+    said = on_host(yiwang, script, host)
     found = re.search(r"tps = ([0-9.]+) \(without", said)
     assert found, said
     return float(found[1])
 
 
-def test_read_and_write_beside_a_plain_database(plain: Yiwang) -> None:
-    pairs = [(rate(plain, OURS), rate(plain, THEIRS)) for _ in range(ROUNDS)]
+def compare(yiwang: Yiwang, host: str, what: str) -> None:
+    """Both in turn, and what came of it."""
+    with plain(yiwang, host):
+        pairs = [(rate(yiwang, host, OURS), rate(yiwang, host, THEIRS)) for _ in range(ROUNDS)]
     ours, theirs = (statistics.median(column) for column in zip(*pairs, strict=True))
     ratio = statistics.median(one / other for one, other in pairs)
-    print(f"\n{CLIENTS} clients, scale {SCALE}: {ours:.0f} transactions a second; plain PostgreSQL: {theirs:.0f}; ratio {ratio:.2f}")
+    print(
+        f"\n{what}, {CLIENTS} clients, scale {SCALE}: {ours:.0f} transactions a second; plain PostgreSQL: {theirs:.0f}; ratio {ratio:.2f}"
+    )
+
+
+def test_one_member_beside_a_plain_database(lab: Yiwang) -> None:
+    compare(lab, HOST, "one member")
+
+
+def test_three_members_beside_a_plain_database(lab: Yiwang) -> None:
+    with three(lab, "storage_databases: [ledger]\n"):
+        until_whole(lab)
+        compare(lab, leader(lab), "three members, each commit on two")

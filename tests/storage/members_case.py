@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import itertools
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import yaml
@@ -11,6 +13,10 @@ from storage.live_case import databases, journal, psql, wait_for
 from tests_support import Yiwang
 
 MEMBERS = ("p-data", "p-data-2", "p-data-3")
+ADDED = {
+    "p-data-2": {"ansible_host": "10.77.20.13", "yiwang_ipv6": "fd77:0:0:20::13", "yiwang_zone": "extranet"},
+    "p-data-3": {"ansible_host": "10.77.20.14", "yiwang_ipv6": "fd77:0:0:20::14", "yiwang_zone": "extranet"},
+}
 # One row a statement, each by a connection of its own; what was acknowledged is written down with its time.
 WRITER = """
 export PGPASSWORD=$(cat) PGCONNECT_TIMEOUT=3
@@ -20,6 +26,32 @@ for n in $(seq 1 100000); do
   echo "$n $(date +%s.%N)" >> /tmp/acknowledged
 done
 """
+
+
+@contextmanager
+def three(lab: Yiwang, variables: str, before: Callable[[Yiwang], None] = lambda _lab: None) -> Iterator[Yiwang]:
+    """The province with one host for data, after ``before`` with three; at the end it is what it was."""
+    hosts, file = lab.inventory / "hosts.yml", lab.inventory / "group_vars" / "data.yml"
+    former = hosts.read_text()
+    written = yaml.safe_load(former)
+    written["all"]["children"]["province"]["hosts"] |= ADDED
+    written["all"]["children"]["data"]["hosts"] |= dict.fromkeys(ADDED)
+    try:
+        file.write_text(variables)
+        lab("up", "--site", "province", "--yes")
+        before(lab)
+        hosts.write_text(yaml.safe_dump(written))
+        lab("lab", "up")
+        lab("up", "--site", "province", "--yes")
+        yield lab
+    finally:
+        hosts.write_text(former)
+        file.unlink(missing_ok=True)
+        # A member that is alone again is another cluster: it begins anew.
+        lab("lab", "down", *(word for host in MEMBERS for word in ("--host", host)))
+        lab("lab", "up")
+        lab("host", "trust", "p-data", "--yes")
+        lab("up", "--site", "province", "--yes")
 
 
 def reached(yiwang: Yiwang) -> tuple[str, str]:

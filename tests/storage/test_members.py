@@ -7,18 +7,14 @@ import time
 from collections.abc import Callable, Iterator
 
 import pytest
-import yaml
 from storage.live_case import journal, on_server, psql, wait_for
-from storage.members_case import MEMBERS, Writer, leader, reached, until_whole
+from storage.members_case import MEMBERS, Writer, leader, reached, three, until_whole
 from storage.objects_case import buckets, s3
 from tests_support import Yiwang
 
 pytestmark = pytest.mark.lab
 
-ADDED = {
-    "p-data-2": {"ansible_host": "10.77.20.13", "yiwang_ipv6": "fd77:0:0:20::13", "yiwang_zone": "extranet"},
-    "p-data-3": {"ansible_host": "10.77.20.14", "yiwang_ipv6": "fd77:0:0:20::14", "yiwang_zone": "extranet"},
-}
+VARIABLES = "storage_databases: [ledger]\nstorage_buckets: [scans]\nstorage_backup_seconds: 5\n"
 NEW_LEADER_SECONDS = 30
 # The package as it is, under the number of one that came before.
 OLDER = """set -eu
@@ -34,29 +30,15 @@ rm -rf "$PWD"
 
 @pytest.fixture(scope="module")
 def members(lab: Yiwang) -> Iterator[Yiwang]:
-    """The province with three hosts for data; at the end it is what it was before."""
-    hosts, variables = lab.inventory / "hosts.yml", lab.inventory / "group_vars" / "data.yml"
-    before = hosts.read_text()
-    written = yaml.safe_load(before)
-    written["all"]["children"]["province"]["hosts"] |= ADDED
-    written["all"]["children"]["data"]["hosts"] |= dict.fromkeys(ADDED)
-    try:
-        variables.write_text("storage_databases: [ledger]\nstorage_buckets: [scans]\nstorage_backup_seconds: 5\n")
-        lab("up", "--site", "province", "--yes")
-        url, password = reached(lab)
-        assert psql(lab, "p-core", url, password, "create table from_before (n int); insert into from_before values (1)")[0]
-        hosts.write_text(yaml.safe_dump(written))
-        lab("lab", "up")
-        lab("up", "--site", "province", "--yes")
-        yield lab
-    finally:
-        hosts.write_text(before)
-        variables.unlink(missing_ok=True)
-        # A member that is alone again is another cluster: it begins anew.
-        lab("lab", "down", *(word for host in MEMBERS for word in ("--host", host)))
-        lab("lab", "up")
-        lab("host", "trust", "p-data", "--yes")
-        lab("up", "--site", "province", "--yes")
+    """The province with three hosts for data, which had one before."""
+    with three(lab, VARIABLES, before=filled) as grown:
+        yield grown
+
+
+def filled(yiwang: Yiwang) -> None:
+    """What the one member holds."""
+    url, password = reached(yiwang)
+    assert psql(yiwang, "p-core", url, password, "create table from_before (n int); insert into from_before values (1)")[0]
 
 
 def test_a_single_member_grows_to_three_with_what_it_held(members: Yiwang) -> None:
