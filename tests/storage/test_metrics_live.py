@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 
 import pytest
-from storage.live_case import journal, wait_for
+from storage.live_case import journal, on_server, wait_for
 from tests_support import Yiwang
 
 pytestmark = pytest.mark.lab
@@ -84,6 +84,14 @@ def test_what_has_no_tls_listens_on_the_host_alone_and_the_packages_start_nothin
     units = "prometheus-exporter-exporter prometheus-postgres-exporter"
     said = lab.ssh("p-data", f"systemctl is-enabled {units}; systemctl is-active {units}", check=False).split()
     assert said == ["masked", "masked", "inactive", "inactive"]
+
+
+def test_who_reads_those_of_the_database_does_nothing_else(lab: Yiwang) -> None:
+    rights = "rolsuper or rolcreatedb or rolcreaterole or rolreplication or rolbypassrls, rolpassword is null"
+    member = "(select array_agg(m.roleid::regrole::text) from pg_auth_members m where m.member = a.oid)"
+    assert on_server(lab, f"select {rights}, {member} from pg_authid a where rolname = 'yiwang_metrics'") == "f|t|{pg_monitor}"  # noqa: S608 - written above
+    said = lab.ssh("p-data", "sudo psql -XAt -h /run/postgresql -U yiwang_metrics -d postgres -c 'select 1' 2>&1", check=False)
+    assert "Peer authentication failed" in said, said
 
 
 def test_a_database_that_is_stopped_is_down(lab: Yiwang) -> None:
