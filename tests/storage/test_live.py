@@ -161,7 +161,7 @@ def test_status_and_outputs_show_it(storage: Yiwang) -> None:
     assert {"yiwang-etcd.service", "yiwang-patroni.service", "yiwang-objects.service", "yiwang-drill.timer"} <= set(
         hosts["p-data"]["units"]
     )
-    assert set(hosts["p-ops"]["units"]) == {"yiwang-objects.service", "yiwang-objects-care.timer"}
+    assert set(hosts["p-ops"]["units"]) == {"yiwang-objects.service", "yiwang-objects-care.timer", "yiwang-metrics.service"}
     assert {part["desired"] for part in parts} == {"applied"}
     shown = storage.json("outputs", "--site", "province")["province"]
     assert shown["storage"]["p-data"]["postgresql"].startswith("15.")

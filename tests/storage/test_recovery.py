@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import importlib
 import json
+import os
 import runpy
 import sys
 from collections.abc import Iterator
@@ -282,3 +283,18 @@ def test_of_several_members_the_one_that_leads_has_the_answer() -> None:
     nobody = answers(a=follows, b=follows, c=follows).error
     assert nobody is not None
     assert "nobody leads" in nobody.text or "没有主库" in nobody.text
+
+
+def test_the_newest_backup_is_on_record_for_who_counts_its_age(program: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    databases = program("databases")
+    newest = {"backup": INCREMENTAL, "type": "incr", "time": "2026-01-02T02:00:00+08:00", "bytes": 1}
+    monkeypatch.setattr(databases, "backups", lambda: [newest])
+    monkeypatch.setattr(databases, "pgbackrest", lambda *_: "")
+    monkeypatch.setattr(databases, "NEWEST", tmp_path / "databases.json")
+    before = os.umask(0o077)
+    try:
+        assert databases.backup(7, full=True) == newest
+    finally:
+        os.umask(before)
+    assert json.loads((tmp_path / "databases.json").read_text()) == newest
+    assert (tmp_path / "databases.json").stat().st_mode & 0o777 == 0o644

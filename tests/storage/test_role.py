@@ -116,8 +116,8 @@ def hba(**given: Any) -> list[list[str]]:
     """The lines of the shared template, as words."""
     loader = jinja2.FileSystemLoader(ROOT / "templates" / "storage")
     environment = jinja2.Environment(loader=loader, undefined=jinja2.StrictUndefined, trim_blocks=True, keep_trailing_newline=True)  # noqa: S701 - no HTML
-    names = {"storage_managed": "managed", "storage_replication": "copier", "storage_rewind": "rewinder"}
-    text = environment.get_template("pg_hba.conf.j2").render(**names, **given)
+    roles = {"storage_replication": "copier", "storage_rewind": "rewinder", "storage_metrics_login": "watcher"}
+    text = environment.get_template("pg_hba.conf.j2").render(storage_managed="managed", **roles, **given)
     return [line.split() for line in text.splitlines() if line and not line.startswith("#")]
 
 
@@ -129,6 +129,7 @@ def test_each_login_reaches_its_own_database_alone_by_tls_and_from_the_listed_ho
     assert lines == [
         ["local", "all", "postgres", "peer", "map=yiwang"],
         ["local", "replication", "copier", "peer", "map=yiwang"],
+        ["local", "postgres", "watcher", "peer", "map=yiwang"],
         ["hostssl", "replication", "copier", "10.0.0.2/32", "cert", "map=yiwang"],
         ["hostssl", "postgres", "rewinder", "10.0.0.2/32", "cert", "map=yiwang"],
         *(["hostssl", name, f"+{name}", client, "scram-sha-256"] for name in "ab" for client in ("10.0.0.1/32", "fd00::1/128")),

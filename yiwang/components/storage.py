@@ -9,7 +9,7 @@ import pulumi
 
 from yiwang import delivery
 from yiwang.components import databases as db
-from yiwang.components import objects
+from yiwang.components import metrics, objects
 from yiwang.components.base import Base
 from yiwang.components.context import Context
 from yiwang.components.databases import NOUN
@@ -33,6 +33,7 @@ class Storage(pulumi.ComponentResource):
         province, site = context.province, context.site
         self._child = pulumi.ResourceOptions(parent=self)
         self._base, self._site = base, site
+        self._metrics = metrics.endpoints(context)
         self._hosts = db.members(site)
         self.backups, backup_role = self._backup_store(context)
         variables = common_variables(province, site) | self._databases() | self._objects() | self._backup(context)
@@ -40,7 +41,10 @@ class Storage(pulumi.ComponentResource):
         self.register_outputs({})
 
     def export(self) -> None:
-        """Export the hosts with their versions, and how each database and each bucket is reached; passwords and keys are secret."""
+        """Export the hosts with their versions, how each database and each bucket is reached, and where metrics are.
+
+        Passwords and keys are secret.
+        """
         facts = ("units", "postgresql")
         pulumi.export(NOUN, {host.name: {fact: self.role.fact(host.name, fact) for fact in facts} for host in self._hosts})
         reached = {
@@ -49,6 +53,7 @@ class Storage(pulumi.ComponentResource):
         }
         pulumi.export(DATABASES_OUTPUT, reached)
         pulumi.export(BUCKETS_OUTPUT, {name: bucket.exported() for name, bucket in self.buckets.items()})
+        pulumi.export(metrics.OUTPUT, self._metrics)
         if self.backups:
             objects.export_keys(self.backups)
 

@@ -1,7 +1,7 @@
 """Makes the databases, their owners and their logins on the leader, by the local socket; a replica waits until it sees them.
 
 Standard input: JSON with ``databases`` (each ``database``, ``login``, ``connections``), ``passwords`` by database, ``former_seconds``,
-``rewind`` (role that members use), ``dry``. Prints what it has done, one line each, never a password.
+``rewind`` (role that members use), ``metrics`` (who reads those), ``dry``. Prints what it has done, one line each, never a password.
 
 A database belongs to a role of its name that cannot sign in; its login acts as that role. After a rotation the login has another
 name: the former one stays valid for a while, so that whoever still has it goes on until he has the new one.
@@ -25,6 +25,7 @@ from psycopg import sql
 
 SOCKET = "/run/postgresql"
 REPLICA_SECONDS = 90.0
+METRICS_CONNECTIONS = 5
 
 
 class Action(NamedTuple):
@@ -172,9 +173,33 @@ def closed(connection: psycopg.Connection[dict[str, Any]], rewind: str) -> Itera
         yield Action(f"postgres: open to {rewind}", composed("grant connect on database postgres to {name}", name=rewind))
 
 
+def watching(connection: psycopg.Connection[dict[str, Any]], login: str) -> Iterator[Action]:
+    """Who reads metrics, on the host itself and without a password: it sees statistics and settings, and nobody's data."""
+    found = connection.execute(
+        "select a.rolpassword is null and a.rolconnlimit = %s and a.rolcanlogin and a.rolinherit"
+        " and not (a.rolsuper or a.rolcreatedb or a.rolcreaterole or a.rolreplication or a.rolbypassrls) as right,"
+        " exists (select from pg_auth_members m where m.member = a.oid and m.roleid = 'pg_monitor'::regrole) as member,"
+        " has_database_privilege(a.oid, 'postgres', 'connect') as open from pg_authid a where a.rolname = %s",
+        (METRICS_CONNECTIONS, login),
+    ).fetchone() or {"right": False, "member": False, "open": False, "new": True}
+    if "new" in found:
+        yield Action(f"metrics: login {login}", composed("create role {name} nologin", name=login))
+    if not found["member"]:
+        yield Action(f"metrics: {login} sees statistics", composed("grant pg_monitor to {name}", name=login))
+    if not found["open"]:
+        yield Action(f"postgres: open to {login}", composed("grant connect on database postgres to {name}", name=login))
+    if not found["right"]:
+        text = (
+            "alter role {name} login inherit nosuperuser nocreatedb nocreaterole noreplication nobypassrls"
+            " connection limit {limit} password null"
+        )
+        yield Action(f"metrics: {login} signs in", composed(text, name=login, limit=METRICS_CONNECTIONS))
+
+
 def actions(connection: psycopg.Connection[dict[str, Any]], given: dict[str, Any]) -> Iterator[Action]:
     """Everything there is to do."""
     yield from closed(connection, given["rewind"])
+    yield from watching(connection, given["metrics"])
     for entry in given["databases"]:
         yield from Wish(connection, entry, given).actions()
 

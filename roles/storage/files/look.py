@@ -20,7 +20,10 @@ UNITS = (
     "yiwang-backup.timer",
     "yiwang-backup-objects.timer",
     "yiwang-drill.timer",
+    "yiwang-metrics-postgresql.service",
+    "yiwang-metrics.service",
 )
+ACCOUNTS = ("yiwang-objects", "yiwang-metrics")
 # What reads files only when it is told to, and the handler that tells it: see reread.sh of the role base.
 READS = {
     "yiwang-etcd": ("/etc/yiwang/storage/etcd.env", "/etc/systemd/system/yiwang-etcd.service", "/usr/bin/etcd"),
@@ -51,6 +54,18 @@ READS = {
         "/etc/yiwang/tls/host.crt",
         "/etc/yiwang/tls/host.key",
     ),
+    "yiwang-metrics": (
+        "/etc/systemd/system/yiwang-metrics.service",
+        "/etc/yiwang/storage/metrics.yml",
+        "/usr/bin/prometheus-exporter-exporter",
+        "/etc/yiwang/tls/host.crt",
+        "/etc/yiwang/tls/host.key",
+        "/etc/yiwang/tls/ca.crt",
+    ),
+    "yiwang-metrics-postgresql": (
+        "/etc/systemd/system/yiwang-metrics-postgresql.service",
+        "/usr/bin/prometheus-postgres-exporter",
+    ),
 }
 HANDLERS = {
     "yiwang-etcd": "Restart yiwang-etcd",
@@ -58,6 +73,8 @@ HANDLERS = {
     "yiwang-patroni-settings": "Reload yiwang-patroni",
     "yiwang-objects": "Restart yiwang-objects",
     "yiwang-objects-identities": "Reload yiwang-objects",
+    "yiwang-metrics": "Restart yiwang-metrics",
+    "yiwang-metrics-postgresql": "Restart yiwang-metrics-postgresql",
 }
 RECORDS = Path("/var/lib/yiwang/read")
 ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"}
@@ -115,13 +132,10 @@ def unread(name: str) -> bool:
     return seen != read(RECORDS / name)
 
 
-def account() -> bool:
-    """Whether the object store's account is there."""
-    try:
-        pwd.getpwnam("yiwang-objects")
-    except KeyError:
-        return False
-    return True
+def accounts() -> list[str]:
+    """Those of the role's own accounts that are there."""
+    known = {each.pw_name for each in pwd.getpwall()}
+    return [name for name in ACCOUNTS if name in known]
 
 
 def key(path: Path) -> str:
@@ -163,7 +177,7 @@ def main() -> None:
         "units": list(states),
         "running": [name for name, unit in states.items() if (unit.get("ActiveState"), unit.get("UnitFileState")) == ("active", "enabled")],
         "stale": [HANDLERS[name] for name in READS if unread(name)],
-        "account": account(),
+        "accounts": accounts(),
         "backup_key": key(directory / "keys" / "pgbackrest" / "passphrase.conf"),
         "objects_key": key(directory / "keys" / "objects.toml"),
         "joined": (directory / "etcd" / "member").is_dir(),

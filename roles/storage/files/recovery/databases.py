@@ -11,11 +11,12 @@ from typing import Any
 
 import psycopg
 
-from recovery.common import RecoveryError, connect, leads, now, run, say
+from recovery.common import RECORDS, RecoveryError, connect, leads, now, run, say, write
 
 COMMAND = "/usr/local/sbin/yiwang-pgbackrest"
 # Of a restored instance, with its unit and its socket: what somebody looks at, and what is drilled.
 SCRATCH_NAME, DRILL_NAME = "yiwang-scratch", "yiwang-drilled"
+NEWEST = RECORDS / "databases.json"
 ROOM = 1.2
 GOOD, MISSING, EMPTY = 0, {1, 3}, 2
 # Rows that tell how far the log goes.
@@ -109,7 +110,9 @@ def backup(full_days: int, *, full: bool) -> dict[str, Any]:
     kind = "full" if full or due else "incr"
     say(f"databases: a backup ({kind})")
     pgbackrest("backup", f"--type={kind}")
-    return backups()[-1]
+    newest = backups()[-1]
+    write(NEWEST, newest)
+    return newest
 
 
 def chosen(options: list[str]) -> str:
