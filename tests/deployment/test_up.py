@@ -251,11 +251,11 @@ def creation_kills(lab: Yiwang, number: int) -> None:
 
 
 def test_killed_updates_are_finished_by_a_rerun(lab: Yiwang) -> None:
-    kills(lab, 3, "jinan")
+    kills(lab, 2, "jinan")
 
 
 def test_killed_first_runs_are_finished_by_a_rerun(lab: Yiwang) -> None:
-    creation_kills(lab, 2)
+    creation_kills(lab, 1)
 
 
 @pytest.mark.soak

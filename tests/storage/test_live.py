@@ -196,31 +196,38 @@ def placed(yiwang: Yiwang, *, on: bool) -> None:
     file.write_text(whole if on else whole.replace(f"    stack: province\n{line}", "    stack: province\n"))
 
 
-def test_removed_it_keeps_the_data_and_a_foreign_cluster_is_refused(storage: Yiwang) -> None:
+def test_a_foreign_cluster_is_refused_and_left_alone(storage: Yiwang) -> None:
+    mark = "/var/lib/yiwang/storage/postgresql-15.mark"
+    storage.ssh("p-data", f"sudo mv {mark} /root/mark")
+    try:
+        refused = storage("up", "--site", "province", "--yes", "--reapply", check=False)
+        assert refused.returncode == 1
+        assert "that this kit has not made" in refused.stderr + refused.stdout
+    finally:
+        storage.ssh("p-data", f"sudo mv /root/mark {mark}")
+    storage("up", "--site", "province", "--yes")
     found = databases(storage)["archive"]
-    assert psql(
-        storage,
-        "p-core",
-        found["url"],
-        found["password"],
-        "drop table if exists kept; create table kept (n int); insert into kept values (8)",
-    )[0]
+    assert psql(storage, "p-core", found["url"], found["password"], "select 1") == (True, "1")
+
+
+@pytest.mark.soak
+def test_removed_it_keeps_the_data_and_finds_it_again(storage: Yiwang) -> None:
+    found = databases(storage)["archive"]
+    fill = "drop table if exists kept; create table kept (n int); insert into kept values (8)"
+    assert psql(storage, "p-core", found["url"], found["password"], fill)[0]
     placed(storage, on=False)
-    storage("up", "--site", "province", "--yes")
-    left = storage.ssh(
-        "p-data",
-        "systemctl is-active yiwang-patroni yiwang-etcd; sudo ls /etc/yiwang /var/lib/yiwang/storage; pgrep -c postgres",
-        check=False,
-    )
-    assert "active" not in left.replace("inactive", "")
-    assert "postgresql-15.mark" in left
-    storage.ssh("p-data", "sudo mv /var/lib/yiwang/storage/postgresql-15.mark /root/mark")
-    placed(storage, on=True)
-    refused = storage("up", "--site", "province", "--yes", check=False)
-    assert refused.returncode == 1
-    assert "that this kit has not made" in refused.stderr + refused.stdout
-    storage.ssh("p-data", "sudo mv /root/mark /var/lib/yiwang/storage/postgresql-15.mark")
-    storage("up", "--site", "province", "--yes")
+    try:
+        storage("up", "--site", "province", "--yes")
+        left = storage.ssh(
+            "p-data",
+            "systemctl is-active yiwang-patroni yiwang-etcd; sudo ls /etc/yiwang /var/lib/yiwang/storage; pgrep -c postgres",
+            check=False,
+        )
+        assert "active" not in left.replace("inactive", "")
+        assert "postgresql-15.mark" in left
+    finally:
+        placed(storage, on=True)
+        storage("up", "--site", "province", "--yes")
     now = databases(storage)["archive"]
     assert psql(storage, "p-core", now["url"], now["password"], "select n from kept; drop table kept") == (True, "8"), journal(storage)
 

@@ -60,11 +60,21 @@ def power_off(yiwang: Yiwang, host: str) -> None:
     yiwang.ssh(host, "sudo systemctl poweroff --force --force", check=False)
 
 
+def objects_go_on(yiwang: Yiwang, host: str, scan: dict[str, str]) -> bool:
+    """Whether an object of before is there, and another one can be written and read, as seen from a host."""
+    more = {**scan, "Key": "更多.txt"}
+    calls = (("get_object", scan), ("put_object", {**more, "Body": "此后"}), ("get_object", more))
+    first, _, last = s3(yiwang, {**buckets(yiwang)["scans"], "attempts": 3}, *calls, host=host)
+    return (first.get("Body"), last.get("Body")) == ("此前", "此后")
+
+
 @pytest.mark.parametrize("fail", [pytest.param(kill, marks=pytest.mark.soak), power_off])
 def test_a_leader_that_fails_costs_no_acknowledged_write(fail: Callable[[Yiwang, str], None], members: Yiwang) -> None:
     until_whole(members)
     failing = leader(members)
     other = next(host for host in MEMBERS if host != failing)
+    scan = {"Bucket": "scans", "Key": "在线.txt"}
+    assert "error" not in s3(members, buckets(members)["scans"], ("put_object", {**scan, "Body": "此前"}), host=other)[0]
     writer = Writer(members)
     began = time.monotonic()
     fail(members, failing)
@@ -72,10 +82,17 @@ def test_a_leader_that_fails_costs_no_acknowledged_write(fail: Callable[[Yiwang,
         wait_for(lambda: leader(members, other) not in {"", failing}, 45, lambda: journal(members, other))
     writer.more(seconds=60)
     again = time.monotonic() - began
+    # The object store goes on with the hosts that are left: what was there is read, and more is written.
+    wait_for(
+        lambda: objects_go_on(members, other, scan), 60, lambda: members.ssh(other, "sudo journalctl -u yiwang-objects -n 40", check=False)
+    )
+    objects = time.monotonic() - began
     members("lab", "up")
     until_whole(members, other)
     found = writer.end()
-    print(f"{fail.__name__}: writes again after {again:.1f} s, none for {found.gap:.1f} s, whole after {time.monotonic() - began:.1f} s")
+    print(
+        f"{fail.__name__}: writes again after {again:.1f} s, none for {found.gap:.1f} s, objects after {objects:.1f} s, whole after {time.monotonic() - began:.1f} s"
+    )
     assert found.acknowledged - found.there == set()
     assert found.gap <= NEW_LEADER_SECONDS
 
