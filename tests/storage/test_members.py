@@ -90,9 +90,8 @@ def test_a_leader_that_fails_costs_no_acknowledged_write(fail: Callable[[Yiwang,
     members("lab", "up")
     until_whole(members, other)
     found = writer.end()
-    print(
-        f"{fail.__name__}: writes again after {again:.1f} s, none for {found.gap:.1f} s, objects after {objects:.1f} s, whole after {time.monotonic() - began:.1f} s"
-    )
+    times = {"writes": again, "objects": objects, "whole": time.monotonic() - began, "no write for": found.gap}
+    print(f"{fail.__name__}, seconds: { ({name: round(seconds, 1) for name, seconds in times.items()}) }")
     assert found.acknowledged - found.there == set()
     assert found.gap <= NEW_LEADER_SECONDS
 
