@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import importlib
 import json
 import os
 import runpy
-import sys
-from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -41,15 +38,6 @@ def record(*backups: dict[str, Any]) -> dict[str, Any]:
     """The record of the site's backups."""
     archive = [{"id": "15-1", "database": {"id": 1}}, {"id": "15-2", "database": {"id": 2}}]
     return {"name": "province", "archive": archive, "backup": list(backups)}
-
-
-@pytest.fixture
-def program(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """The modules of the program, as on a host."""
-    monkeypatch.syspath_prepend(str(FILES))
-    yield lambda name: importlib.import_module(f"recovery.{name}")
-    for name in [name for name in sys.modules if name.partition(".")[0] == "recovery"]:
-        del sys.modules[name]
 
 
 def at(time: str) -> list[str]:

@@ -1,10 +1,10 @@
 """Backups, and the way back: asks the program that a component's role has put on its hosts, each of which does its own part.
 
-A role names that program in its fact ``recovery``. It is called with a verb, prints one JSON object, tells its progress on standard error,
-and fails with one line (exit code 3: what was asked for is not there). Its verbs: ``state`` (``leads``, ``restoring``), ``list``,
-``backup [--full]``, ``drill``, ``scratch TO``, ``scratch-remove``, ``check TO``; for a restore in place the steps ``keep``, ``halt``,
-``restore TO``, ``begin``, ``follow``, ``resume``, ``objects-restore TO``, ``finish``. A host that leaves something to another one answers
-``{"skipped": …}``.
+A role names that program in its fact ``recovery``. It is called with ``--language zh|en`` and a verb, prints one JSON object, tells its
+progress on standard error, and fails with one line (exit code 3: what was asked for is not there), both in that language. Its verbs:
+``state`` (``leads``, ``restoring``), ``list``, ``backup [--full]``, ``drill``, ``scratch TO``, ``scratch-remove``, ``check TO``; for a
+restore in place the steps ``keep``, ``halt``, ``restore TO``, ``begin``, ``follow``, ``resume``, ``objects-restore TO``, ``finish``. A host
+that leaves something to another one answers ``{"skipped": …}``.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from yiwang.deployment.changes import ROLE
 from yiwang.deployment.selection import unknown
 from yiwang.deployment.session import Session
 from yiwang.errors import ExitCode, UserError
-from yiwang.messages import t
+from yiwang.messages import language, t
 from yiwang.ssh import Access
 
 Answer = dict[str, Any]
@@ -85,7 +85,7 @@ class Recovery:
         def listen(line: str) -> None:
             self._console.progress(f"{part.site} · {part.component} · {host}: {line}")
 
-        command = f"sudo -n {shlex.quote(part.program)} {shlex.join(words)}"
+        command = f"sudo -n {shlex.quote(part.program)} --language {language()} {shlex.join(words)}"
         done = await self._access.follow(host, command, listen)
         if done.problem is not None:
             raise self._access.explain(host, done)

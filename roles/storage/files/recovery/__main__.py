@@ -1,6 +1,6 @@
 """The program: settle, backup [--full], objects, list, drill, scratch TO, scratch-remove; the steps of a restore in place.
 
-One JSON object on standard output; progress, and a failure in one line, on the other.
+One JSON object on standard output; progress, and a failure in one line, on the other, in the language that ``--language`` names.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ import psycopg
 from recovery import databases, inplace, objects, targets
 from recovery.common import RecoveryError, TargetError, alone, leads, run, settings
 from recovery.drill import drill
+from recovery.texts import DEFAULT, LANGUAGES, speaking, text
 
 Verb = Callable[[dict[str, Any], argparse.Namespace], dict[str, Any]]
-FOLLOWS: dict[str, Any] = {"skipped": "another member leads"}
 
 
 def settle(given: dict[str, Any], _: argparse.Namespace) -> dict[str, Any]:
@@ -139,6 +139,7 @@ VERBS: dict[str, Verb] = {
 def main() -> int:
     """Exit 1 with one line when it failed, 3 when what was asked for is not there."""
     parser = argparse.ArgumentParser(prog="yiwang-recovery")
+    parser.add_argument("--language", choices=LANGUAGES, default=DEFAULT)
     verbs = parser.add_subparsers(dest="verb", required=True)
     for name in VERBS:
         verb = verbs.add_parser(name)
@@ -147,9 +148,15 @@ def main() -> int:
         if name in TO:
             verb.add_argument("to")
     arguments = parser.parse_args()
+    with speaking(arguments.language):
+        return answer(arguments)
+
+
+def answer(arguments: argparse.Namespace) -> int:
+    """Do it, and print what came of it: the exit code."""
     try:
         if arguments.verb in LEADERS and not leads():
-            print(json.dumps(FOLLOWS))
+            print(json.dumps({"skipped": text("follows")}, ensure_ascii=False))
             return 0
         with contextlib.nullcontext() if arguments.verb in TOGETHER else alone():
             said = VERBS[arguments.verb](settings(), arguments)

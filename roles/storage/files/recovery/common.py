@@ -16,6 +16,8 @@ from typing import Any
 
 import psycopg
 
+from recovery import texts
+
 SETTINGS = Path("/etc/yiwang/storage/recovery.json")
 SECRETS = Path("/etc/yiwang/storage/recovery.secret.json")
 IDENTITIES = Path("/etc/yiwang/storage/objects/identities.json")
@@ -26,7 +28,15 @@ LONGEST_REASON = 400
 
 
 class RecoveryError(Exception):
-    """What a person has to know, in one line."""
+    """What a person has to know, in one line: the key of its text, and what is filled in."""
+
+    def __init__(self, key: str, /, **fields: object) -> None:
+        super().__init__(key, fields)
+        self._key, self._fields = key, fields
+
+    def __str__(self) -> str:
+        """In the language in use."""
+        return texts.text(self._key, **self._fields)
 
 
 class TargetError(RecoveryError):
@@ -45,9 +55,9 @@ def secrets() -> dict[str, Any]:
     return {**json.loads(SECRETS.read_text(encoding="utf-8")), "passphrase": lines["repo1-cipher-pass"]}
 
 
-def say(text: str) -> None:
+def say(key: str, /, **fields: object) -> None:
     """Progress, for whoever watches."""
-    print(text, file=sys.stderr, flush=True)
+    print(texts.text(key, **fields), file=sys.stderr, flush=True)
 
 
 def now() -> datetime:
@@ -73,11 +83,11 @@ def run(
         env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8", **(environment or {})},
     )
     if done.returncode:
-        lines = [line for line in (done.stderr or done.stdout).splitlines() if line.strip()]
-        wrong = next(
-            (line for line in lines if "ERROR" in line or "error" in line.lower()), lines[-1] if lines else f"exit {done.returncode}"
-        )
-        raise RecoveryError(f"{Path(command[0]).name}: {wrong.strip()[:LONGEST_REASON]}")
+        name, lines = Path(command[0]).name, [line for line in (done.stderr or done.stdout).splitlines() if line.strip()]
+        if not lines:
+            raise RecoveryError("command_ended", name=name, code=done.returncode)
+        wrong = next((line for line in lines if "ERROR" in line or "error" in line.lower()), lines[-1])
+        raise RecoveryError("command_said", name=name, said=wrong.strip()[:LONGEST_REASON])
     return done.stdout
 
 
@@ -130,9 +140,9 @@ def alone(what: str = "databases", seconds: float = 3600) -> Iterator[None]:
                 break
             except BlockingIOError:
                 if time.monotonic() > deadline:
-                    raise RecoveryError("another backup or restore has been running on this host for an hour") from None
+                    raise RecoveryError("busy") from None
                 if not told:
-                    say("waiting for another backup or restore on this host")
+                    say("waiting")
                 told = True
                 time.sleep(1)
         yield

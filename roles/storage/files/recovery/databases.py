@@ -12,6 +12,7 @@ from typing import Any
 import psycopg
 
 from recovery.common import RECORDS, RecoveryError, connect, leads, now, run, say, write
+from recovery.texts import text
 
 COMMAND = "/usr/local/sbin/yiwang-pgbackrest"
 # Of a restored instance, with its unit and its socket: what somebody looks at, and what is drilled.
@@ -54,7 +55,7 @@ def info() -> dict[str, Any]:
     status = found[0]["status"]
     if status["code"] not in {GOOD, EMPTY, *MISSING}:
         # It cannot be read: that is no empty place.
-        raise RecoveryError(f"the place of the backups: {status['message']}")
+        raise RecoveryError("place", said=status["message"])
     return dict(found[0])
 
 
@@ -63,7 +64,7 @@ def settle() -> list[str]:
     seen = info()
     if not seen or seen["status"]["code"] in MISSING:
         pgbackrest("stanza-create")
-        done = "the place of the backups is made"
+        done = text("place_made")
     else:
         with connect() as connection:
             row = connection.execute("select system_identifier from pg_control_system()").fetchone()
@@ -71,7 +72,7 @@ def settle() -> list[str]:
             return []
         # The backups of the cluster before stay until their time is over.
         pgbackrest("stanza-upgrade")
-        done = "the place of the backups is ready for a new cluster"
+        done = text("place_renewed")
     pgbackrest("check")
     return [done]
 
@@ -80,7 +81,7 @@ def flush() -> None:
     """On the leader: what was written up to now is sent, and something behind it, so that one can go back to this moment too."""
     if not leads():
         return
-    say("the log of the last seconds is sent")
+    say("log_sent")
     with connect() as connection:
         connection.execute(MARKERS)
         connection.execute("insert into yiwang.marker default values")
@@ -107,9 +108,9 @@ def backup(full_days: int, *, full: bool) -> dict[str, Any]:
     """Take one: a full one where asked for or due, else what has changed since the one before."""
     before = [each for each in backups() if each["type"] == "full"]
     due = not before or now() - datetime.fromisoformat(before[-1]["time"]) > timedelta(days=full_days)
-    kind = "full" if full or due else "incr"
-    say(f"databases: a backup ({kind})")
-    pgbackrest("backup", f"--type={kind}")
+    full = full or due
+    say("backup_full" if full else "backup_incremental")
+    pgbackrest("backup", f"--type={'full' if full else 'incr'}")
     newest = backups()[-1]
     write(NEWEST, newest)
     return newest
@@ -126,7 +127,7 @@ def room(directory: Path, options: list[str]) -> None:
     needed = int(next(each["bytes"] for each in backups() if each["backup"] == backup) * ROOM)
     free = shutil.disk_usage(directory).free
     if free < needed:
-        raise RecoveryError(f"{directory} has {free >> 20} MiB free, and {needed >> 20} are needed: make room in it first")
+        raise RecoveryError("no_room", directory=directory, free=free >> 20, needed=needed >> 20)
 
 
 def restore(data: Path, options: list[str]) -> None:
@@ -155,7 +156,7 @@ class Scratch:
         self.stop()
         shutil.rmtree(self.directory, ignore_errors=True)
         self.directory.mkdir(mode=0o700)
-        texts = {
+        files = {
             "postgresql.conf": SCRATCH.format(
                 socket=self.socket,
                 directory=self.directory,
@@ -166,8 +167,8 @@ class Scratch:
             "pg_hba.conf": "local all postgres peer\n",
             "pg_ident.conf": "",
         }
-        for name, text in texts.items():
-            (self.directory / name).write_text(text, encoding="utf-8")
+        for name, content in files.items():
+            (self.directory / name).write_text(content, encoding="utf-8")
             shutil.chown(self.directory / name, "postgres", "postgres")
         shutil.chown(self.directory, "postgres", "postgres")
         options = [f"--unit={self._unit}", "--collect", "--uid=postgres", "--gid=postgres", f"--property=RuntimeDirectory={self._unit}"]
@@ -186,7 +187,9 @@ class Scratch:
             if self._state() != "active":
                 said = run("journalctl", "-u", self._unit, "-o", "cat", "-n", "30", "--no-pager").splitlines()
                 wrong = [line for line in said if "FATAL" in line or "PANIC" in line or "ERROR" in line]
-                raise RecoveryError(f"the restored databases do not start: {(wrong or said or ['no reason is told'])[-1]}")
+                if not said:
+                    raise RecoveryError("no_start_unsaid")
+                raise RecoveryError("no_start", reason=(wrong or said)[-1])
             time.sleep(0.5)
 
     def _state(self) -> str:

@@ -16,7 +16,7 @@ import psycopg
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from recovery import databases, objects, targets
+from recovery import databases, objects, targets, texts
 from recovery.common import IDENTITIES, RECORDS, SOCKET, RecoveryError, connect, now, run, say, write
 
 LATEST = RECORDS / "drill.json"
@@ -29,7 +29,7 @@ def mark(drill: str, seconds: float) -> tuple[datetime, datetime]:
 
     The time of that, and of the last row whose log had been sent by then: what is sent later does not count.
     """
-    say(f"writing marks for {seconds:.0f} s")
+    say("marking", seconds=seconds)
     written: list[tuple[datetime, int]] = []
     with connect() as connection:
         connection.execute(databases.MARKERS)
@@ -46,7 +46,7 @@ def mark(drill: str, seconds: float) -> tuple[datetime, datetime]:
     sent = _end(*row) if row is not None and row[0] else 0
     safe = [moment for moment, place in written if place <= sent]
     if not safe:
-        raise RecoveryError(f"nothing of the log was sent in {seconds:.0f} s")
+        raise RecoveryError("nothing_sent", seconds=seconds)
     return written[-1][0], safe[-1]
 
 
@@ -61,7 +61,7 @@ def newest(drill: str, socket: str) -> datetime:
     with connect(socket=socket) as connection:
         row = connection.execute("select max(written) from yiwang.marker where drill = %s", (drill,)).fetchone()
     if row is None or row[0] is None:
-        raise RecoveryError("none of the marks that were written before came back")
+        raise RecoveryError("no_mark")
     found: datetime = row[0]
     return found
 
@@ -70,17 +70,17 @@ def compare(before: dict[str, dict[str, int]], after: dict[str, dict[str, int]],
     """Every table that was there before and after is there, with as many rows, or near those where they change. Raises RecoveryError."""
     for database, tables in before.items():
         if database not in restored:
-            raise RecoveryError(f"the database {database} did not come back")
+            raise RecoveryError("database_lost", database=database)
         for table, rows in tables.items():
             now_there = after.get(database, {}).get(table)
             if now_there is None:
                 continue
             if table not in restored[database]:
-                raise RecoveryError(f"the table {table} of {database} did not come back")
+                raise RecoveryError("table_lost", table=table, database=database)
             found, least, most = restored[database][table], min(rows, now_there), max(rows, now_there)
             slack = (most - least) if most > least else 0
             if not least - slack <= found <= most + slack:
-                raise RecoveryError(f"the table {table} of {database} came back with {found} rows, it had {rows} and has {now_there}")
+                raise RecoveryError("rows_lost", table=table, database=database, found=found, before=rows, after=now_there)
 
 
 def databases_drill(given: dict[str, Any], directory: Path) -> dict[str, Any]:
@@ -93,13 +93,13 @@ def databases_drill(given: dict[str, Any], directory: Path) -> dict[str, Any]:
     databases.room(directory, options)
     scratch = databases.Scratch(given, directory / "postgresql", databases.DRILL_NAME)
     try:
-        say("restoring the databases")
+        say("restoring")
         databases.restore(scratch.data, options)
         scratch.start()
         rto = time.monotonic() - started
         if newest(drill, scratch.socket) < safe - timedelta(seconds=1):
-            raise RecoveryError("marks did not come back whose log had been sent")
-        say("checking what came back")
+            raise RecoveryError("marks_lost")
+        say("checking")
         restored = databases.tables(scratch.socket)
         compare(before, databases.tables(SOCKET), restored)
         scratch.stop()
@@ -134,11 +134,11 @@ def record(found: dict[str, Any]) -> None:
     try:
         s3.put_object(Bucket=EVIDENCE, Key=name, Body=json.dumps({**found, "site": given}, ensure_ascii=False).encode())
     except (BotoCoreError, ClientError) as error:
-        raise RecoveryError(f"the record of the drill was not put into the bucket {EVIDENCE}: {error}") from None
+        raise RecoveryError("record_unkept", bucket=EVIDENCE, reason=error) from None
 
 
 def drill(given: dict[str, Any]) -> dict[str, Any]:
-    """All of it. A failure is on record too."""
+    """All of it. A failure is on record too: there in English, whoever asked, since others read it."""
     found: dict[str, Any] = {
         "site": given["site"],
         "component": "storage",
@@ -149,9 +149,10 @@ def drill(given: dict[str, Any]) -> dict[str, Any]:
     databases.Scratch(given, directory / "postgresql", databases.DRILL_NAME).remove()
     shutil.rmtree(directory, ignore_errors=True)
     directory.mkdir(mode=0o711)
+    kept: dict[str, Any] = {}
     try:
         found |= databases_drill(given, directory)
-        say("fetching objects")
+        say("fetching")
         (directory / "objects").mkdir(mode=0o700)
         found["objects"] = objects.check(given, directory / "objects")
         saved = objects.last()
@@ -159,7 +160,9 @@ def drill(given: dict[str, Any]) -> dict[str, Any]:
         found["ok"] = True
     except (RecoveryError, psycopg.Error, OSError, subprocess.SubprocessError) as error:
         found |= {"ok": False, "error": str(error).partition("\n")[0]}
+        with texts.speaking(texts.DEFAULT):
+            kept = {"error": str(error).partition("\n")[0]}
     finally:
         shutil.rmtree(directory, ignore_errors=True)
-    record(found)
+    record(found | kept)
     return found

@@ -71,7 +71,7 @@ def keep(given: dict[str, Any]) -> dict[str, Any]:
     target.unlink(missing_ok=True)
     if not leads():
         return {"kept": "nothing"}
-    say("the object store's catalogue is kept")
+    say("catalogue_kept")
     fresh = target.with_suffix(".fresh")
     run(f"{given['bin']}/pg_dump", "-Fc", "-f", str(fresh), "-d", OBJECTS, user="postgres")
     fresh.rename(target)
@@ -80,7 +80,7 @@ def keep(given: dict[str, Any]) -> dict[str, Any]:
 
 def halt(given: dict[str, Any]) -> dict[str, Any]:
     """Nobody writes any more."""
-    say("the services end")
+    say("halting")
     # Of a restore that was cut short, or of one that somebody looks at.
     for name in (databases.SCRATCH_NAME, databases.DRILL_NAME):
         databases.Scratch(given, Path(given["data"]), name).stop()
@@ -90,7 +90,7 @@ def halt(given: dict[str, Any]) -> dict[str, Any]:
         # Patroni was killed, and PostgreSQL goes on without it.
         run(f"{given['bin']}/pg_ctl", "stop", "-D", given["data"], "-m", "fast", "-t", str(STOP_SECONDS), user="postgres")
     if leads():
-        raise RecoveryError("PostgreSQL does not end")
+        raise RecoveryError("no_end")
     return {}
 
 
@@ -127,7 +127,7 @@ def restore(given: dict[str, Any], to: str) -> dict[str, Any]:
     if before and not _read(notes / BEFORE):
         # A restore that was cut short has noted it already, and what is moved beside now came of that one.
         (notes / BEFORE).write_text(before, encoding="utf-8")
-    say("restoring the databases")
+    say("restoring")
     data.mkdir(mode=0o700)
     _mark(data).write_text(_inode(data), encoding="utf-8")
     shutil.chown(data, "postgres", "postgres")
@@ -160,7 +160,7 @@ def put_back(given: dict[str, Any]) -> bool:
     databases.Scratch(given, data, databases.SCRATCH_NAME).stop()
     if not before or not Path(before).is_dir():
         return False
-    say("the databases of before are put back")
+    say("putting_back")
     clear(data)
     Path(before).rename(data)
     shutil.rmtree(_directory(given))
@@ -173,10 +173,10 @@ def begin(given: dict[str, Any]) -> dict[str, Any]:
     if not leads():
         run("etcdctl", *options, "del", "--prefix", f"/yiwang/{given['site']}/", environment={"ETCDCTL_API": "3"})
         run("systemctl", "start", PATRONI)
-        _until(leads, "the restored databases have no leader")
+        _until(leads, RecoveryError("no_leader"))
     dump = _directory(given) / DUMP
     if dump.exists():
-        say("the object store's catalogue is put back")
+        say("catalogue_back")
         with connect() as connection:
             connection.execute(
                 "do $$ begin if not exists (select from pg_roles where rolname = 'yiwang_objects') then create role yiwang_objects nologin;"
@@ -193,7 +193,7 @@ def follow(given: dict[str, Any]) -> dict[str, Any]:
     """A member copies the leader anew; what it had lies beside until it does."""
     before = aside(Path(given["data"]))
     run("systemctl", "start", PATRONI)
-    _until(_streams, "this member does not follow the restored leader", COPY_SECONDS)
+    _until(_streams, RecoveryError("no_follower"), COPY_SECONDS)
     if before:
         shutil.rmtree(before)
     return {}
@@ -222,9 +222,9 @@ def _streams() -> bool:
         return False
 
 
-def _until(condition: Any, what: str, seconds: float = READY_SECONDS) -> None:
+def _until(condition: Any, otherwise: RecoveryError, seconds: float = READY_SECONDS) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline or run("systemctl", "show", "--value", "-p", "ActiveState", PATRONI).strip() == "failed":
-            raise RecoveryError(what)
+            raise otherwise
         time.sleep(1)

@@ -82,7 +82,7 @@ def backup(given: dict[str, Any], *, exact: bool) -> dict[str, Any]:
     remotes, began, lost = Remotes(given), now(), []
     with alone("objects"):
         for bucket in given["buckets"]:
-            say(f"objects: {bucket}")
+            say("bucket", bucket=bucket)
             if emptied(remotes.count(f"LIVE:{bucket}"), remotes.count(f"SAVED:{bucket}")):
                 lost.append(bucket)
             verb = "copy" if bucket in lost else "sync"
@@ -113,7 +113,7 @@ def restore(given: dict[str, Any], moment: datetime | None, into: Path | None) -
     remotes = Remotes(given, at=moment.strftime("%Y-%m-%dT%H:%M:%SZ") if moment is not None else None)
     found = {}
     for bucket in given["buckets"]:
-        say(f"objects: {bucket}")
+        say("bucket", bucket=bucket)
         where = str(into / bucket) if into is not None else f"LIVE:{bucket}"
         remotes.rclone("copy", "--ignore-existing", *OPTIONS, f"SAVED:{bucket}", where)
         found[bucket] = len(remotes.saved(bucket))
@@ -135,7 +135,7 @@ def check(given: dict[str, Any], directory: Path) -> dict[str, Any]:
         remotes.rclone("copy", *OPTIONS, f"--files-from-raw={listed}", f"SAVED:{bucket}", str(directory / bucket))
         lost = [name for name in chosen if not (directory / bucket / name).is_file()]
         if lost:
-            raise RecoveryError(f"{bucket}: {len(lost)} of {len(chosen)} objects did not come back, {lost[0]} among them")
+            raise RecoveryError("objects_lost", bucket=bucket, lost=len(lost), chosen=len(chosen), name=lost[0])
         # What was changed or deleted meanwhile is no damage.
         report = directory / f"{bucket}.differ"
         try:

@@ -23,9 +23,9 @@ def moment_of(to: str) -> datetime | None:
     try:
         moment = datetime.fromisoformat(to)
     except ValueError:
-        raise TargetError(f"{to}: expected a time (2026-01-31T08:30:00+08:00), a backup, or {LATEST}") from None
+        raise TargetError("no_target", to=to, latest=LATEST) from None
     if moment.tzinfo is None:
-        raise TargetError(f"{to}: expected a time with its zone, such as {to}+08:00")
+        raise TargetError("no_zone", to=to)
     return moment.astimezone(UTC)
 
 
@@ -34,15 +34,15 @@ def target(to: str) -> list[str]:
     seen = info()
     listed = seen.get("backup", [])
     if not listed:
-        raise TargetError("there is no backup of the databases yet: take one with `yiwang backup`")
+        raise TargetError("no_backups")
     if LABEL.fullmatch(to):
         return [f"--set={_named(to, listed)['label']}", "--type=immediate", "--target-timeline=current", "--target-action=promote"]
     moment = moment_of(to)
     if moment is not None and moment > now():
-        raise TargetError(f"{to}: this time is yet to come")
+        raise TargetError("to_come", to=to)
     usable = [each for each in listed if moment is None or _ended(each) < moment]
     if not usable:
-        raise TargetError(f"{to}: the oldest backup ended later, at {_ended(listed[0]).isoformat()}")
+        raise TargetError("too_early", to=to, ended=_ended(listed[0]).isoformat())
     label, number = _way(to, moment or now(), usable, seen)
     options = [f"--set={label}", f"--target-timeline={number}"]
     if moment is None:
@@ -58,7 +58,7 @@ def _way(to: str, moment: datetime, usable: list[dict[str, Any]], seen: dict[str
     for each in reversed(usable):
         if each["database"]["id"] == cluster and timelines.leads_to(_timeline(each), timelines.position(each["lsn"]["stop"]), line):
             return each["label"], max(line.number if line else 1, _timeline(each))
-    raise TargetError(f"{to}: no backup leads to what was written then; `yiwang backup list` shows those there are")
+    raise TargetError("no_way", to=to)
 
 
 def _timeline(backup: dict[str, Any]) -> int:
@@ -72,5 +72,5 @@ def _ended(backup: dict[str, Any]) -> datetime:
 def _named(label: str, listed: list[dict[str, Any]]) -> dict[str, Any]:
     found = next((each for each in listed if each["label"] == label), None)
     if found is None:
-        raise TargetError(f"there is no backup {label}; `yiwang backup list` shows those there are")
+        raise TargetError("no_backup", label=label)
     return found
