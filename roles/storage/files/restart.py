@@ -1,7 +1,8 @@
 """Restarts a service of one member of several, so that the others go on meanwhile: it waits until those are well, and then until it is.
 
-Arguments: the URL that says whether this one is well, JSON with those of the others, and the command that restarts. One that was not
-well before is restarted without waiting: that may be its cure.
+Arguments: the URL that says whether this one is well, JSON with those of the others that run, and the command that restarts. One that was
+not well before is restarted without waiting, for that may be its cure; so is one without others: with members that have yet to start it
+may not be well before they do.
 """  # noqa: INP001 - sent to hosts
 
 from __future__ import annotations
@@ -46,13 +47,13 @@ def until(url: str, seconds: float) -> bool:
 def main() -> None:
     """Wait, restart, wait."""
     here, others, command = sys.argv[1], json.loads(sys.argv[2]), sys.argv[3:]
-    was_well = well(here)
-    if was_well:
+    waits = bool(others) and well(here)
+    if waits:
         for url in others:
             if not until(url, OTHERS_SECONDS):
                 sys.exit(f"not restarted, for another member is not well, and two may not be away at once: {url}")
     subprocess.run(command, check=True)
-    if was_well and not until(here, SELF_SECONDS):
+    if waits and not until(here, SELF_SECONDS):
         sys.exit(f"restarted, and not well since: {here}")
 
 
