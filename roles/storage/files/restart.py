@@ -1,8 +1,8 @@
 """Restarts a service of one member of several, so that the others go on meanwhile: it waits until those are well, and then until it is.
 
-Arguments: the URL that says whether this one is well, JSON with those of the others that run, and the command that restarts. One that was
-not well before is restarted without waiting, for that may be its cure; so is one without others: with members that have yet to start it
-may not be well before they do.
+Arguments: when it waits for the service itself (``again``: if it was well before; ``always``: also where it is new), the URL that says
+whether this one is well, JSON with those of the others that run, and the command that restarts. One that was not well is restarted at
+once, for that may be its cure; one without others is not waited for: before new members start it may not be well.
 """  # noqa: INP001 - sent to hosts
 
 from __future__ import annotations
@@ -46,14 +46,13 @@ def until(url: str, seconds: float) -> bool:
 
 def main() -> None:
     """Wait, restart, wait."""
-    here, others, command = sys.argv[1], json.loads(sys.argv[2]), sys.argv[3:]
-    waits = bool(others) and well(here)
-    if waits:
-        for url in others:
-            if not until(url, OTHERS_SECONDS):
-                sys.exit(f"not restarted, for another member is not well, and two may not be away at once: {url}")
+    waits, here, others, command = sys.argv[1], sys.argv[2], json.loads(sys.argv[3]), sys.argv[4:]
+    was_well = well(here)
+    for url in others if was_well else ():
+        if not until(url, OTHERS_SECONDS):
+            sys.exit(f"not restarted, for another member is not well, and two may not be away at once: {url}")
     subprocess.run(command, check=True)
-    if waits and not until(here, SELF_SECONDS):
+    if others and (was_well or waits == "always") and not until(here, SELF_SECONDS):
         sys.exit(f"restarted, and not well since: {here}")
 
 
