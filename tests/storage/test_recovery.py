@@ -168,10 +168,10 @@ def test_where_a_segment_of_the_log_ends(program: Any, segment: str, end: int) -
 def test_files_of_before_are_moved_beside_and_half_restored_ones_go(program: Any, tmp_path: Path) -> None:
     inplace = program("inplace")
     data = tmp_path / "postgresql-15"
-    assert inplace.aside(data) == ""
+    assert inplace.aside(data, tmp_path / "note") == ""
     data.mkdir()
     (data / "PG_VERSION").write_text("15\n")
-    moved = Path(inplace.aside(data))
+    moved = Path(inplace.aside(data, tmp_path / "note"))
     assert (moved / "PG_VERSION").exists()
     assert moved.name.startswith("before-")
     assert not data.exists()
@@ -179,12 +179,12 @@ def test_files_of_before_are_moved_beside_and_half_restored_ones_go(program: Any
     (data / "half").write_text("")
     mark = tmp_path / "postgresql-15.restoring"
     mark.write_text(str(data.stat().st_ino))
-    assert inplace.aside(data) == ""
+    assert inplace.aside(data, tmp_path / "note") == ""
     assert not data.exists()
     # Put back by hand: these are no half-restored files, whatever the mark beside them says.
     mark.write_text(str(moved.stat().st_ino + 1))
     moved.rename(data)
-    assert Path(inplace.aside(data)).joinpath("PG_VERSION").exists()
+    assert Path(inplace.aside(data, tmp_path / "note")).joinpath("PG_VERSION").exists()
     assert not mark.exists()
 
 
@@ -248,6 +248,63 @@ def test_an_identity_uses_its_buckets_and_changes_nothing_that_holds_there(kept:
         word in action for action in actions for word in ("*", "PutBucket", "DeleteBucket", "CreateBucket", "Bypass", "Policy", "Acl")
     )
     assert {place for each in statements for place in each["Resource"]} == {"arn:aws:s3:::drafts", "arn:aws:s3:::drafts/*"}
+
+
+STEPS = ["state", "check", "quiet", "keep", "halt", "restore", "begin", "follow", "resume", "objects-restore", "finish"]
+
+
+def steps(**answers: dict[str, Any] | UserError) -> tuple[recovery.Done, list[str]]:
+    """A restore of three members, ``b`` leading; what the steps named answer. What came of it, and the steps that were taken."""
+    part = recovery.Part("province", "storage", ("a", "b", "c"), "/program")
+    asked = recovery.Recovery.__new__(recovery.Recovery)
+    taken: list[str] = []
+
+    async def ask(_part: recovery.Part, host: str, verb: str, *_words: str) -> dict[str, Any]:
+        if not taken or taken[-1] != verb:
+            taken.append(verb)
+        answer = answers.get(verb.replace("-", "_"), {})
+        if isinstance(answer, UserError) and host in {"b", "c"}:
+            raise answer
+        return {"restoring": False, "leads": host == "b"} if verb == "state" else dict(answer) if isinstance(answer, dict) else {}
+
+    asked.ask = ask  # type: ignore[method-assign, assignment]
+    return asyncio.run(asked.restore(part, "latest")), taken
+
+
+def test_the_object_store_is_quiet_before_its_catalogue_is_kept() -> None:
+    done, taken = steps()
+    assert (done.error, done.host) == (None, "b")
+    assert taken == STEPS
+
+
+@pytest.mark.parametrize(
+    ("verb", "further"),
+    [
+        # Nothing was stopped.
+        ("state", []),
+        ("check", []),
+        # Nothing was replaced: the services go on.
+        ("quiet", ["resume"]),
+        ("keep", ["resume"]),
+        ("halt", ["resume"]),
+        # They stay ended until it is done again, and that is said.
+        ("restore", None),
+        ("begin", None),
+        ("follow", None),
+    ],
+)
+def test_a_restore_that_fails_leaves_the_services_as_they_were_or_says_so(verb: str, further: list[str] | None) -> None:
+    done, taken = steps(**{verb: UserError("no", code=ExitCode.FAILED)})
+    assert done.error is not None
+    assert taken == [*STEPS[: STEPS.index(verb) + 1], *(further or [])]
+    assert ("yiwang restore" in done.error.fix) == (further is None)
+
+
+def test_where_nothing_could_be_restored_the_services_go_on() -> None:
+    done, taken = steps(restore={"failed": "the disk is full"})
+    assert done.error is not None
+    assert "the disk is full" in done.error.text
+    assert taken == [*STEPS[: STEPS.index("restore") + 1], "resume"]
 
 
 def test_of_several_members_the_one_that_leads_has_the_answer() -> None:

@@ -21,7 +21,7 @@ import yaml
 
 ROOT = Path(__file__).parent.parent.parent
 ROLE = ROOT / "roles" / "storage"
-VERBS = {"main", "preflight", "install", "configure", "run", "verify", "remove"}
+VERBS = {"main", "preflight", "install", "configure", "run", "verify", "upgrade", "remove"}
 LONGEST = 80
 SECRETS = {"storage_passwords", "storage_store_secrets", "storage_store_keys", "storage_backup_secrets"}
 
@@ -341,6 +341,13 @@ def test_a_host_made_anew_does_not_come_back_under_its_old_number(tmp_path: Path
     assert text.endswith("a=https://a.example:2380,b=https://b.example:2380,c=https://c.example:2380\n")
 
 
+def test_who_was_replaced_by_another_host_is_taken_out_first(tmp_path: Path) -> None:
+    text, calls, code = join(tmp_path, [listed("a"), listed("b"), listed("z")])
+    assert code == 0
+    assert calls == [["member", "remove", f"{ord('z'):x}"], ["member", "add", "c", "--peer-urls=https://c.example:2380"]]
+    assert text.endswith("a=https://a.example:2380,b=https://b.example:2380,c=https://c.example:2380\n")
+
+
 @pytest.mark.parametrize(
     "first",
     [
@@ -353,5 +360,5 @@ def test_no_second_cluster_begins_while_one_that_may_exist_does_not_answer(tmp_p
     others = [{**member, "joined": False, "first": ""} for member in MEMBERS[1:]]
     text, calls, code = join(tmp_path, None, [first, *others])
     assert code != 0
-    assert "no member answers" in text
+    assert "no cluster can be joined" in text
     assert calls == []

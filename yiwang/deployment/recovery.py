@@ -147,28 +147,52 @@ class Recovery:
 
     async def restore(self, part: Part, to: str) -> Done:
         """Bring a part back in place. Done again from its beginning after a failure, it finishes the work."""
-        first = part.hosts[0]
-        answer: Answer = {}
+        first, replaced = part.hosts[0], False
+        hosts: list[str] = []
         try:
-            states = dict(zip(part.hosts, await asyncio.gather(*(self.ask(part, host, "state") for host in part.hosts)), strict=True))
+            states = dict(zip(part.hosts, await self._all(part, part.hosts, "state"), strict=True))
             # Where one was begun it goes on; else where the newest data is.
-            hosts = sorted(states, key=lambda host: (not states[host]["restoring"], not states[host]["leads"], host))
-            first, others = hosts[0], hosts[1:]
+            order = sorted(states, key=lambda host: (not states[host]["restoring"], not states[host]["leads"], host))
+            first = order[0]
             await self.ask(part, first, "check", to)
+            hosts = order
+            await self._all(part, hosts, "quiet")
             await self.ask(part, first, "keep")
-            await asyncio.gather(*(self.ask(part, host, "halt") for host in hosts))
+            await self._all(part, hosts, "halt")
+            replaced = True
             answer = await self.ask(part, first, "restore", to)
-            if "failed" not in answer:
-                await self.ask(part, first, "begin")
-                await asyncio.gather(*(self.ask(part, host, "follow") for host in others))
-            await asyncio.gather(*(self.ask(part, host, "resume") for host in hosts))
-            if "failed" not in answer:
-                answer |= await self.ask(part, first, "objects-restore", to)
-                await self.ask(part, first, "finish")
+            replaced = "failed" not in answer
+            if not replaced:
+                # What was there before is in its place again, and goes on.
+                reason = t("recovery.put_back", reason=answer["failed"])
+                raise self._failed(part, first, reason)
+            await self.ask(part, first, "begin")
+            await self._all(part, hosts[1:], "follow")
+            await self._all(part, hosts, "resume")
+            answer |= await self.ask(part, first, "objects-restore", to)
+            await self.ask(part, first, "finish")
         except UserError as error:
-            return Done(part, first, None, error)
-        if "failed" in answer:
-            # What was there before is in its place again, and goes on.
-            reason = t("recovery.put_back", reason=answer["failed"])
-            return Done(part, first, None, UserError(t("recovery.failed", site=part.site, host=first, verb="restore", reason=reason)))
+            return Done(part, first, None, error if not hosts else await self._ended(part, hosts, error, replaced=replaced))
         return Done(part, first, answer)
+
+    async def _all(self, part: Part, hosts: Iterable[str], *words: str) -> list[Answer]:
+        """What several hosts answer, asked at once and all waited for. Raises the first failure."""
+        said = await asyncio.gather(*(self.ask(part, host, *words) for host in hosts), return_exceptions=True)
+        for answer in said:
+            if isinstance(answer, BaseException):
+                raise answer
+        return [answer for answer in said if isinstance(answer, dict)]
+
+    async def _ended(self, part: Part, hosts: Iterable[str], error: UserError, *, replaced: bool) -> UserError:
+        """The failure of a restore that has stopped services: they go on where nothing is replaced; where they do not, it is told."""
+        if not replaced:
+            try:
+                await self._all(part, hosts, "resume")
+            except UserError as other:
+                return UserError(f"{error.text}; {other.text}", code=error.code, fix=t("recovery.stopped_fix"))
+            return error
+        return UserError(error.text, code=error.code, fix=t("recovery.stopped_fix"))
+
+    @staticmethod
+    def _failed(part: Part, host: str, reason: str) -> UserError:
+        return UserError(t("recovery.failed", site=part.site, host=host, verb="restore", reason=reason))

@@ -22,6 +22,8 @@ members: list[dict[str, Any]] = given["members"]
 mine: dict[str, Any] = next(member for member in members if member["name"] == given["name"])
 others = [member for member in members if member is not mine]
 directory = Path(given["directory"])
+# Host -> what etcdctl has said last where it failed.
+told: dict[str, str] = {}
 
 
 def peer(member: dict[str, Any]) -> str:
@@ -41,6 +43,8 @@ def etcdctl(host: str, *command: str) -> dict[str, Any] | None:
     options += [f"--cacert={TLS}/ca.crt", f"--cert={TLS}/host.crt", f"--key={TLS}/host.key"]
     environment = {"PATH": "/usr/bin:/bin", "ETCDCTL_API": "3"}
     done = subprocess.run(["/usr/bin/etcdctl", *options, *command], capture_output=True, text=True, check=False, env=environment)
+    if done.returncode:
+        told[host] = (done.stderr.strip().splitlines() or ["no reason is told"])[-1]
     return dict(json.loads(done.stdout)) if done.returncode == 0 else None
 
 
@@ -58,6 +62,12 @@ def joining() -> str | None:
             if etcdctl(other["host"], "member", "remove", f"{entry['ID']:x}") is None:
                 return None
             entry = None
+        # Who is no longer listed was replaced: while it is away nobody could be added.
+        listed = {peer(each) for each in members}
+        for gone in [each for each in found["members"] if listed.isdisjoint(each["peerURLs"])]:
+            if etcdctl(other["host"], "member", "remove", f"{gone['ID']:x}") is None:
+                return None
+            found["members"].remove(gone)
         if entry is None and (etcdctl(other["host"], "member", "add", mine["name"], f"--peer-urls={peer(mine)}") is None):
             return None
         known = {each["name"]: each["peerURLs"][0] for each in found["members"] if each.get("name") and peer(mine) not in each["peerURLs"]}
@@ -78,8 +88,8 @@ def decided() -> str:
         if all_here and all(other["first"] == fresh for other in others if other["joined"]):
             return fresh
         if time.monotonic() > deadline:
-            hosts = ", ".join(other["host"] for other in others)
-            sys.exit(f"no member answers at port 2379 of {hosts}, and a cluster may only begin with all of them")
+            said = "; ".join(f"{host}: {reason}" for host, reason in told.items()) or ", ".join(other["host"] for other in others)
+            sys.exit(f"no cluster can be joined, and one may only begin with all members: {said}")
         time.sleep(2)
 
 

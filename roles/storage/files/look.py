@@ -176,6 +176,7 @@ def main() -> None:
         "cores": len(os.sched_getaffinity(0)),
         "units": list(states),
         "running": [name for name, unit in states.items() if (unit.get("ActiveState"), unit.get("UnitFileState")) == ("active", "enabled")],
+        "started": [name for name in READS if (RECORDS / name).exists()],
         "stale": [HANDLERS[name] for name in READS if unread(name)],
         "accounts": accounts(),
         "backup_key": key(directory / "keys" / "pgbackrest" / "passphrase.conf"),

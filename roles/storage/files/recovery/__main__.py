@@ -125,6 +125,7 @@ VERBS: dict[str, Verb] = {
     "scratch": scratch,
     "scratch-remove": unscratch,
     "check": checked,
+    "quiet": step(inplace.quiet),
     "keep": step(inplace.keep),
     "halt": step(inplace.halt),
     "restore": restored,

@@ -1,8 +1,8 @@
 """The way back in place, a step a call, each of which can be done again: the kit calls them on the members in turn.
 
-``keep`` on the leader, ``halt`` on all, ``restore`` and ``begin`` on the first, ``follow`` on each other one, ``resume`` on all,
-``finish`` on the first. Nothing is dropped: the data of before lies beside, under the time of the restore. Where ``restore`` finds that
-nothing comes of it, the data of before is put back, and ``resume`` lets the services go on.
+``quiet`` on all, ``keep`` on the leader, ``halt`` on all, ``restore`` and ``begin`` on the first, ``follow`` on each other one,
+``resume`` on all, ``finish`` on the first. Nothing is dropped: the data of before lies beside, under the time of the restore. Where
+``restore`` finds that nothing comes of it, the data of before is put back, and ``resume`` lets the services go on.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ from recovery.common import RecoveryError, connect, leads, now, run, say
 OBJECTS = "yiwang_objects"
 DUMP = "objects.dump"
 REPLACED, BEFORE = "replaced", "before"
+# While they are there the services do not start, also not after a restart of the host: the units look for them.
+QUIET, HALTED = "quiet", "halted"
 READY_SECONDS = 300.0
 # For a member that copies all of the leader.
 COPY_SECONDS = 24 * 3600.0
@@ -61,6 +63,13 @@ def under_way(given: dict[str, Any]) -> bool:
     return dump.exists() and time.time() - dump.stat().st_mtime < GIVEN_UP_SECONDS and not leads()
 
 
+def quiet(given: dict[str, Any]) -> dict[str, Any]:
+    """Nobody puts an object any more: what would be put after its catalogue is kept had no name afterwards."""
+    (_directory(given) / QUIET).touch()
+    run("systemctl", "stop", "yiwang-objects.service")
+    return {}
+
+
 def keep(given: dict[str, Any]) -> dict[str, Any]:
     """What lies where in the object store stays as it is now: objects that were put there since would be lost to their names."""
     target = _directory(given) / DUMP
@@ -84,6 +93,7 @@ def halt(given: dict[str, Any]) -> dict[str, Any]:
     # Of a restore that was cut short, or of one that somebody looks at.
     for name in (databases.SCRATCH_NAME, databases.DRILL_NAME):
         databases.Scratch(given, Path(given["data"]), name).stop()
+    (_directory(given) / HALTED).touch()
     run("systemctl", "stop", "yiwang-objects.service", PATRONI)
     with contextlib.suppress(RecoveryError):
         run(f"{given['bin']}/pg_ctl", "status", "-D", given["data"], user="postgres")
@@ -106,40 +116,44 @@ def clear(data: Path) -> None:
     _mark(data).unlink(missing_ok=True)
 
 
-def aside(data: Path) -> str:
-    """Move a cluster's files beside."""
+def aside(data: Path, note: Path) -> str:
+    """Move a cluster's files beside. The first ones of a restore are noted: what is moved when it is done again came of itself."""
     clear(data)
     if not data.is_dir() or not any(data.iterdir()):
         shutil.rmtree(data, ignore_errors=True)
         return ""
     name = data.with_name(f"before-{now():%Y%m%dT%H%M%S}-{data.name}")
+    if not _noted(note):
+        note.write_text(str(name), encoding="utf-8")
     data.rename(name)
     return str(name)
 
 
+def _noted(note: Path) -> str:
+    """The directory that a note names, where it is there."""
+    found = _read(note)
+    return found if found and Path(found).is_dir() else ""
+
+
 def restore(given: dict[str, Any], to: str) -> dict[str, Any]:
     """The files as of that time, recovered, and ready to be led. Where that fails those of before are in their place again: ``failed``."""
-    options = targets.target(to)
     data, notes = Path(given["data"]), _directory(given)
-    clear(data)
-    databases.room(data.parent, options)
-    before = aside(data)
-    if before and not _read(notes / BEFORE):
-        # A restore that was cut short has noted it already, and what is moved beside now came of that one.
-        (notes / BEFORE).write_text(before, encoding="utf-8")
-    say("restoring")
-    data.mkdir(mode=0o700)
-    _mark(data).write_text(_inode(data), encoding="utf-8")
-    shutil.chown(data, "postgres", "postgres")
-    (notes / REPLACED).write_text(_inode(data), encoding="utf-8")
     try:
+        options = targets.target(to)
+        databases.room(data.parent, options)
+        aside(data, notes / BEFORE)
+        say("restoring")
+        data.mkdir(mode=0o700)
+        _mark(data).write_text(_inode(data), encoding="utf-8")
+        shutil.chown(data, "postgres", "postgres")
+        (notes / REPLACED).write_text(_inode(data), encoding="utf-8")
         _recover(given, data, options)
-    except RecoveryError as error:
+    except (RecoveryError, psycopg.Error, OSError) as error:
         if not put_back(given):
             raise
-        return {"failed": str(error)}
+        return {"failed": str(error).partition("\n")[0]}
     _mark(data).unlink()
-    return {"before": _read(notes / BEFORE)}
+    return {"before": _noted(notes / BEFORE)}
 
 
 def _recover(given: dict[str, Any], data: Path, options: list[str]) -> None:
@@ -155,15 +169,19 @@ def _recover(given: dict[str, Any], data: Path, options: list[str]) -> None:
 
 
 def put_back(given: dict[str, Any]) -> bool:
-    """Where nothing could be restored: the files of before take their place again. False where there were none."""
-    data, before = Path(given["data"]), _read(_directory(given) / BEFORE)
+    """Where nothing could be restored: the files of before take their place again, or never left it. False where there are none."""
+    data, notes = Path(given["data"]), _directory(given)
     databases.Scratch(given, data, databases.SCRATCH_NAME).stop()
-    if not before or not Path(before).is_dir():
-        return False
-    say("putting_back")
+    before = _noted(notes / BEFORE)
     clear(data)
-    Path(before).rename(data)
-    shutil.rmtree(_directory(given))
+    if before:
+        say("putting_back")
+        shutil.rmtree(data, ignore_errors=True)
+        Path(before).rename(data)
+    elif not data.is_dir() or _read(notes / REPLACED) == _inode(data):
+        return False
+    for name in (REPLACED, BEFORE, DUMP):
+        (notes / name).unlink(missing_ok=True)
     return True
 
 
@@ -172,6 +190,7 @@ def begin(given: dict[str, Any]) -> dict[str, Any]:
     options = [f"--endpoints=https://{given['host']}:2379", f"--cacert={TLS}/ca.crt", f"--cert={TLS}/host.crt", f"--key={TLS}/host.key"]
     if not leads():
         run("etcdctl", *options, "del", "--prefix", f"/yiwang/{given['site']}/", environment={"ETCDCTL_API": "3"})
+        (_directory(given) / HALTED).unlink(missing_ok=True)
         run("systemctl", "start", PATRONI)
         _until(leads, RecoveryError("no_leader"))
     dump = _directory(given) / DUMP
@@ -191,10 +210,12 @@ def begin(given: dict[str, Any]) -> dict[str, Any]:
 
 def follow(given: dict[str, Any]) -> dict[str, Any]:
     """A member copies the leader anew; what it had lies beside until it does."""
-    before = aside(Path(given["data"]))
+    notes = _directory(given)
+    moved = aside(Path(given["data"]), notes / BEFORE)
+    (notes / HALTED).unlink(missing_ok=True)
     run("systemctl", "start", PATRONI)
     _until(_streams, RecoveryError("no_follower"), COPY_SECONDS)
-    if before:
+    for before in {moved, _noted(notes / BEFORE)} - {""}:
         shutil.rmtree(before)
     return {}
 
