@@ -14,13 +14,20 @@ pytestmark = pytest.mark.lab
 
 NAME = "材料/营业执照.pdf"
 LATER = 30
+VERSION_DAYS = 45
+VARIABLES = f"""
+storage_buckets: [drafts]
+storage_locked_buckets: [contracts]
+storage_former_login_seconds: 30
+storage_version_days: {VERSION_DAYS}
+"""
 
 
 @pytest.fixture(scope="module")
 def objects(lab: Yiwang) -> Iterator[Yiwang]:
     """The lab with a bucket and a locked one at each site, besides its own."""
     file = lab.inventory / "group_vars/data.yml"
-    file.write_text("storage_buckets: [drafts]\nstorage_locked_buckets: [contracts]\nstorage_former_login_seconds: 30\n")
+    file.write_text(VARIABLES)
     lab("up", "--site", "province", "--yes")
     yield lab
     file.unlink()
@@ -50,6 +57,8 @@ def test_a_consumer_uses_its_bucket_and_changes_nothing_of_it(objects: Yiwang) -
     assert (got["Body"], got["ServerSideEncryption"]) == ("第一版", "AES256")
     assert NAME in [each["Key"] for each in listed["Contents"]]
     assert [each.get("error") for each in refused] == ["AccessDenied"] * len(refused)
+    (rules,) = s3(objects, administrator(objects, drafts), ("get_bucket_lifecycle_configuration", mine))
+    assert VERSION_DAYS in [each.get("NoncurrentVersionExpiration", {}).get("NoncurrentDays") for each in rules["Rules"]], rules
 
 
 def test_nobody_else_gets_in(objects: Yiwang) -> None:
