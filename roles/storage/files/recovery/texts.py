@@ -61,6 +61,7 @@ TEXTS: dict[str, dict[str, str]] = {
         "zh": "演练记录未能存入存储桶 {bucket}：{reason}",
         "en": "the record of the drill was not put into the bucket {bucket}: {reason}",
     },
+    "no_identity": {"zh": "没有可写入存储桶 {bucket} 的身份", "en": "there is no identity that may write into the bucket {bucket}"},
     # In place.
     "catalogue_kept": {"zh": "正在保存对象存储的目录", "en": "the object store's catalogue is kept"},
     "catalogue_back": {"zh": "正在放回对象存储的目录", "en": "the object store's catalogue is put back"},
