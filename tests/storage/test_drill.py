@@ -106,3 +106,28 @@ def test_the_timers_drill_is_a_failed_unit_where_it_failed(
     monkeypatch.setattr(sys, "argv", ["yiwang-recovery", "drill", *words])
     assert main.main() == code
     assert ended == (["yiwang-drill.service"] if forgiven else [])
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "found", "good"),
+    [
+        ((9,), (8,), 8, True),
+        ((9,), (9,), 8, False),
+        # Large ones, by statistics: near is near enough, half of them gone is not.
+        ((1000, "near"), (1000, "near"), 900, True),
+        ((1000, "near"), (1100, "near"), 2200, True),
+        ((1000, "near"), (1000, "near"), 499, False),
+        ((1000, "near"), (1000, "near"), 2001, False),
+        ((1000, "near"), (1000, "near"), 0, False),
+        # It grew over the limit meanwhile.
+        ((1000,), (1001, "near"), 1000, True),
+        ((1000,), (1001, "near"), 400, False),
+        # Nobody has looked at it yet: that it is there is all that is known.
+        ((-1, "near"), (-1, "near"), 0, True),
+        ((-1, "near"), (500, "near"), 7, True),
+    ],
+)
+def test_rows_of_large_tables_are_near(program: Any, before: tuple[Any, ...], after: tuple[Any, ...], found: int, good: bool) -> None:
+    drill, estimate = program("drill"), program("databases").Estimate
+    seen = [estimate(rows) if kind else rows for rows, *kind in (before, after)]
+    assert drill.near(found, *seen) is good
