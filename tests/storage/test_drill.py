@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
 GIVEN = {"site": "province", "host": "p-data", "directory": ""}
@@ -37,14 +38,21 @@ def drill(program: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
     """A drill that goes well, with its records in a directory."""
     module = program("drill")
     (tmp_path / "identities.json").write_text(json.dumps({"identities": [{"name": "evidence", "credentials": [KEY]}]}))
-    for name, value in {"RECORDS": tmp_path, "LATEST": tmp_path / "drill.json", "IDENTITIES": tmp_path / "identities.json"}.items():
-        monkeypatch.setattr(module, name, value)
+    monkeypatch.setattr(module, "RECORDS", tmp_path)
+    monkeypatch.setattr(module.records, "RECORDS", tmp_path)
+    monkeypatch.setattr(module.records, "connect", away)
+    monkeypatch.setattr(module, "IDENTITIES", tmp_path / "identities.json")
     monkeypatch.setattr(module.databases, "Scratch", Nothing)
     monkeypatch.setattr(module, "databases_drill", lambda *_: {"rpo_seconds": 1.0, "rto_seconds": 2.0})
     monkeypatch.setattr(module.objects, "check", lambda *_: {})
     monkeypatch.setattr(module.objects, "last", dict)
     monkeypatch.setattr(module.boto3, "client", lambda *_, **__: Store())
     return module
+
+
+def away(*_: object) -> Any:
+    """Databases that do not answer."""
+    raise psycopg.OperationalError
 
 
 KEY = {"accessKey": "a", "secretKey": "s"}

@@ -142,6 +142,15 @@ def test_objects_that_were_never_backed_up_are_told(program: Any) -> None:
         fresh(GIVEN, {})
 
 
+class Members:
+    """Databases that never keep anything."""
+
+    def execute(self, *_: object) -> Any:
+        return self
+
+    def fetchone(self) -> None: ...
+
+
 def test_the_record_keeps_when_everything_was_compared(program: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     objects = program("objects")
 
@@ -156,7 +165,8 @@ def test_the_record_keeps_when_everything_was_compared(program: Any, monkeypatch
 
     monkeypatch.setattr(objects, "Remotes", Copied)
     monkeypatch.setattr(objects, "alone", lambda _: nullcontext())
-    monkeypatch.setattr(objects, "RECORD", tmp_path / "objects.json")
+    monkeypatch.setattr(objects.records, "RECORDS", tmp_path)
+    monkeypatch.setattr(objects.records, "connect", lambda: nullcontext(Members()))
     assert objects.backup(GIVEN, exact=False)["exact"] is None
     exact = objects.backup(GIVEN, exact=True)
     assert exact["exact"] == exact["time"]

@@ -15,10 +15,9 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from recovery import databases, objects, targets, texts
+from recovery import databases, objects, records, targets, texts
 from recovery.common import IDENTITIES, RECORDS, SOCKET, RecoveryError, connect, now, run, say, write
 
-LATEST = RECORDS / "drill.json"
 EVIDENCE = "evidence"
 MARGIN_SECONDS = 10
 # Of a large table, whose rows are estimated: so many times fewer or more than that.
@@ -132,15 +131,15 @@ def databases_drill(given: dict[str, Any], directory: Path) -> dict[str, Any]:
 
 
 def record(found: dict[str, Any]) -> dict[str, Any]:
-    """Keep the record here, and where nobody can change it: ``kept`` says whether it is there. Failures are told, none is raised."""
+    """Keep the record here, for all members, and where nobody can change it: ``kept`` says whether it is. It raises nothing."""
     try:
         put(found)
         found = {**found, "kept": True}
     except Exception as error:  # noqa: BLE001 - whatever it is, there is a record
         with texts.speaking(texts.DEFAULT):
             found = {**found, "kept": False, "unkept": _line(error)}
-    write(LATEST, found)
     write(RECORDS / _name(found), found)
+    records.keep("drill", found)
     return found
 
 

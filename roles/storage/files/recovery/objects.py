@@ -11,9 +11,10 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from recovery.common import IDENTITIES, RECORDS, RecoveryError, alone, now, run, say, secrets, write
+from recovery import records
+from recovery.common import IDENTITIES, RecoveryError, alone, now, run, say, secrets
 
-RECORD = RECORDS / "objects.json"
+RECORD = "objects"
 AUTHORITY = "/etc/yiwang/tls/ca.crt"
 PORT = 8333
 SAMPLE = 50
@@ -98,7 +99,7 @@ def backup(given: dict[str, Any], *, exact: bool) -> dict[str, Any]:
         "buckets": given["buckets"],
         "lost": lost,
     }
-    write(RECORD, record)
+    records.keep(RECORD, record, alone=True)
     return record
 
 
@@ -108,11 +109,8 @@ def emptied(live: int, saved: int) -> bool:
 
 
 def last() -> dict[str, Any]:
-    """The record of the newest backup; empty where there is none."""
-    try:
-        return dict(json.loads(RECORD.read_text(encoding="utf-8")))
-    except (OSError, ValueError):
-        return {}
+    """The record of the newest backup, whichever member made it; empty where there is none."""
+    return records.newest(RECORD)
 
 
 def restore(given: dict[str, Any], moment: datetime | None, into: Path | None) -> dict[str, int]:
