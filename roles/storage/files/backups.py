@@ -32,10 +32,8 @@ def shared() -> dict[str, dict[str, Any]]:
     """The newest records in the databases, by name; nothing where they do not answer, or have none."""
     command = ["/usr/bin/psql", "-XAtq", "-h", "/run/postgresql", "-U", "yiwang_metrics", "-d", "postgres", "-c", QUERY]
     try:
-        said = subprocess.run(
-            command, capture_output=True, text=True, timeout=5, check=True, cwd="/", env={"PGCONNECT_TIMEOUT": "3"}
-        ).stdout
-        return dict(json.loads(said))
+        done = subprocess.run(command, capture_output=True, timeout=5, check=True, cwd="/", env={"PGCONNECT_TIMEOUT": "3"})
+        return dict(json.loads(done.stdout))
     except (OSError, subprocess.SubprocessError, ValueError):
         return {}
 
