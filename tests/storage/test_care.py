@@ -38,7 +38,7 @@ def care() -> Iterator[dict[str, Any]]:
     server = http.server.HTTPServer(("127.0.0.1", 0), Master)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     found = runpy.run_path(str(ROLE / "files/care.py"))
-    found["main"].__globals__["PORT"] = server.server_port
+    found["main"].__globals__.update({"PORT": server.server_port, "LEADER_SECONDS": 0.0})
     yield found["main"].__globals__
     server.shutdown()
     server.server_close()
@@ -74,6 +74,12 @@ def test_one_host_cares_and_the_others_skip(care: dict[str, Any], monkeypatch: p
 @pytest.mark.parametrize("status", [{}, {"Peers": ["a"]}, {"Leader": ""}])
 def test_that_nobody_leads_is_a_failure(care: dict[str, Any], monkeypatch: pytest.MonkeyPatch, status: dict[str, Any]) -> None:
     assert cared(care, monkeypatch, status) == (1, [])
+
+
+def test_a_store_that_has_just_begun_is_waited_for(care: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    care["LEADER_SECONDS"] = 60.0
+    monkeypatch.setattr(care["time"], "sleep", lambda _: monkeypatch.setattr(Master, "status", json.dumps(LEADER).encode()))
+    assert cared(care, monkeypatch, {}) == (0, ALL)
 
 
 def test_no_answer_is_a_failure(care: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:

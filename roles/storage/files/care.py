@@ -11,11 +11,14 @@ import json
 import re
 import subprocess
 import sys
+import time
 
 PORT, S3_PORT = 9333, 18333
 SHELL = ["runuser", "-u", "yiwang-objects", "-g", "yiwang-objects", "-G", "yiwang-tls", "--", "/opt/yiwang/storage/bin/weed", "shell"]
 DIRECTORY = "/run/yiwang-objects"
 SECONDS = 1800
+# A store that has just been started, or whose leader has just gone, has one again by then.
+LEADER_SECONDS = 60.0
 # What lines tell of a failure: the shell exits 0 then. Those of its log (I1126 …) tell of none: it tries again.
 WRONG = re.compile(r"^(?:error|unknown command|invalid value)|\berror: |rpc error|(?<!\b0 )\bfailed\b(?![=:] ?0)", re.IGNORECASE)
 LOG = re.compile(r"^[IW]\d{4} ")
@@ -37,6 +40,18 @@ def leads(host: str) -> bool:
     if not found.get("Leader"):
         raise OSError("the object store has no leader")
     return bool(found.get("IsLeader"))
+
+
+def turn(host: str) -> bool:
+    """Whether it is this host's turn, once that is known. Raises OSError where it never is."""
+    deadline = time.monotonic() + LEADER_SECONDS
+    while True:
+        try:
+            return leads(host)
+        except OSError:
+            if time.monotonic() >= deadline:
+                raise
+            time.sleep(2)
 
 
 def commands(host: str, hosts: int) -> list[str]:
@@ -79,7 +94,7 @@ def main() -> int:
     """Everything, also after one that failed."""
     host, hosts = sys.argv[1], int(sys.argv[2])
     try:
-        if not leads(host):
+        if not turn(host):
             print("another host of the object store leads")
             return 0
     except OSError as error:
