@@ -13,7 +13,6 @@ from typing import Any
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
 
 from recovery import databases, objects, records, targets, texts
 from recovery.common import IDENTITIES, RECORDS, SOCKET, RecoveryError, connect, now, run, say, write
@@ -131,7 +130,7 @@ def databases_drill(given: dict[str, Any], directory: Path) -> dict[str, Any]:
 
 
 def record(found: dict[str, Any]) -> dict[str, Any]:
-    """Keep the record here, for all members, and where nobody can change it: ``kept`` says whether it is. It raises nothing."""
+    """Keep the record here, for all members, and where nobody can change it: ``kept`` says whether it is."""
     try:
         put(found)
         found = {**found, "kept": True}
@@ -153,7 +152,7 @@ def _line(error: Exception) -> str:
 
 
 def put(found: dict[str, Any]) -> None:
-    """Into the bucket for what is measured. Raises RecoveryError."""
+    """Into the bucket for what is measured. Raises whatever the store says."""
     identities = json.loads(IDENTITIES.read_text(encoding="utf-8"))["identities"]
     key = next((each["credentials"][0] for each in identities if each["name"] == EVIDENCE), None)
     if key is None:
@@ -167,10 +166,7 @@ def put(found: dict[str, Any]) -> None:
         verify=objects.AUTHORITY,
         config=Config(s3={"addressing_style": "path"}, connect_timeout=5, read_timeout=30),
     )
-    try:
-        s3.put_object(Bucket=EVIDENCE, Key=_name(found), Body=json.dumps(found, ensure_ascii=False).encode())
-    except (BotoCoreError, ClientError) as error:
-        raise RecoveryError("record_unkept", bucket=EVIDENCE, reason=error) from None
+    s3.put_object(Bucket=EVIDENCE, Key=_name(found), Body=json.dumps(found, ensure_ascii=False).encode())
 
 
 def drill(given: dict[str, Any]) -> dict[str, Any]:
