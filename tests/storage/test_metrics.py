@@ -103,12 +103,12 @@ def test_units_of_the_packages_never_start() -> None:
     assert packages <= set(VARIABLES["_storage_database_packages"]) | {"prometheus-exporter-exporter"}
 
 
-def told(tmp_path: Path, **records: dict[str, Any]) -> dict[str, float]:
-    """What is told of backups where these are the records."""
+def told(tmp_path: Path, members: dict[str, Any] | None = None, **records: dict[str, Any]) -> dict[str, float]:
+    """What is told of backups where these are the records here, and those in the databases."""
     for name, content in records.items():
         (tmp_path / f"{name}.json").write_text(json.dumps(content))
     found = runpy.run_path(str(ROLE / "files/backups.py"))["metrics"]
-    found.__globals__["RECORDS"] = tmp_path
+    found.__globals__.update({"RECORDS": tmp_path, "shared": lambda: members or {}})
     return {name: value for name, _, value in found()}
 
 
@@ -129,6 +129,21 @@ def test_backups_and_drills_have_their_times(tmp_path: Path) -> None:
     failed = told(tmp_path, drill={**at, "ok": False, "error": "a page is damaged"})
     assert failed["yiwang_drill_success"] == 0
     assert "yiwang_drill_rpo_seconds" not in failed
+
+
+def test_the_newest_record_counts_whichever_member_made_it(tmp_path: Path) -> None:
+    old, new = ({"time": f"2026-01-0{day}T00:00:00+00:00"} for day in (1, 2))
+    good, bad = {"ok": True, "rpo_seconds": 1.0, "rto_seconds": 2.0}, {"ok": False, "error": "a page is damaged"}
+    assert told(tmp_path, {"drill": {**new, **good}}, drill={**old, **bad})["yiwang_drill_success"] == 1
+    assert told(tmp_path, {"drill": {**old, **good}}, drill={**new, **bad})["yiwang_drill_success"] == 0
+    assert told(tmp_path, {"objects": {**new, "lost": []}}, objects={**old, "lost": ["a"]})["yiwang_backup_objects_lost_buckets"] == 0
+    assert told(tmp_path, drill={**new, **good})["yiwang_drill_kept"] == 1
+    assert told(tmp_path, drill={**new, **good, "kept": False})["yiwang_drill_kept"] == 0
+
+
+def test_databases_that_do_not_answer_leave_what_is_here(tmp_path: Path) -> None:
+    found = runpy.run_path(str(ROLE / "files/backups.py"))["shared"]
+    assert found() == {}
 
 
 class Shown(http.server.BaseHTTPRequestHandler):

@@ -159,9 +159,13 @@ def test_what_a_drill_misses(program: Any, restored: dict[str, dict[str, int]], 
         ("000000010000000000000001", 0x2000000),
         ("0000000300000000000000FF", 0x100000000),
         ("000000010000000A00000002", 0xA03000000),
+        ("00000002.history", 0),
+        ("000000010000000000000001.00000028.backup", 0),
+        ("000000010000000000000001.partial", 0),
+        (None, 0),
     ],
 )
-def test_where_a_segment_of_the_log_ends(program: Any, segment: str, end: int) -> None:
+def test_where_a_segment_of_the_log_ends(program: Any, segment: str | None, end: int) -> None:
     assert program("drill")._end(segment, 16 << 20) == end
 
 

@@ -114,6 +114,10 @@ def test_a_failed_drill_is_on_record_in_english(program: Any, monkeypatch: pytes
     def fails(*_: object) -> dict[str, Any]:
         raise common.RecoveryError("database_lost", database="drafts")
 
+    def keeps(found: dict[str, Any]) -> dict[str, Any]:
+        records.append(found)
+        return {**found, "kept": True}
+
     class Nothing:
         def __init__(self, *_: object) -> None: ...
 
@@ -121,10 +125,11 @@ def test_a_failed_drill_is_on_record_in_english(program: Any, monkeypatch: pytes
 
     monkeypatch.setattr(drill, "databases_drill", fails)
     monkeypatch.setattr(drill.databases, "Scratch", Nothing)
-    monkeypatch.setattr(drill, "record", records.append)
+    monkeypatch.setattr(drill, "record", keeps)
     with texts.speaking("zh"):
         told = drill.drill({"site": "province", "host": "p-data", "directory": str(tmp_path)})
     assert told["error"] == "数据库 drafts 未能恢复"
+    assert told.pop("kept")
     assert records == [{**told, "error": "the database drafts did not come back"}]
 
 

@@ -11,6 +11,7 @@ import re
 import runpy
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,8 @@ from typing import Any
 import jinja2
 import pytest
 import yaml
+
+from yiwang.deployment.health import TIMEOUT_SECONDS
 
 ROOT = Path(__file__).parent.parent.parent
 ROLE = ROOT / "roles" / "storage"
@@ -189,12 +192,18 @@ def verifier(password: str, salt: bytes = b"salt", iterations: int = 4096) -> st
 
 
 def health(records: Path) -> Any:
-    """What tells of alarms, without an object store to ask, and with the records of backups in a directory."""
+    """What tells of alarms of ``wish`` and what PostgreSQL says, without an object store, and with the records in a directory."""
     found = runpy.run_path(str(ROLE / "files/health.py"))
     newest = records / "newest"
-    given = {"objects": lambda _host: iter(()), "RECORDS": records, "newest_backup": newest.read_text, "SETTINGS": records}
-    found["alarms"].__globals__.update(given)
-    return found["alarms"]
+    given = {"objects": lambda _host: iter(()), "failed": lambda _names: iter(()), "RECORDS": records, "SETTINGS": records}
+    given["backup_times"] = lambda: newest.read_text().split() if newest.exists() else []
+    names = found["alarms"].__globals__
+
+    def alarms(wish: dict[str, Any], seen: dict[str, Any]) -> Any:
+        names.update({**given, "query": lambda: seen})
+        return found["alarms"]({"objects_minutes": 15, "units": [], **wish})
+
+    return alarms
 
 
 GOOD = {
@@ -249,6 +258,14 @@ DRILLED = {"ok": True, "rpo_seconds": 25.1, "rto_seconds": 3.0}
         ("yes", None, 1, {**DRILLED, "days": 9}, ["the last drill"]),
         ("yes", None, 1, {"ok": False, "error": "a page is damaged", "days": 1}, ["failed: a page is damaged"]),
         ("yes", None, 30, {**DRILLED, "days": 1}, ["the last backup was made", "note: the last drill"]),
+        ("yes", None, 1, {**DRILLED, "days": 1, "kept": True}, ["note: the last drill"]),
+        (
+            "yes",
+            None,
+            1,
+            {**DRILLED, "days": 1, "kept": False, "unkept": "no key"},
+            ["note: the last drill", "not put into evidence: no key"],
+        ),
         ("yes", "0000000100000007", 1, {**DRILLED, "days": 1}, ["the log 0000000100000007 cannot be sent", "note: the last drill"]),
     ],
 )
@@ -258,10 +275,94 @@ def test_what_is_told_of_backups(kind: str, unsent: str | None, hours: int, dril
     if drill:
         (tmp_path / "drill.json").write_text(json.dumps({**drill, "time": (now - datetime.timedelta(days=drill["days"])).isoformat()}))
     wish = {"directory": str(tmp_path), "free_percent": 0, "wal_times": 2, "members": 1, "objects": "", "backups": kind}
+    (tmp_path / "objects.json").write_text(json.dumps({"time": now.isoformat(), "lost": []}))
     seen = {**GOOD, "unsent": unsent}
     found = [("note: " if each.get("note") else "") + each["en"] for each in health(tmp_path)(wish, seen)]
     assert len(found) == len(said), found
     assert all(text in each for text, each in zip(said, found, strict=True)), found
+
+
+def since(**ago: float) -> str:
+    """A time that is so long ago."""
+    return (datetime.datetime.now(datetime.UTC) - datetime.timedelta(**ago)).isoformat()
+
+
+def told(tmp_path: Path, backups: list[str], interval: int = 15, replica: bool = False, **records: dict[str, Any]) -> list[str]:
+    """What is told where these are the times of backups, and these records are in the databases."""
+    (tmp_path / "newest").write_text("\n".join(backups))
+    wish = {"directory": str(tmp_path), "free_percent": 0, "wal_times": 2, "members": 1, "objects": "", "backups": "yes"}
+    found = health(tmp_path)(
+        {**wish, "objects_minutes": interval}, {**GOOD, "replica": replica, "receiver": "streaming", "records": records}
+    )
+    return [("note: " if each.get("note") else "") + each["en"] for each in found]
+
+
+@pytest.mark.parametrize(
+    ("backup", "copy", "interval", "said"),
+    [
+        (30, None, 15, ""),
+        (90, None, 15, "the objects never were"),
+        (90, None, 60, ""),
+        (600, 59, 15, ""),
+        (600, 61, 15, "more than 60 minutes ago"),
+        (600, 61, 30, ""),
+        (600, 121, 30, "more than 120 minutes ago"),
+    ],
+)
+def test_copies_of_objects_do_not_stop_unnoticed(tmp_path: Path, backup: float, copy: float | None, interval: int, said: str) -> None:
+    objects: dict[str, Any] = {} if copy is None else {"objects": {"time": since(minutes=copy), "lost": []}}
+    drill = {"time": since(days=1), **DRILLED}
+    found = [each for each in told(tmp_path, [since(minutes=backup)], interval, drill=drill, **objects) if not each.startswith("note")]
+    assert len(found) == bool(said), found
+    assert all(said in each for each in found)
+    assert told(tmp_path, [since(minutes=backup)], interval, replica=True, drill=drill, **objects) == []
+
+
+@pytest.mark.parametrize(("days", "alarm"), [(1, False), (7, False), (9, True)])
+def test_that_nothing_is_ever_drilled_becomes_an_alarm(tmp_path: Path, days: float, alarm: bool) -> None:
+    (found,) = told(tmp_path, [since(days=days), since(hours=1)], objects={"time": since(minutes=1), "lost": []})
+    assert found.startswith("no restore has been drilled yet" if alarm else "note: no restore has been drilled yet")
+
+
+def test_the_newest_drill_counts_whichever_member_did_it(tmp_path: Path) -> None:
+    objects, failed = {"time": since(minutes=1), "lost": []}, {"ok": False, "error": "a page is damaged"}
+    (tmp_path / "drill.json").write_text(json.dumps({**failed, "time": since(days=3)}))
+    assert told(tmp_path, [since(hours=1)], objects=objects, drill={**DRILLED, "time": since(days=1)})[0].startswith("note: the last drill")
+    (found,) = told(tmp_path, [since(hours=1)], objects=objects, drill={**DRILLED, "time": since(days=4)})
+    assert "failed: a page is damaged" in found
+
+
+@pytest.mark.parametrize(("said", "names"), [("inactive\nactive\n", []), ("inactive\nfailed\n", ["b.service"]), ("", [])])
+def test_what_the_clock_started_and_failed_is_told(monkeypatch: pytest.MonkeyPatch, said: str, names: list[str]) -> None:
+    failed = runpy.run_path(str(ROLE / "files/health.py"))["failed"]
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: subprocess.CompletedProcess([], 1, said, ""))
+    assert [each["en"].split()[0] for each in failed(["a.service", "b.service"])] == names
+
+
+def test_everything_is_asked_at_once_and_within_the_time_of_whoever_asks(tmp_path: Path) -> None:
+    found = runpy.run_path(str(ROLE / "files/health.py"))
+    names = found["alarms"].__globals__
+
+    def late(answer: Any) -> Any:
+        time.sleep(0.5)
+        return answer
+
+    def never(_host: str) -> Iterator[Any]:
+        time.sleep(1.5)
+        yield from ()
+
+    slow = {"query": lambda: late({**GOOD, "receiver": None}), "backup_times": lambda: late([since(hours=1)])}
+    names.update({**slow, "objects": never, "failed": lambda _: late([]), "RECORDS": tmp_path, "SECONDS": 0.7})
+    wish = {"directory": str(tmp_path), "free_percent": 0, "wal_times": 2, "members": 1, "objects": "", "backups": "yes"}
+    began = time.monotonic()
+    said = [each["en"] for each in found["alarms"]({**wish, "objects_minutes": 15, "units": []})]
+    assert time.monotonic() - began < 1.2
+    assert "the object store does not answer (0.7 s)" in said
+    assert health_seconds() < TIMEOUT_SECONDS - 2
+
+
+def health_seconds() -> float:
+    return float(runpy.run_path(str(ROLE / "files/health.py"))["SECONDS"])
 
 
 def test_a_password_that_is_in_force_is_recognised_and_not_set_again() -> None:

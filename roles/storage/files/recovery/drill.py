@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
-import subprocess
 import time
 import uuid
 from datetime import datetime, timedelta
@@ -12,16 +12,16 @@ from pathlib import Path
 from typing import Any
 
 import boto3
-import psycopg
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
 
-from recovery import databases, objects, targets, texts
+from recovery import databases, objects, records, targets, texts
 from recovery.common import IDENTITIES, RECORDS, SOCKET, RecoveryError, connect, now, run, say, write
 
-LATEST = RECORDS / "drill.json"
 EVIDENCE = "evidence"
 MARGIN_SECONDS = 10
+# Of a large table, whose rows are estimated: so many times fewer or more than that.
+WIDE = 2
+SEGMENT = re.compile("[0-9A-F]{24}")
 
 
 def mark(drill: str, seconds: float) -> tuple[datetime, datetime]:
@@ -31,6 +31,7 @@ def mark(drill: str, seconds: float) -> tuple[datetime, datetime]:
     """
     say("marking", seconds=seconds)
     written: list[tuple[datetime, int]] = []
+    sent = 0
     with connect() as connection:
         connection.execute(databases.MARKERS)
         deadline = time.monotonic() + seconds
@@ -40,18 +41,23 @@ def mark(drill: str, seconds: float) -> tuple[datetime, datetime]:
             if row is not None:
                 written.append((row[0], int(row[1])))
             time.sleep(1)
-        row = connection.execute(
-            "select last_archived_wal, pg_size_bytes(current_setting('wal_segment_size')) from pg_stat_archiver"
-        ).fetchone()
-    sent = _end(*row) if row is not None and row[0] else 0
+            row = connection.execute(
+                "select last_archived_wal, pg_size_bytes(current_setting('wal_segment_size')) from pg_stat_archiver"
+            ).fetchone()
+            sent = max(sent, _end(*row)) if row is not None else sent
     safe = [moment for moment, place in written if place <= sent]
     if not safe:
         raise RecoveryError("nothing_sent", seconds=seconds)
     return written[-1][0], safe[-1]
 
 
-def _end(segment: str, size: int) -> int:
-    """Where a segment of the log ends: its name is timeline, and in two parts its number, in hexadecimal."""
+def _end(segment: str | None, size: int) -> int:
+    """Where a segment of the log ends: its name is timeline, and in two parts its number, in hexadecimal.
+
+    0 of what is none: histories of timelines and labels of backups are sent as well.
+    """
+    if segment is None or not SEGMENT.fullmatch(segment):
+        return 0
     number = int(segment[8:16], 16) * ((1 << 32) // size) + int(segment[16:24], 16)
     return (number + 1) * size
 
@@ -67,7 +73,7 @@ def newest(drill: str, socket: str) -> datetime:
 
 
 def compare(before: dict[str, dict[str, int]], after: dict[str, dict[str, int]], restored: dict[str, dict[str, int]]) -> None:
-    """Every table that was there before and after is there, with as many rows, or near those where they change. Raises RecoveryError."""
+    """Every table of before and after is there, with as many rows, or near those that change or are estimated. Raises RecoveryError."""
     for database, tables in before.items():
         if database not in restored:
             raise RecoveryError("database_lost", database=database)
@@ -77,17 +83,25 @@ def compare(before: dict[str, dict[str, int]], after: dict[str, dict[str, int]],
                 continue
             if table not in restored[database]:
                 raise RecoveryError("table_lost", table=table, database=database)
-            found, least, most = restored[database][table], min(rows, now_there), max(rows, now_there)
-            slack = (most - least) if most > least else 0
-            if not least - slack <= found <= most + slack:
+            found = restored[database][table]
+            if not near(found, rows, now_there):
                 raise RecoveryError("rows_lost", table=table, database=database, found=found, before=rows, after=now_there)
+
+
+def near(found: int, before: int, after: int) -> bool:
+    """Whether so many rows may have come back. Estimates are near themselves; one that is unknown says nothing."""
+    least, most = min(before, after), max(before, after)
+    if isinstance(before, databases.Estimate) or isinstance(after, databases.Estimate):
+        return least < 0 or least // WIDE <= found <= most * WIDE
+    slack = most - least
+    return least - slack <= found <= most + slack
 
 
 def databases_drill(given: dict[str, Any], directory: Path) -> dict[str, Any]:
     """Restore, start, check, take away; what was measured."""
     drill = str(uuid.uuid4())
     options = targets.target(targets.LATEST)
-    before = databases.tables(SOCKET)
+    before = databases.tables(SOCKET, exact=False)
     struck, safe = mark(drill, given["seconds"] + MARGIN_SECONDS)
     started = time.monotonic()
     databases.room(directory, options)
@@ -101,7 +115,7 @@ def databases_drill(given: dict[str, Any], directory: Path) -> dict[str, Any]:
             raise RecoveryError("marks_lost")
         say("checking")
         restored = databases.tables(scratch.socket)
-        compare(before, databases.tables(SOCKET), restored)
+        compare(before, databases.tables(SOCKET, exact=False), restored)
         scratch.stop()
         run(f"{given['bin']}/pg_checksums", "--check", "-D", str(scratch.data), user="postgres")
     finally:
@@ -115,13 +129,34 @@ def databases_drill(given: dict[str, Any], directory: Path) -> dict[str, Any]:
     }
 
 
-def record(found: dict[str, Any]) -> None:
-    """Keep the record here, and where nobody can change it."""
-    write(LATEST, found)
-    name = f"drill/storage-{found['time']}.json"
-    write(RECORDS / name, found)
-    given, identities = found["site"], json.loads(IDENTITIES.read_text(encoding="utf-8"))["identities"]
-    key = next(each["credentials"][0] for each in identities if each["name"] == EVIDENCE)
+def record(found: dict[str, Any]) -> dict[str, Any]:
+    """Keep the record here, for all members, and where nobody can change it: ``kept`` says whether it is."""
+    try:
+        put(found)
+        found = {**found, "kept": True}
+    except Exception as error:  # noqa: BLE001 - whatever it is, there is a record
+        with texts.speaking(texts.DEFAULT):
+            found = {**found, "kept": False, "unkept": _line(error)}
+    write(RECORDS / _name(found), found)
+    records.keep("drill", found)
+    return found
+
+
+def _name(found: dict[str, Any]) -> str:
+    return f"drill/storage-{found['time']}.json"
+
+
+def _line(error: Exception) -> str:
+    """What it says, in one line; its kind where it says nothing."""
+    return str(error).strip().partition("\n")[0] or type(error).__name__
+
+
+def put(found: dict[str, Any]) -> None:
+    """Into the bucket for what is measured. Raises whatever the store says."""
+    identities = json.loads(IDENTITIES.read_text(encoding="utf-8"))["identities"]
+    key = next((each["credentials"][0] for each in identities if each["name"] == EVIDENCE), None)
+    if key is None:
+        raise RecoveryError("no_identity", bucket=EVIDENCE)
     s3 = boto3.client(
         "s3",
         endpoint_url=f"https://{found['host']}:{objects.PORT}",
@@ -131,10 +166,7 @@ def record(found: dict[str, Any]) -> None:
         verify=objects.AUTHORITY,
         config=Config(s3={"addressing_style": "path"}, connect_timeout=5, read_timeout=30),
     )
-    try:
-        s3.put_object(Bucket=EVIDENCE, Key=name, Body=json.dumps({**found, "site": given}, ensure_ascii=False).encode())
-    except (BotoCoreError, ClientError) as error:
-        raise RecoveryError("record_unkept", bucket=EVIDENCE, reason=error) from None
+    s3.put_object(Bucket=EVIDENCE, Key=_name(found), Body=json.dumps(found, ensure_ascii=False).encode())
 
 
 def drill(given: dict[str, Any]) -> dict[str, Any]:
@@ -146,23 +178,30 @@ def drill(given: dict[str, Any]) -> dict[str, Any]:
         "time": now().isoformat(timespec="seconds"),
     }
     directory = Path(given["directory"]) / "drill"
+    english: dict[str, Any] = {}
+    try:
+        found |= everything(given, directory) | {"ok": True}
+    except Exception as error:  # noqa: BLE001 - one that crashed has failed, and that has to be on record
+        found |= {"ok": False, "error": _line(error)}
+        with texts.speaking(texts.DEFAULT):
+            english = {"error": _line(error)}
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+    kept = record(found | english)
+    if not kept["kept"]:
+        say("record_unkept", bucket=EVIDENCE, reason=kept["unkept"])
+    return {**kept, **found}
+
+
+def everything(given: dict[str, Any], directory: Path) -> dict[str, Any]:
+    """Databases, then objects, in a directory that is made anew."""
     databases.Scratch(given, directory / "postgresql", databases.DRILL_NAME).remove()
     shutil.rmtree(directory, ignore_errors=True)
     directory.mkdir(mode=0o711)
-    kept: dict[str, Any] = {}
-    try:
-        found |= databases_drill(given, directory)
-        say("fetching")
-        (directory / "objects").mkdir(mode=0o700)
-        found["objects"] = objects.check(given, directory / "objects")
-        saved = objects.last()
-        found["objects_rpo_seconds"] = round((now() - datetime.fromisoformat(saved["time"])).total_seconds(), 1) if saved else None
-        found["ok"] = True
-    except (RecoveryError, psycopg.Error, OSError, subprocess.SubprocessError) as error:
-        found |= {"ok": False, "error": str(error).partition("\n")[0]}
-        with texts.speaking(texts.DEFAULT):
-            kept = {"error": str(error).partition("\n")[0]}
-    finally:
-        shutil.rmtree(directory, ignore_errors=True)
-    record(found | kept)
+    found = databases_drill(given, directory)
+    say("fetching")
+    (directory / "objects").mkdir(mode=0o700)
+    found["objects"] = objects.check(given, directory / "objects")
+    saved = objects.last()
+    found["objects_rpo_seconds"] = round((now() - datetime.fromisoformat(saved["time"])).total_seconds(), 1) if saved else None
     return found

@@ -5,18 +5,23 @@ from __future__ import annotations
 import hashlib
 import json
 import secrets as random
+import shutil
 import tempfile
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from recovery.common import IDENTITIES, RECORDS, RecoveryError, alone, now, run, say, secrets, write
+from recovery import records
+from recovery.common import IDENTITIES, RecoveryError, alone, now, run, say, secrets
 
-RECORD = RECORDS / "objects.json"
+RECORD = "objects"
 AUTHORITY = "/etc/yiwang/tls/ca.crt"
 PORT = 8333
 SAMPLE = 50
 FEW = 20
+# A backup that is older than some intervals, and than this, is too old; clocks of two hosts may differ by so much.
+LATE_SECONDS, LATE_INTERVALS = 3600, 4
+CLOCKS_SECONDS = 60
 # Several times an hour by the store's own times: nothing has to be asked for each object. Once a day by size and exact time, which
 # finds an object too that was replaced while it was copied.
 QUICK = ("--use-server-modtime", "--update")
@@ -87,8 +92,14 @@ def backup(given: dict[str, Any], *, exact: bool) -> dict[str, Any]:
                 lost.append(bucket)
             verb = "copy" if bucket in lost else "sync"
             remotes.rclone(verb, *OPTIONS, *(() if exact else QUICK), f"LIVE:{bucket}", f"SAVED:{bucket}")
-    record = {"time": began.isoformat(), "seconds": round((now() - began).total_seconds(), 1), "buckets": given["buckets"], "lost": lost}
-    write(RECORD, record)
+    record = {
+        "time": began.isoformat(),
+        "exact": began.isoformat() if exact else last().get("exact"),
+        "seconds": round((now() - began).total_seconds(), 1),
+        "buckets": given["buckets"],
+        "lost": lost,
+    }
+    records.keep(RECORD, record, alone=True)
     return record
 
 
@@ -98,11 +109,8 @@ def emptied(live: int, saved: int) -> bool:
 
 
 def last() -> dict[str, Any]:
-    """The record of the newest backup; empty where there is none."""
-    try:
-        return dict(json.loads(RECORD.read_text(encoding="utf-8")))
-    except (OSError, ValueError):
-        return {}
+    """The record of the newest backup, whichever member made it; empty where there is none."""
+    return records.newest(RECORD)
 
 
 def restore(given: dict[str, Any], moment: datetime | None, into: Path | None) -> dict[str, int]:
@@ -121,36 +129,87 @@ def restore(given: dict[str, Any], moment: datetime | None, into: Path | None) -
 
 
 def check(given: dict[str, Any], directory: Path) -> dict[str, Any]:
-    """Fetch some objects of each bucket from the backups and compare them with those that are there, byte by byte."""
-    remotes = Remotes(given)
-    found: dict[str, Any] = {}
-    for bucket in given["buckets"]:
-        names = remotes.saved(bucket)
-        chosen = names if len(names) <= SAMPLE else random.SystemRandom().sample(names, SAMPLE)
-        found[bucket] = {"objects": len(names), "compared": len(chosen)}
-        if not chosen:
-            continue
-        listed = directory / f"{bucket}.list"
-        listed.write_text("".join(f"{name}\n" for name in chosen), encoding="utf-8")
-        remotes.rclone("copy", *OPTIONS, f"--files-from-raw={listed}", f"SAVED:{bucket}", str(directory / bucket))
-        lost = [name for name in chosen if not (directory / bucket / name).is_file()]
-        if lost:
-            raise RecoveryError("objects_lost", bucket=bucket, lost=len(lost), chosen=len(chosen), name=lost[0])
-        # What was changed or deleted meanwhile is no damage.
-        report = directory / f"{bucket}.differ"
-        try:
-            remotes.rclone(
-                "check",
-                "--one-way",
-                "--download",
-                f"--ca-cert={AUTHORITY}",
-                f"--differ={report}",
-                str(directory / bucket),
-                f"LIVE:{bucket}",
-            )
-        except RecoveryError:
-            differing = report.read_text(encoding="utf-8").splitlines() if report.exists() else []
-            if not differing or len(differing) > max(FEW, len(chosen)) / 2:
-                raise
-            found[bucket]["changed_since"] = len(differing)
+    """What is older than the newest backup is in it; some objects of each bucket are fetched and compared, byte by byte.
+
+    No copy is made meanwhile. Raises RecoveryError for what is lost or damaged, and where there is no backup of late.
+    """
+    with alone("objects"):
+        record = last()
+        fresh(given, record)
+        remotes = Remotes(given)
+        found = {}
+        for bucket in given["buckets"]:
+            try:
+                found[bucket] = Bucket(remotes, bucket, record, directory).check()
+            finally:
+                shutil.rmtree(directory / bucket, ignore_errors=True)
     return found
+
+
+def fresh(given: dict[str, Any], record: dict[str, Any]) -> None:
+    """Objects are backed up, and were not long ago. Raises RecoveryError."""
+    if not given["buckets"]:
+        return
+    if not record:
+        raise RecoveryError("objects_never")
+    age = (now() - datetime.fromisoformat(record["time"])).total_seconds()
+    if age > max(LATE_SECONDS, LATE_INTERVALS * 60 * given["objects_minutes"]):
+        raise RecoveryError("objects_old", time=record["time"])
+
+
+class Bucket:
+    """One bucket and its backup, compared."""
+
+    def __init__(self, remotes: Remotes, name: str, record: dict[str, Any], directory: Path) -> None:
+        self._remotes, self._name, self._directory = remotes, name, directory / name
+        self._copied = datetime.fromisoformat(record["time"])
+        # What was replaced while it was copied is found by the exact copy alone, once a day.
+        self._exact = datetime.fromisoformat(record.get("exact") or record["time"])
+        self._reports = {kind: directory / f"{name}.{kind}" for kind in ("differ", "missing-on-dst", "error")}
+
+    def check(self) -> dict[str, int]:
+        """How many objects there are, how many were compared, and what was changed or deleted since, which is no damage."""
+        names, old = self._remotes.saved(self._name), self._older(self._copied)
+        missing = sorted(old.difference(names))
+        if missing:
+            raise RecoveryError("objects_missing", bucket=self._name, lost=len(missing), old=len(old), name=missing[0])
+        chosen = names if len(names) <= SAMPLE else random.SystemRandom().sample(names, SAMPLE)
+        found = {"objects": len(names), "compared": len(chosen)}
+        if chosen:
+            self._fetch(chosen)
+            found |= self._compare()
+        return found
+
+    def _older(self, moment: datetime) -> set[str]:
+        """The objects here that have been as they are since before a moment, by the store's own clock."""
+        before = (moment - timedelta(seconds=CLOCKS_SECONDS)).strftime("%Y-%m-%dT%H:%M:%SZ")
+        words = ("--recursive", "--files-only", "--use-server-modtime", f"--min-age={before}")
+        return {name for name in self._remotes.rclone("lsf", *words, *OPTIONS, f"LIVE:{self._name}").splitlines() if name}
+
+    def _fetch(self, chosen: list[str]) -> None:
+        listed = self._directory.with_name(f"{self._name}.list")
+        listed.write_text("".join(f"{name}\n" for name in chosen), encoding="utf-8")
+        self._remotes.rclone("copy", *OPTIONS, f"--files-from-raw={listed}", f"SAVED:{self._name}", str(self._directory))
+        lost = [name for name in chosen if not (self._directory / name).is_file()]
+        if lost:
+            raise RecoveryError("objects_lost", bucket=self._name, lost=len(lost), chosen=len(chosen), name=lost[0])
+
+    def _compare(self) -> dict[str, int]:
+        """What came back with what is here. It ends in an error where anything is not the same: its reports say what."""
+        words = ("--one-way", "--download", *OPTIONS, *(f"--{kind}={path}" for kind, path in self._reports.items()))
+        try:
+            self._remotes.rclone("check", *words, str(self._directory), f"LIVE:{self._name}")
+        except RecoveryError:
+            differ, deleted, unread = self._told()
+            if unread or not (differ or deleted):
+                raise
+            damaged = sorted(self._older(self._exact).intersection(differ)) if differ else []
+            if damaged:
+                raise RecoveryError("objects_differ", bucket=self._name, lost=len(damaged), name=damaged[0]) from None
+            return {"changed_since": len(differ), "deleted_since": len(deleted)}
+        return {}
+
+    def _told(self) -> list[list[str]]:
+        """What the reports say: what differs, what is no more, what could not be read."""
+        texts = (path.read_text(encoding="utf-8") if path.exists() else "" for path in self._reports.values())
+        return [[name for name in text.splitlines() if name] for text in texts]

@@ -44,6 +44,16 @@ TEXTS: dict[str, dict[str, str]] = {
         "zh": "存储桶 {bucket}：{chosen} 个对象中有 {lost} 个未能恢复，如 {name}",
         "en": "{bucket}: {lost} of {chosen} objects did not come back, {name} among them",
     },
+    "objects_never": {"zh": "还没有备份过对象", "en": "the objects were never backed up"},
+    "objects_old": {"zh": "最近一次对象备份在 {time}，已太久", "en": "the last backup of the objects was made at {time}, too long ago"},
+    "objects_missing": {
+        "zh": "存储桶 {bucket}：早于最近一次备份的 {old} 个对象中有 {lost} 个不在备份中，如 {name}",
+        "en": "{bucket}: {lost} of {old} objects that are older than the last backup are not in it, {name} among them",
+    },
+    "objects_differ": {
+        "zh": "存储桶 {bucket}：{lost} 个对象与备份不同，而备份之后并未改过，如 {name}",
+        "en": "{bucket}: {lost} objects differ from their backup and were not changed since, {name} among them",
+    },
     # The drill.
     "marking": {"zh": "正在写入演练标记，共 {seconds:.0f} 秒", "en": "writing marks for {seconds:.0f} s"},
     "nothing_sent": {"zh": "{seconds:.0f} 秒内没有送出归档日志", "en": "nothing of the log was sent in {seconds:.0f} s"},
@@ -61,6 +71,7 @@ TEXTS: dict[str, dict[str, str]] = {
         "zh": "演练记录未能存入存储桶 {bucket}：{reason}",
         "en": "the record of the drill was not put into the bucket {bucket}: {reason}",
     },
+    "no_identity": {"zh": "没有可写入存储桶 {bucket} 的身份", "en": "there is no identity that may write into the bucket {bucket}"},
     # In place.
     "catalogue_kept": {"zh": "正在保存对象存储的目录", "en": "the object store's catalogue is kept"},
     "catalogue_back": {"zh": "正在放回对象存储的目录", "en": "the object store's catalogue is put back"},
