@@ -96,6 +96,8 @@ def test_a_leader_that_fails_costs_no_acknowledged_write(fail: Callable[[Yiwang,
     assert found.gap <= NEW_LEADER_SECONDS
 
 
+# The upgrade below is a planned change as well.
+@pytest.mark.soak
 def test_a_planned_change_of_leader_costs_moments(members: Yiwang) -> None:
     until_whole(members)
     before = leader(members)
