@@ -211,7 +211,11 @@ def begin(given: dict[str, Any]) -> dict[str, Any]:
 def follow(given: dict[str, Any]) -> dict[str, Any]:
     """A member copies the leader anew; what it had lies beside until it does."""
     notes = _directory(given)
-    moved = aside(Path(given["data"]), notes / BEFORE)
+    data = Path(given["data"])
+    moved = aside(data, notes / BEFORE)
+    # Empty, and its own: what it lies in belongs to root.
+    data.mkdir(mode=0o700)
+    shutil.chown(data, "postgres", "postgres")
     (notes / HALTED).unlink(missing_ok=True)
     run("systemctl", "start", PATRONI)
     _until(_streams, RecoveryError("no_follower"), COPY_SECONDS)
