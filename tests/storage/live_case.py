@@ -8,6 +8,17 @@ from collections.abc import Callable
 
 from tests_support import Yiwang
 
+# The package as it is, under the number of one that came before.
+OLDER = """set -eu
+cd "$(mktemp -d)"
+apt-get -qq download postgresql-15 2> /dev/null
+dpkg-deb -R postgresql-15_*.deb older
+sed -i 's/^Version: .*/Version: 15.0-1/' older/DEBIAN/control
+dpkg-deb -b older older.deb > /dev/null
+dpkg -i --force-downgrade older.deb > /dev/null 2>&1
+rm -rf "$PWD"
+"""
+
 
 def databases(yiwang: Yiwang, site: str = "province") -> dict[str, dict[str, str]]:
     found: dict[str, dict[str, str]] = yiwang.json("outputs", "--site", site, "--show-secrets")[site]["databases"]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from storage.live_case import databases, journal, on_server, psql, wait_for
+from storage.live_case import OLDER, databases, journal, on_server, psql, wait_for
 from tests_support import Yiwang
 
 pytestmark = pytest.mark.lab
@@ -230,6 +231,16 @@ def test_removed_it_keeps_the_data_and_finds_it_again(storage: Yiwang) -> None:
         storage("up", "--site", "province", "--yes")
     now = databases(storage)["archive"]
     assert psql(storage, "p-core", now["url"], now["password"], "select n from kept; drop table kept") == (True, "8"), journal(storage)
+
+
+def test_an_upgrade_brings_what_the_distribution_has_and_restarts_what_is_older(storage: Yiwang) -> None:
+    storage.ssh("p-data", f"sudo sh -c {shlex.quote(OLDER)}")
+    began = on_server(storage, "select pg_postmaster_start_time()")
+    found = storage.json("upgrade", "--site", "province", "--yes")
+    assert found["versions"]["p-data"]["postgresql-15"].startswith("15.0-1 → 15.")
+    assert on_server(storage, "select pg_postmaster_start_time()") > began
+    again = storage.json("upgrade", "--site", "province", "--yes")
+    assert again["versions"] == {}
 
 
 def test_plan_shows_the_files_that_would_change(storage: Yiwang) -> None:

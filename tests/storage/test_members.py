@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 
 import pytest
-from storage.live_case import journal, on_server, psql, wait_for
+from storage.live_case import OLDER, journal, on_server, psql, wait_for
 from storage.members_case import MEMBERS, Writer, leader, reached, three, until_whole
 from storage.objects_case import buckets, s3
 from tests_support import Yiwang
@@ -16,16 +16,6 @@ pytestmark = pytest.mark.lab
 
 VARIABLES = "storage_databases: [ledger]\nstorage_buckets: [scans]\nstorage_backup_seconds: 5\n"
 NEW_LEADER_SECONDS = 30
-# The package as it is, under the number of one that came before.
-OLDER = """set -eu
-cd "$(mktemp -d)"
-apt-get -qq download postgresql-15 2> /dev/null
-dpkg-deb -R postgresql-15_*.deb older
-sed -i 's/^Version: .*/Version: 15.0-1/' older/DEBIAN/control
-dpkg-deb -b older older.deb > /dev/null
-dpkg -i --force-downgrade older.deb > /dev/null 2>&1
-rm -rf "$PWD"
-"""
 
 
 @pytest.fixture(scope="module")
@@ -96,7 +86,6 @@ def test_a_leader_that_fails_costs_no_acknowledged_write(fail: Callable[[Yiwang,
     assert found.gap <= NEW_LEADER_SECONDS
 
 
-# The upgrade below is a planned change as well.
 @pytest.mark.soak
 def test_a_planned_change_of_leader_costs_moments(members: Yiwang) -> None:
     until_whole(members)
@@ -132,6 +121,7 @@ def test_certificates_are_made_anew_while_clients_write(members: Yiwang) -> None
     assert found.gap < 5, "nothing was restarted for it"
 
 
+@pytest.mark.soak
 def test_an_upgrade_goes_a_member_at_a_time_and_the_leader_comes_last(members: Yiwang) -> None:
     until_whole(members)
     for host in MEMBERS:
@@ -151,6 +141,7 @@ def test_an_upgrade_goes_a_member_at_a_time_and_the_leader_comes_last(members: Y
     assert all(not host["tasks"] for part in again["sites"] for host in part["hosts"].values())
 
 
+@pytest.mark.soak
 def test_three_members_go_back_to_the_moment_before_a_table_was_dropped(members: Yiwang) -> None:
     until_whole(members)
     members("backup", "--site", "province")
