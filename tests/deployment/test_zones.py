@@ -147,10 +147,13 @@ def components(facts: dict, hosts: dict, groups: dict, source: str, target: str)
     found = set()
     names = {address: name for name, values in hosts.items() for address in (values["ipv4"], values["ipv6"])}
 
-    def within(address: str, site: str, endpoint: str) -> bool:
-        group, _, scope = endpoint.partition("@")
+    def within(address: str, site: str, endpoints: str | list[str]) -> bool:
         above = "province" if facts["sites"][site]["stack"] == "city" else ""
-        return names.get(address) in {*groups[group]} & {*groups.get(above if scope == "parent" else site, ())}
+        for endpoint in [endpoints] if isinstance(endpoints, str) else endpoints:
+            group, _, scope = endpoint.partition("@")
+            if names.get(address) in {*groups[group]} & {*groups.get(above if scope == "parent" else site, ())}:
+                return True
+        return False
 
     for site, values in facts["sites"].items():
         for noun, place in values.get("placement", {}).items():

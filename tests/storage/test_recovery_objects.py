@@ -9,12 +9,11 @@ from typing import Any
 
 import pytest
 
-NOW = datetime.datetime.now(datetime.UTC)
 GIVEN = {"buckets": ["drafts"], "objects_minutes": 15}
 
 
 def ago(minutes: float) -> datetime.datetime:
-    return NOW - datetime.timedelta(minutes=minutes)
+    return datetime.datetime.now(datetime.UTC) - datetime.timedelta(minutes=minutes)
 
 
 class Stores:

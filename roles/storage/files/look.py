@@ -26,7 +26,8 @@ UNITS = (
 ACCOUNTS = ("yiwang-objects", "yiwang-metrics")
 # What reads files only when it is told to, and the handler that tells it: see reread.sh of the role base.
 READS = {
-    "yiwang-etcd": ("/etc/yiwang/storage/etcd.env", "/etc/systemd/system/yiwang-etcd.service", "/usr/bin/etcd"),
+    # Its certificate it reads for each connection, the authority's only when it starts.
+    "yiwang-etcd": ("/etc/yiwang/storage/etcd.env", "/etc/systemd/system/yiwang-etcd.service", "/usr/bin/etcd", "/etc/yiwang/tls/ca.crt"),
     "yiwang-patroni": (
         "/etc/systemd/system/yiwang-patroni.service",
         "/opt/yiwang/storage",
