@@ -211,6 +211,25 @@ def test_a_foreign_cluster_is_refused_and_left_alone(storage: Yiwang) -> None:
     assert psql(storage, "p-core", found["url"], found["password"], "select 1") == (True, "1")
 
 
+ENGLISH = "update pg_database set daticulocale = 'en' where datname = 'template1'"
+CHINESE = "update pg_database set daticulocale = 'zh' where datname = 'template1'"
+
+
+def alter(yiwang: Yiwang, statement: str) -> None:
+    yiwang.ssh("p-data", f'echo "{statement}" | sudo -u postgres psql -XqAt')
+
+
+def test_a_cluster_with_another_locale_is_refused_and_left_alone(storage: Yiwang) -> None:
+    alter(storage, ENGLISH)
+    try:
+        refused = storage("up", "--site", "province", "--yes", "--reapply", check=False)
+        assert refused.returncode == 1
+        assert "the existing cluster has the locale UTF8, icu, en, expected UTF8, icu, zh" in refused.stderr + refused.stdout
+    finally:
+        alter(storage, CHINESE)
+    storage("up", "--site", "province", "--yes")
+
+
 @pytest.mark.soak
 def test_removed_it_keeps_the_data_and_finds_it_again(storage: Yiwang) -> None:
     found = databases(storage)["archive"]

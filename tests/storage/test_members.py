@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 
 import pytest
+import yaml
 from storage.live_case import OLDER, journal, on_server, psql, wait_for
 from storage.members_case import MEMBERS, Writer, leader, reached, three, until_whole
 from storage.objects_case import buckets, s3
@@ -38,6 +39,25 @@ def test_a_single_member_grows_to_three_with_what_it_held(members: Yiwang) -> No
     assert all(f"{host}.sd.zwfw.example:5432" in url for host in MEMBERS)
     found = members.json("up", "--site", "province", "--yes", "--reapply")
     assert {host: part for host, part in found["sites"][0]["hosts"].items() if part["tasks"] or part["files"]} == {}
+
+
+@pytest.mark.soak
+def test_three_do_not_become_one(members: Yiwang) -> None:
+    until_whole(members)
+    file = members.inventory / "hosts.yml"
+    three_of_them = file.read_text()
+    written = yaml.safe_load(three_of_them)
+    for group in written["all"]["children"].values():
+        group["hosts"] = {name: values for name, values in group["hosts"].items() if name not in MEMBERS[1:]}
+    file.write_text(yaml.safe_dump(written))
+    try:
+        refused = members("up", "--site", "province", "--yes", check=False)
+    finally:
+        file.write_text(three_of_them)
+    assert refused.returncode == 1
+    assert "three do not become one" in refused.stderr
+    members("up", "--site", "province", "--yes")
+    until_whole(members)
 
 
 def kill(yiwang: Yiwang, host: str) -> None:

@@ -196,8 +196,8 @@ def test_a_restore_is_under_way_with_the_files_it_was_begun_with(program: Any, t
     inplace = program("inplace")
     given = {"directory": str(tmp_path), "data": str(tmp_path / "postgresql-15")}
     assert not inplace.under_way(given)
-    (tmp_path / "restore").mkdir()
-    replaced, dump = tmp_path / "restore" / "replaced", tmp_path / "restore" / "objects.dump"
+    (tmp_path / "restore" / "catalogue").mkdir(parents=True)
+    replaced, dump = tmp_path / "restore" / "replaced", tmp_path / "restore" / "catalogue" / "objects.dump"
     dump.touch()
     monkeypatch.setattr(inplace, "leads", lambda: False)
     assert inplace.under_way(given)

@@ -78,7 +78,8 @@ HANDLERS = {
     "yiwang-metrics-postgresql": "Restart yiwang-metrics-postgresql",
 }
 RECORDS = Path("/var/lib/yiwang/read")
-ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"}
+TLS = "/etc/yiwang/tls"
+ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C", "ETCDCTL_API": "3"}
 # As the cluster's keeper, on the socket. The row of the database is read as JSON: its columns have other names in other versions.
 QUERY = """
 select json_build_object(
@@ -161,6 +162,16 @@ def query() -> dict[str, Any]:
     return dict(json.loads(said)) if said.startswith("{") else {}
 
 
+def members() -> list[str]:
+    """Who belongs to the cluster of this host, as etcd knows them; nothing where it does not answer."""
+    endpoint = pairs(read("/etc/yiwang/storage/etcd.env"), "=").get("ETCD_ADVERTISE_CLIENT_URLS")
+    if not endpoint:
+        return []
+    tls = [f"--cacert={TLS}/ca.crt", f"--cert={TLS}/host.crt", f"--key={TLS}/host.key"]
+    said = run("etcdctl", "--endpoints", endpoint, "--dial-timeout=3s", "--command-timeout=5s", "-w", "json", *tls, "member", "list")
+    return [each.get("name", "") for each in json.loads(said)["members"]] if said.startswith("{") else []
+
+
 def memory() -> int:
     """Bytes of memory."""
     return int(pairs(read("/proc/meminfo"), ":")["MemTotal"].split()[0]) * 1024
@@ -182,6 +193,7 @@ def main() -> None:
         "accounts": accounts(),
         "backup_key": key(directory / "keys" / "pgbackrest" / "passphrase.conf"),
         "objects_key": key(directory / "keys" / "objects.toml"),
+        "members": members(),
         "joined": (directory / "etcd" / "member").is_dir(),
         "first": read(directory / "etcd.first"),
         **clusters(directory),

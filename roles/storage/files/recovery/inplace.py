@@ -26,6 +26,7 @@ QUIET, HALTED = "quiet", "halted"
 READY_SECONDS = 300.0
 # For a member that copies all of the leader.
 COPY_SECONDS = 24 * 3600.0
+TELL_SECONDS = 30.0
 STOP_SECONDS = 600
 GIVEN_UP_SECONDS = 24 * 3600
 TLS = "/etc/yiwang/tls"
@@ -35,10 +36,20 @@ RECOVERY_SETTINGS = ("restore_command", "recovery_target")
 
 
 def _directory(given: dict[str, Any]) -> Path:
+    """Notes of a restore: nobody but root writes there, for root acts by what they say."""
     found = Path(given["directory"]) / "restore"
+    found.mkdir(exist_ok=True)
+    found.chmod(0o711)
+    shutil.chown(found, "root", "root")
+    return found
+
+
+def _dump(given: dict[str, Any]) -> Path:
+    """The kept catalogue, which PostgreSQL's own account writes and reads."""
+    found = _directory(given) / "catalogue"
     found.mkdir(mode=0o700, exist_ok=True)
     shutil.chown(found, "postgres", "postgres")
-    return found
+    return found / DUMP
 
 
 def _inode(data: Path) -> str:
@@ -56,7 +67,7 @@ def _read(path: Path) -> str:
 def under_way(given: dict[str, Any]) -> bool:
     """Whether a restore was begun on this host and not brought to its end: of the very files that are there, or before there were any."""
     directory = Path(given["directory"]) / "restore"
-    replaced, dump = _read(directory / REPLACED), directory / DUMP
+    replaced, dump = _read(directory / REPLACED), directory / "catalogue" / DUMP
     if replaced and replaced == _inode(Path(given["data"])):
         return True
     # One that somebody has given up long ago has nothing to say.
@@ -72,7 +83,7 @@ def quiet(given: dict[str, Any]) -> dict[str, Any]:
 
 def keep(given: dict[str, Any]) -> dict[str, Any]:
     """What lies where in the object store stays as it is now: objects that were put there since would be lost to their names."""
-    target = _directory(given) / DUMP
+    target = _dump(given)
     if target.exists() and under_way(given):
         # Of a restore that was cut short: the databases may be those of the past already.
         return {"kept": "before"}
@@ -180,8 +191,8 @@ def put_back(given: dict[str, Any]) -> bool:
         Path(before).rename(data)
     elif not data.is_dir() or _read(notes / REPLACED) == _inode(data):
         return False
-    for name in (REPLACED, BEFORE, DUMP):
-        (notes / name).unlink(missing_ok=True)
+    for note in (notes / REPLACED, notes / BEFORE, _dump(given)):
+        note.unlink(missing_ok=True)
     return True
 
 
@@ -193,7 +204,7 @@ def begin(given: dict[str, Any]) -> dict[str, Any]:
         (_directory(given) / HALTED).unlink(missing_ok=True)
         run("systemctl", "start", PATRONI)
         _until(leads, RecoveryError("no_leader"))
-    dump = _directory(given) / DUMP
+    dump = _dump(given)
     if dump.exists():
         say("catalogue_back")
         with connect() as connection:
@@ -218,7 +229,7 @@ def follow(given: dict[str, Any]) -> dict[str, Any]:
     shutil.chown(data, "postgres", "postgres")
     (notes / HALTED).unlink(missing_ok=True)
     run("systemctl", "start", PATRONI)
-    _until(_streams, RecoveryError("no_follower"), COPY_SECONDS)
+    _until(_streams, RecoveryError("no_follower"), COPY_SECONDS, lambda: say("copying", size=_size(data)))
     for before in {moved, _noted(notes / BEFORE)} - {""}:
         shutil.rmtree(before)
     return {}
@@ -247,9 +258,22 @@ def _streams() -> bool:
         return False
 
 
-def _until(condition: Any, otherwise: RecoveryError, seconds: float = READY_SECONDS) -> None:
-    deadline = time.monotonic() + seconds
+def _size(data: Path) -> int:
+    """What a directory holds, in MiB, as far as its files stay while it is counted."""
+    found = 0
+    for file in data.rglob("*"):
+        with contextlib.suppress(OSError):
+            found += file.lstat().st_size
+    return found >> 20
+
+
+def _until(condition: Any, otherwise: RecoveryError, seconds: float = READY_SECONDS, tell: Any = None) -> None:
+    """Wait. ``tell`` is called now and then, where that takes long."""
+    deadline, told = time.monotonic() + seconds, time.monotonic()
     while not condition():
         if time.monotonic() > deadline or run("systemctl", "show", "--value", "-p", "ActiveState", PATRONI).strip() == "failed":
             raise otherwise
+        if tell and time.monotonic() - told > TELL_SECONDS:
+            told = time.monotonic()
+            tell()
         time.sleep(1)

@@ -79,6 +79,7 @@ TEXTS: dict[str, dict[str, str]] = {
     "no_end": {"zh": "PostgreSQL 未能停止", "en": "PostgreSQL does not end"},
     "putting_back": {"zh": "正在把原数据库放回原处", "en": "the databases of before are put back"},
     "no_leader": {"zh": "恢复的数据库没有主库", "en": "the restored databases have no leader"},
+    "copying": {"zh": "从库正在复制主库：已有 {size} MiB", "en": "this member copies the leader: {size} MiB so far"},
     "no_follower": {"zh": "本机从库未跟随恢复后的主库", "en": "this member does not follow the restored leader"},
     # Where to go back to.
     "no_target": {
