@@ -80,11 +80,11 @@ def test_a_new_part_of_a_store_is_waited_for_where_another_is_there(
     monkeypatch: pytest.MonkeyPatch, answering: set[str], waited: list[str]
 ) -> None:
     site = Site(monkeypatch, set(), answering, cured=True)
-    site.restart(FIRST, port="9333")
+    site.restart(FIRST, port="19333")
     assert site.waited == waited
 
 
 def test_one_that_is_alone_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     site = Site(monkeypatch, {HERE}, set(), cured=False)
-    site.restart(port="9333")
+    site.restart(port="19333")
     assert (len(site.commands), site.waited) == (1, [])
