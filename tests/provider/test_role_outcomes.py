@@ -115,3 +115,24 @@ def test_a_preview_with_hosts_not_known_yet_visits_nobody(made_up: Callable[...,
         assert asyncio.run(RoleResource(worker).update(INPUTS, results, inputs, preview=True))["results"] is UNKNOWN
         assert asyncio.run(RoleResource(worker).create(inputs, preview=True)).outputs["results"] is UNKNOWN
     assert worker.works == []
+
+
+@pytest.mark.parametrize("preview", [True, False])
+def test_those_that_stay_say_whether_others_may_leave_before_anything_is_done(made_up: Callable[..., MadeUp], preview: bool) -> None:
+    inputs = {**INPUTS, "role": "storage"}
+    outputs = {"results": {"p1": {"applied": "x"}, "p2": {"applied": "x"}}}
+    worker = made_up({"p1": FAILED})
+    with pytest.raises(UserError, match="the disk is full"):
+        asyncio.run(RoleResource(worker).update(inputs, outputs, {**inputs, "hosts": {"p1": HOSTS["p1"]}}, preview=preview))
+    assert [(work.entry, work.check, set(work.hosts)) for work in worker.works] == [("preflight", True, {"p1"})]
+
+
+@pytest.mark.parametrize(("role", "fared", "asked"), [("storage", {}, 1), ("storage", {"p1": GONE}, 1), ("base", {"p1": FAILED}, 0)])
+def test_where_they_agree_or_do_not_answer_or_their_number_does_not_matter_others_leave(
+    made_up: Callable[..., MadeUp], role: str, fared: dict[str, HostOutcome], asked: int
+) -> None:
+    inputs = {**INPUTS, "role": role}
+    outputs = {"results": {"p1": {"applied": "x"}, "p2": {"applied": "x"}}}
+    worker = made_up(fared)
+    asyncio.run(RoleResource(worker).update(inputs, outputs, {**inputs, "hosts": {"p1": HOSTS["p1"]}}, preview=True))
+    assert [work.entry for work in worker.works] == ["preflight"] * asked

@@ -50,14 +50,19 @@ def test_three_do_not_become_one(members: Yiwang) -> None:
     for group in written["all"]["children"].values():
         group["hosts"] = {name: values for name, values in group["hosts"].items() if name not in MEMBERS[1:]}
     file.write_text(yaml.safe_dump(written))
+    writer = Writer(members)
     try:
         refused = members("up", "--site", "province", "--yes", check=False)
     finally:
         file.write_text(three_of_them)
     assert refused.returncode == 1
     assert "three do not become one" in refused.stderr
-    members("up", "--site", "province", "--yes")
+    # Nothing was done: not by this role, nor by the one before it.
     until_whole(members)
+    writer.more()
+    found = writer.end()
+    assert found.acknowledged - found.there == set()
+    assert members.json("up", "--site", "province", "--yes")["sites"][0]["counts"] == {}
 
 
 def kill(yiwang: Yiwang, host: str) -> None:

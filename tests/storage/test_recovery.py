@@ -100,6 +100,35 @@ def test_which_way_leads_to_a_moment(program: Any, monkeypatch: pytest.MonkeyPat
     assert targets.target(to)[:2] == [f"--set={backup}", f"--target-timeline={timeline}"]
 
 
+AGAIN = taken("20260109-100000F", "2026-01-09T10:00:00+08:00", "0/8000000", 5, 3)
+
+
+@pytest.mark.parametrize(
+    ("to", "there", "refused"),
+    [
+        ("latest", (*BACKUPS, REBUILT), True),
+        # Somebody who names a time or a backup knows what he wants.
+        ("2026-01-08T12:00:00+08:00", (*BACKUPS, REBUILT), False),
+        (FULL, (*BACKUPS, REBUILT), False),
+        ("latest", (*BACKUPS, LEFT, ANEW), False),
+        ("latest", (REBUILT,), False),
+        # Gone back to the former cluster since: it goes on, under another number.
+        ("latest", (*BACKUPS, REBUILT, AGAIN), False),
+    ],
+)
+def test_the_newest_state_is_not_that_of_a_cluster_that_began_anew(
+    program: Any, monkeypatch: pytest.MonkeyPatch, to: str, there: tuple[dict[str, Any], ...], refused: bool
+) -> None:
+    targets = program("targets")
+    systems = [{"id": 1, "system-id": 71}, {"id": 2, "system-id": 72}, {"id": 3, "system-id": 71}]
+    monkeypatch.setattr(targets, "info", lambda: record(*there) | {"db": systems})
+    if not refused:
+        targets.plain(to)
+        return
+    with pytest.raises(program("common").TargetError, match=f"the last one of the former cluster is {INCREMENTAL}"):
+        targets.plain(to)
+
+
 def test_a_restore_that_was_cut_short_leads_nobody_astray(program: Any) -> None:
     timelines = program("timelines")
     moment = datetime.fromisoformat("2026-01-05T03:00:00+08:00")
@@ -257,22 +286,31 @@ def test_an_identity_uses_its_buckets_and_changes_nothing_that_holds_there(kept:
 STEPS = ["state", "check", "quiet", "keep", "halt", "restore", "begin", "follow", "resume", "objects-restore", "finish"]
 
 
-def steps(**answers: dict[str, Any] | UserError) -> tuple[recovery.Done, list[str]]:
+def steps(states: dict[str, dict[str, bool]] | None = None, **answers: dict[str, Any] | UserError) -> tuple[recovery.Done, list[str]]:
     """A restore of three members, ``b`` leading; what the steps named answer. What came of it, and the steps that were taken."""
+    done, asked = asking(states, **answers)
+    return done, [words[0] for number, (_, words) in enumerate(asked) if number == 0 or asked[number - 1][1][0] != words[0]]
+
+
+def asking(
+    states: dict[str, dict[str, bool]] | None = None, **answers: dict[str, Any] | UserError
+) -> tuple[recovery.Done, list[tuple[str, tuple[str, ...]]]]:
+    """The same, with each host that was asked, and what."""
     part = recovery.Part("province", "storage", ("a", "b", "c"), "/program")
     asked = recovery.Recovery.__new__(recovery.Recovery)
-    taken: list[str] = []
+    taken: list[tuple[str, tuple[str, ...]]] = []
 
-    async def ask(_part: recovery.Part, host: str, verb: str, *_words: str) -> dict[str, Any]:
-        if not taken or taken[-1] != verb:
-            taken.append(verb)
+    async def ask(_part: recovery.Part, host: str, verb: str, *words: str) -> dict[str, Any]:
+        taken.append((host, (verb, *words)))
         answer = answers.get(verb.replace("-", "_"), {})
         if isinstance(answer, UserError) and host in {"b", "c"}:
             raise answer
-        return {"restoring": False, "leads": host == "b"} if verb == "state" else dict(answer) if isinstance(answer, dict) else {}
+        if verb == "state":
+            return {"restoring": False, "leads": host == "b", "quiet": False} | (states or {}).get(host, {})
+        return dict(answer) if isinstance(answer, dict) else {}
 
     asked.ask = ask  # type: ignore[method-assign, assignment]
-    return asyncio.run(asked.restore(part, "latest")), taken
+    return asyncio.run(asked.restore(part, "2026-11-01T00:00:00+08:00")), taken
 
 
 def test_the_object_store_is_quiet_before_its_catalogue_is_kept() -> None:
@@ -302,6 +340,39 @@ def test_a_restore_that_fails_leaves_the_services_as_they_were_or_says_so(verb: 
     assert done.error is not None
     assert taken == [*STEPS[: STEPS.index(verb) + 1], *(further or [])]
     assert ("yiwang restore" in done.error.fix) == (further is None)
+
+
+QUIET = {"quiet": True}
+
+
+@pytest.mark.parametrize(
+    ("states", "first", "words"),
+    [
+        # None was begun.
+        ({}, "b", ("keep", "--anew")),
+        # One was, and nothing has gone on since.
+        ({"a": {"restoring": True, **QUIET}, "b": QUIET, "c": QUIET}, "a", ("keep",)),
+        # The others went on without the one that has kept a catalogue, or has the restored files: theirs is the newer one.
+        ({"a": {"restoring": True, **QUIET}}, "b", ("keep", "--anew")),
+        ({"a": {"restoring": True, "leads": True, **QUIET}, "b": {"leads": False}}, "a", ("keep", "--anew")),
+    ],
+)
+def test_a_catalogue_that_others_have_gone_on_from_is_not_put_back(
+    states: dict[str, dict[str, bool]], first: str, words: tuple[str, ...]
+) -> None:
+    done, asked = asking(states)
+    assert (done.error, done.host) == (None, first)
+    assert [each for each in asked if each[1][0] == "keep"] == [(first, words)]
+    checked = {host for host, (verb, *_) in asked if verb == "check"}
+    assert checked == ({first} if words == ("keep",) else {"a", "b", "c"})
+
+
+@pytest.mark.parametrize(("kept", "to", "lost"), [("now", "2026-11-01T00:00:00+08:00", False), ("nothing", "latest", True)])
+def test_where_the_catalogue_went_back_too_all_objects_come_back(kept: str, to: str, lost: bool) -> None:
+    done, asked = asking(keep={"kept": kept}, restore={"before": ""})
+    assert ("b", ("objects-restore", to)) in asked
+    assert done.answer is not None
+    assert done.answer["catalogue_lost"] is lost
 
 
 def test_where_nothing_could_be_restored_the_services_go_on() -> None:

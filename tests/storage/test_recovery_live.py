@@ -22,6 +22,13 @@ exec /usr/bin/pgbackrest.away "$@"
 """
 
 
+# A component lays this in its own database, in the way of whoever counts there as the keeper of all databases.
+TRAP = """
+create function public.pg_total_relation_size(oid) returns bigint language plpgsql as
+$$ begin execute format('alter role %I superuser', 'archive'); return 0; end $$
+"""
+
+
 @pytest.fixture(scope="module")
 def backed(lab: Yiwang) -> Iterator[Yiwang]:
     """The province with a database and a bucket, and a backup of both."""
@@ -43,10 +50,15 @@ def archive(yiwang: Yiwang, statement: str) -> str:
     return said
 
 
+def moment_of(yiwang: Yiwang) -> str:
+    """This moment, by the databases' clock."""
+    return on_server(yiwang, "select to_char(clock_timestamp(), 'YYYY-MM-DD\"T\"HH24:MI:SS.USTZH:TZM')")
+
+
 def before_the_mistake(yiwang: Yiwang) -> str:
     """A table is filled, and dropped by mistake; the moment in between."""
     archive(yiwang, f"drop table if exists item; create table item as select generate_series(1, {ROWS}) as n")
-    moment = on_server(yiwang, "select to_char(clock_timestamp(), 'YYYY-MM-DD\"T\"HH24:MI:SS.USTZH:TZM')")
+    moment = moment_of(yiwang)
     on_server(yiwang, "select pg_sleep(1)")
     archive(yiwang, "drop table item")
     return moment
@@ -82,6 +94,8 @@ def test_beside_the_live_data_the_past_can_be_looked_at(backed: Yiwang) -> None:
 def test_to_the_moment_before_a_table_was_dropped(backed: Yiwang) -> None:
     moment = before_the_mistake(backed)
     later = ("put_object", {"Bucket": "drafts", "Key": "later", "Body": "后"})
+    # Whom the object store signs in as since then, the databases of that moment do not know.
+    backed("rotate", "yiwang-objects-database", "--site", "province", "--yes")
     assert "error" not in s3(backed, buckets(backed)["drafts"], later)[0]
     backed("restore", "--site", "province", "--to", moment, "--yes")
     assert archive(backed, "select count(*) from item") == str(ROWS)
@@ -120,7 +134,7 @@ def test_where_nothing_can_be_restored_the_services_go_on_as_before(backed: Yiwa
     broken = "sudo sh -c 'cd /usr/bin && mv pgbackrest pgbackrest.away && printf %s \"$0\" > pgbackrest && chmod 755 pgbackrest' "
     backed.ssh("p-data", broken + shlex.quote(NO_RESTORE))
     try:
-        done = backed("restore", "--site", "province", "--to", "latest", "--yes", check=False)
+        done = backed("restore", "--site", "province", "--to", moment_of(backed), "--yes", check=False)
         assert done.returncode == 1
         assert "in their place again" in done.stderr
     finally:
@@ -147,7 +161,10 @@ def test_bad_targets_are_refused_and_nothing_stops(backed: Yiwang) -> None:
 
 def test_a_drill_measures_what_a_disaster_costs(backed: Yiwang) -> None:
     archive(backed, f"drop table if exists counted; create table counted as select generate_series(1, {ROWS}) as n")
+    archive(backed, TRAP)
     (part,) = backed.json("drill", "--site", "province")["parts"]
+    archive(backed, "drop function public.pg_total_relation_size(oid)")
+    assert on_server(backed, "select count(*) from pg_roles where rolsuper and rolname <> 'postgres'") == "0"
     found = part["drill"]
     print(f"RPO {found['rpo_seconds']} s, RTO {found['rto_seconds']} s")
     assert (found["ok"], found["kept"]) == (True, True)

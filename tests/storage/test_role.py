@@ -9,6 +9,7 @@ import hmac
 import json
 import re
 import runpy
+import types
 import subprocess
 import sys
 import threading
@@ -204,6 +205,31 @@ def health(records: Path) -> Any:
         return found["alarms"]({"objects_minutes": 15, "units": [], **wish})
 
     return alarms
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        ('[{"status": {"code": 99, "message": "the key is another one"}, "backup": []}]', "the key is another one"),
+        ("Bad Gateway", "Bad Gateway"),
+    ],
+)
+def test_a_place_of_the_backups_that_cannot_be_read_is_not_an_empty_one(monkeypatch: pytest.MonkeyPatch, answer: str, said: str) -> None:
+    found = runpy.run_path(str(ROLE / "files/health.py"))
+    monkeypatch.setattr(found["subprocess"], "run", lambda *_args, **_named: types.SimpleNamespace(stdout=answer))
+    with pytest.raises(OSError, match=said):
+        found["backup_times"]()
+
+
+def test_the_members_are_those_that_the_last_run_has_written(tmp_path: Path) -> None:
+    look = runpy.run_path(str(ROLE / "files/look.py"))
+    names = look["members"].__globals__
+    names["PATRONI"] = str(tmp_path / "patroni.yml")
+    assert look["members"]() == []
+    (tmp_path / "patroni.yml").write_text(
+        'ctl:\n  hosts: x\netcd3:\n  protocol: https\n  hosts: ["a.example:2379", "b.example:2379"]\n  cert: c\n'
+    )
+    assert look["members"]() == ["a.example", "b.example"]
 
 
 GOOD = {

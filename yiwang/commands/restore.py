@@ -85,4 +85,5 @@ def _beside(done: Done) -> str:
 
 def _back(done: Done) -> str:
     answer = done.answer or {}
-    return t("recovery.back", site=done.part.site, component=done.part.component, host=done.host, before=answer.get("before") or "-")
+    text = t("recovery.back", site=done.part.site, component=done.part.component, host=done.host, before=answer.get("before") or "-")
+    return f"{text}\n{t('recovery.catalogue_lost', site=done.part.site)}" if answer.get("catalogue_lost") else text

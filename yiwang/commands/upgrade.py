@@ -1,4 +1,4 @@
-"""``yiwang upgrade``: newer versions of the distribution's packages, within their major version, a member at a time."""
+"""``yiwang upgrade``: newer minor versions of the distribution's packages, put on all hosts and started a member at a time."""
 
 from __future__ import annotations
 

@@ -2,9 +2,9 @@
 
 A role names that program in its fact ``recovery``. It is called with ``--language zh|en`` and a verb, prints one JSON object, tells its
 progress on standard error, and fails with one line (exit code 3: what was asked for is not there), both in that language. Its verbs:
-``state`` (``leads``, ``restoring``), ``list``, ``backup [--full]``, ``drill``, ``scratch TO``, ``scratch-remove``, ``check TO``; for a
-restore in place the steps ``keep``, ``halt``, ``restore TO``, ``begin``, ``follow``, ``resume``, ``objects-restore TO``, ``finish``. A host
-that leaves something to another one answers ``{"skipped": …}``.
+``state`` (``leads``, ``restoring``, ``quiet``), ``list``, ``backup [--full]``, ``drill``, ``scratch TO``, ``scratch-remove``,
+``check TO``; for a restore in place the steps ``quiet``, ``keep [--anew]``, ``halt``, ``restore TO``, ``begin``, ``follow``, ``resume``,
+``objects-restore TO``, ``finish``. A host that leaves something to another one answers ``{"skipped": …}``.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from yiwang.messages import language, t
 from yiwang.ssh import Access
 
 Answer = dict[str, Any]
+NEWEST = "latest"
 
 
 @dataclass(frozen=True)
@@ -151,13 +152,15 @@ class Recovery:
         hosts: list[str] = []
         try:
             states = dict(zip(part.hosts, await self._all(part, part.hosts, "state"), strict=True))
-            # Where one was begun it goes on; else where the newest data is.
-            order = sorted(states, key=lambda host: (not states[host]["restoring"], not states[host]["leads"], host))
+            # Where one was begun and nothing has gone on since, it goes on; else it begins where the newest data is.
+            goes_on = all(state["quiet"] for state in states.values())
+            order = sorted(states, key=lambda host: (not (goes_on and states[host]["restoring"]), not states[host]["leads"], host))
             first = order[0]
-            await self.ask(part, first, "check", to)
+            # Each needs room for all of it; one that was begun has taken some of that.
+            await self._all(part, order[:1] if goes_on else order, "check", to)
             hosts = order
             await self._all(part, hosts, "quiet")
-            await self.ask(part, first, "keep")
+            kept = await self.ask(part, first, "keep", *(() if goes_on else ("--anew",)))
             await self._all(part, hosts, "halt")
             replaced = True
             answer = await self.ask(part, first, "restore", to)
@@ -169,7 +172,9 @@ class Recovery:
             await self.ask(part, first, "begin")
             await self._all(part, hosts[1:], "follow")
             await self._all(part, hosts, "resume")
-            answer |= await self.ask(part, first, "objects-restore", to)
+            # With the catalogue that was lost the newest objects have lost their names as well: all that have a backup come back.
+            lost = kept.get("kept") == "nothing"
+            answer |= {"catalogue_lost": lost} | await self.ask(part, first, "objects-restore", NEWEST if lost else to)
             await self.ask(part, first, "finish")
         except UserError as error:
             return Done(part, first, None, error if not hosts else await self._ended(part, hosts, error, replaced=replaced))

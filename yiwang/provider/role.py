@@ -54,6 +54,7 @@ class RoleResource(Resource):
         """Apply it where needed, remove it from hosts no longer listed."""
         todo = self._visits(old_inputs, olds, news)
         results = role_plan.with_leaving(old_inputs, _results(olds), news)
+        await self._consent(news, results, todo)
         if preview:
             return _outputs(news, await self._preview(news, results, todo))
         left = await self._leave(old_inputs, results, todo.remove)
@@ -161,6 +162,20 @@ class RoleResource(Resource):
         tasks = sources.static_tasks(inputs["role"], file, known) if _has(inputs["role"], file) else ()
         listed = [{"task": task.name, "file": task.file} if task.file else {"task": task.name} for task in tasks]
         self._worker.events.write("would_run", site=inputs["site"], role=inputs["role"], hosts=hosts, tasks=listed)
+
+    async def _consent(self, news: Inputs, results: Mapping[str, Any], todo: Visits) -> None:
+        """Where the number of hosts matters, those that stay say by the role's preflight whether others may leave, before anything is done.
+
+        Raises UserError where one refuses. One that does not answer is told of when its turn comes.
+        """
+        if not todo.remove or not sources.counts_hosts(news["role"]) or values.unknown([news["variables"], news["digest"]]):
+            return
+        stay = [host for host, entry in news["hosts"].items() if results.get(host, {}).get("applied") and not values.unknown(entry)]
+        allowed = self._allowed(stay)
+        outcome = await self._worker.do(_work(news, allowed, entry="preflight", check=True)) if allowed else Outcome({})
+        refused = {host: found for host, found in outcome.hosts.items() if found.failed and not found.unreachable}
+        if refused:
+            raise UserError(paragraph(news, refused), code=ExitCode.INPUT)
 
     async def _leave(self, old_inputs: Inputs, results: Mapping[str, Any], hosts: Iterable[str]) -> dict[str, HostOutcome]:
         """Remove the role from hosts no longer listed. One that does not answer is most likely gone: that is said, not held."""

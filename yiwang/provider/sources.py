@@ -17,6 +17,7 @@ from yiwang import paths
 
 SOURCES = Path("meta") / "sources.yml"
 FACTS = Path("meta") / "facts.yml"
+COMPONENT = Path("meta") / "component.yml"
 _IGNORED = frozenset({"__pycache__", ".ansible", ".mypy_cache", ".ruff_cache"})
 
 
@@ -57,6 +58,11 @@ def fact_subset(role: str) -> tuple[str, ...]:
         return ()
     listed = (_load(file) or () for file in paths.data("roles").glob(f"*/{FACTS}"))
     return ("!all", "!min", *sorted({str(name) for names in listed for name in names}))
+
+
+def counts_hosts(role: str) -> bool:
+    """Whether the number of the role's hosts matters to it: its ``meta/component.yml`` says how many there may be (``members``)."""
+    return bool((_load(role_directory(role) / COMPONENT) or {}).get("members"))
 
 
 def _files(directory: Path) -> Iterator[Path]:

@@ -45,9 +45,11 @@ def become(name: str) -> None:
 
 
 def connect(database: str = "postgres") -> psycopg.Connection[dict[str, Any]]:
-    """A connection as the cluster's keeper."""
+    """A connection as the cluster's keeper, who looks nothing up where a component may have put something of its own."""
     row: Any = psycopg.rows.dict_row
-    return psycopg.connect(host=SOCKET, dbname=database, user="postgres", autocommit=True, row_factory=row)
+    return psycopg.connect(
+        host=SOCKET, dbname=database, user="postgres", autocommit=True, row_factory=row, options="-c search_path=pg_catalog"
+    )
 
 
 def is_verifier_of(verifier: str | None, password: str) -> bool:

@@ -126,7 +126,15 @@ def backup_times() -> list[str]:
         done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=True, cwd="/")
     except subprocess.SubprocessError as error:
         raise OSError(str(error)) from None
-    found = [each["timestamp"]["stop"] for site in json.loads(done.stdout) for each in site.get("backup", ())]
+    try:
+        sites = list(json.loads(done.stdout))
+    except ValueError:
+        raise OSError(done.stdout[:200] or "no answer") from None
+    for status in (site["status"] for site in sites):
+        # 1 to 3: nothing is there yet. Anything else: it cannot be read.
+        if status["code"] not in {0, 1, 2, 3}:
+            raise OSError(status["message"])
+    found = [each["timestamp"]["stop"] for site in sites for each in site.get("backup", ())]
     return [datetime.fromtimestamp(each, UTC).isoformat() for each in sorted(found)]
 
 

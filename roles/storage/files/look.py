@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import pwd
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -78,8 +79,8 @@ HANDLERS = {
     "yiwang-metrics-postgresql": "Restart yiwang-metrics-postgresql",
 }
 RECORDS = Path("/var/lib/yiwang/read")
-TLS = "/etc/yiwang/tls"
-ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C", "ETCDCTL_API": "3"}
+PATRONI = "/etc/yiwang/storage/patroni.yml"
+ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"}
 # As the cluster's keeper, on the socket. The row of the database is read as JSON: its columns have other names in other versions.
 QUERY = """
 select json_build_object(
@@ -163,13 +164,9 @@ def query() -> dict[str, Any]:
 
 
 def members() -> list[str]:
-    """Who belongs to the cluster of this host, as etcd knows them; nothing where it does not answer."""
-    endpoint = pairs(read("/etc/yiwang/storage/etcd.env"), "=").get("ETCD_ADVERTISE_CLIENT_URLS")
-    if not endpoint:
-        return []
-    tls = [f"--cacert={TLS}/ca.crt", f"--cert={TLS}/host.crt", f"--key={TLS}/host.key"]
-    said = run("etcdctl", "--endpoints", endpoint, "--dial-timeout=3s", "--command-timeout=5s", "-w", "json", *tls, "member", "list")
-    return [each.get("name", "") for each in json.loads(said)["members"]] if said.startswith("{") else []
+    """The hosts of the cluster to which this one belongs, as the last run has written them; nothing where none has."""
+    found = re.search(r"^etcd3:.*?^  hosts: (\[.*?\])$", read(PATRONI), re.MULTILINE | re.DOTALL)
+    return [place.rpartition(":")[0] for place in json.loads(found[1])] if found else []
 
 
 def memory() -> int:

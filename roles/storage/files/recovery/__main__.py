@@ -86,6 +86,7 @@ def unscratch(given: dict[str, Any], _: argparse.Namespace) -> dict[str, Any]:
 def checked(given: dict[str, Any], arguments: argparse.Namespace) -> dict[str, Any]:
     """Whether one could go back to there; nothing is done."""
     options = targets.target(arguments.to)
+    targets.plain(arguments.to)
     if not inplace.under_way(given):
         databases.room(Path(given["directory"]), options)
     return {"options": options}
@@ -93,7 +94,12 @@ def checked(given: dict[str, Any], arguments: argparse.Namespace) -> dict[str, A
 
 def state(given: dict[str, Any], _: argparse.Namespace) -> dict[str, Any]:
     """What a restore has to know of this host."""
-    return {"leads": leads(), "restoring": inplace.under_way(given)}
+    return {"leads": leads(), "restoring": inplace.under_way(given), "quiet": inplace.is_quiet(given)}
+
+
+def kept(given: dict[str, Any], arguments: argparse.Namespace) -> dict[str, Any]:
+    """The step that keeps the object store's catalogue."""
+    return inplace.keep(given, anew=arguments.anew)
 
 
 def restored(given: dict[str, Any], arguments: argparse.Namespace) -> dict[str, Any]:
@@ -114,7 +120,7 @@ def step(function: Callable[[dict[str, Any]], dict[str, Any]]) -> Verb:
 # What only the leader does: elsewhere it is left to it.
 LEADERS = {"settle", "backup", "objects", "drill", "scratch"}
 # What may run beside another one: it changes nothing, or has a lock of its own.
-TOGETHER = {"list", "check", "state", "settle", "objects"}
+TOGETHER = {"list", "check", "state", "settle", "objects", "quiet", "resume"}
 UNITS = {
     "backup": ("yiwang-backup.service", "yiwang-backup-objects.service"),
     "objects": ("yiwang-backup-objects.service",),
@@ -132,7 +138,7 @@ VERBS: dict[str, Verb] = {
     "scratch-remove": unscratch,
     "check": checked,
     "quiet": step(inplace.quiet),
-    "keep": step(inplace.keep),
+    "keep": kept,
     "halt": step(inplace.halt),
     "restore": restored,
     "begin": step(inplace.begin),
@@ -155,6 +161,8 @@ def main() -> int:
         if name == "drill":
             # What failed is an answer to whoever asked, and a failed unit where the timer did.
             verb.add_argument("--strict", action="store_true")
+        if name == "keep":
+            verb.add_argument("--anew", action="store_true")
         if name in TO:
             verb.add_argument("to")
     arguments = parser.parse_args()

@@ -92,14 +92,20 @@ def run(
 
 
 def connect(database: str = "postgres", socket: str = SOCKET) -> psycopg.Connection[Any]:
-    """A connection as the cluster's keeper: by its account, on the socket."""
+    """A connection as the cluster's keeper: by its account, on the socket.
+
+    Nothing is looked up where a component may have put something of its own: a function of the name of one of the system's, called by
+    the keeper, would do as the keeper whatever it likes.
+    """
     root = os.geteuid() == 0
     if root:
         import pwd  # noqa: PLC0415 - only then
 
         os.seteuid(pwd.getpwnam("postgres").pw_uid)
     try:
-        return psycopg.connect(host=socket, dbname=database, user="postgres", autocommit=True, connect_timeout=5)
+        return psycopg.connect(
+            host=socket, dbname=database, user="postgres", autocommit=True, connect_timeout=5, options="-c search_path=pg_catalog"
+        )
     finally:
         if root:
             os.seteuid(0)

@@ -1,6 +1,6 @@
 """The way back in place, a step a call, each of which can be done again: the kit calls them on the members in turn.
 
-``quiet`` on all, ``keep`` on the leader, ``halt`` on all, ``restore`` and ``begin`` on the first, ``follow`` on each other one,
+``quiet`` on all, ``keep [--anew]`` on the leader, ``halt`` on all, ``restore`` and ``begin`` on the first, ``follow`` on each other one,
 ``resume`` on all, ``finish`` on the first. Nothing is dropped: the data of before lies beside, under the time of the restore. Where
 ``restore`` finds that nothing comes of it, the data of before is put back, and ``resume`` lets the services go on.
 """
@@ -15,24 +15,24 @@ from typing import Any
 
 import psycopg
 
-from recovery import databases, targets
+from recovery import catalogue, databases, targets
 from recovery.common import RecoveryError, connect, leads, now, run, say
 
-OBJECTS = "yiwang_objects"
-DUMP = "objects.dump"
-REPLACED, BEFORE = "replaced", "before"
+# ``LOST``: nobody led any more when the catalogue was to be kept.
+REPLACED, BEFORE, LOST = "replaced", "before", "lost"
 # While they are there the services do not start, also not after a restart of the host: the units look for them.
 QUIET, HALTED = "quiet", "halted"
 READY_SECONDS = 300.0
 # For a member that copies all of the leader.
 COPY_SECONDS = 24 * 3600.0
-TELL_SECONDS = 30.0
+TELL_SECONDS, STALL_SECONDS = 30.0, 900.0
 STOP_SECONDS = 600
 GIVEN_UP_SECONDS = 24 * 3600
 TLS = "/etc/yiwang/tls"
 PATRONI = "yiwang-patroni.service"
+WORK = ("yiwang-backup.service", "yiwang-backup-objects.service", "yiwang-drill.service", "yiwang-backup-after-restore.service")
 # What pgBackRest has noted for the recovery: a member that copies these would recover to that time as well.
-RECOVERY_SETTINGS = ("restore_command", "recovery_target")
+RECOVERY_SETTINGS = "/^(restore_command|recovery_target)/d"
 
 
 def _directory(given: dict[str, Any]) -> Path:
@@ -42,14 +42,6 @@ def _directory(given: dict[str, Any]) -> Path:
     found.chmod(0o711)
     shutil.chown(found, "root", "root")
     return found
-
-
-def _dump(given: dict[str, Any]) -> Path:
-    """The kept catalogue, which PostgreSQL's own account writes and reads."""
-    found = _directory(given) / "catalogue"
-    found.mkdir(mode=0o700, exist_ok=True)
-    shutil.chown(found, "postgres", "postgres")
-    return found / DUMP
 
 
 def _inode(data: Path) -> str:
@@ -67,7 +59,7 @@ def _read(path: Path) -> str:
 def under_way(given: dict[str, Any]) -> bool:
     """Whether a restore was begun on this host and not brought to its end: of the very files that are there, or before there were any."""
     directory = Path(given["directory"]) / "restore"
-    replaced, dump = _read(directory / REPLACED), directory / "catalogue" / DUMP
+    replaced, dump = _read(directory / REPLACED), catalogue.path(directory)
     if replaced and replaced == _inode(Path(given["data"])):
         return True
     # One that somebody has given up long ago has nothing to say.
@@ -77,24 +69,38 @@ def under_way(given: dict[str, Any]) -> bool:
 def quiet(given: dict[str, Any]) -> dict[str, Any]:
     """Nobody puts an object any more: what would be put after its catalogue is kept had no name afterwards."""
     (_directory(given) / QUIET).touch()
+    # A backup or a drill would take hours to end, and be of what is about to be replaced; the next one goes on.
     run("systemctl", "stop", "yiwang-objects.service")
+    # It fails where one of them is not there, and stops the others.
+    with contextlib.suppress(RecoveryError):
+        run("systemctl", "stop", *WORK)
     return {}
 
 
-def keep(given: dict[str, Any]) -> dict[str, Any]:
-    """What lies where in the object store stays as it is now: objects that were put there since would be lost to their names."""
-    target = _dump(given)
-    if target.exists() and under_way(given):
+def is_quiet(given: dict[str, Any]) -> bool:
+    """Whether the object store is held here for a restore that has not come to its end."""
+    return (Path(given["directory"]) / "restore" / QUIET).exists()
+
+
+def keep(given: dict[str, Any], *, anew: bool) -> dict[str, Any]:
+    """What lies where in the object store stays as it is now: objects that were put there since would be lost to their names.
+
+    ``anew``: the store has gone on somewhere since one was kept, which is too old then.
+    """
+    notes = _directory(given)
+    target = catalogue.path(notes)
+    if not anew and (notes / LOST).exists():
+        return {"kept": "nothing"}
+    if not anew and target.exists() and under_way(given):
         # Of a restore that was cut short: the databases may be those of the past already.
         return {"kept": "before"}
     databases.flush()
-    target.unlink(missing_ok=True)
+    for note in (target, *((notes / name for name in (REPLACED, BEFORE, LOST)) if anew else ())):
+        note.unlink(missing_ok=True)
     if not leads():
+        (notes / LOST).touch()
         return {"kept": "nothing"}
-    say("catalogue_kept")
-    fresh = target.with_suffix(".fresh")
-    run(f"{given['bin']}/pg_dump", "-Fc", "-f", str(fresh), "-d", OBJECTS, user="postgres")
-    fresh.rename(target)
+    catalogue.keep(given, notes)
     return {"kept": "now"}
 
 
@@ -174,9 +180,8 @@ def _recover(given: dict[str, Any], data: Path, options: list[str]) -> None:
     instance.start()
     instance.stop()
     instance.forget()
-    settings = data / "postgresql.auto.conf"
-    lines = [line for line in settings.read_text(encoding="utf-8").splitlines(keepends=True) if not line.startswith(RECOVERY_SETTINGS)]
-    settings.write_text("".join(lines), encoding="utf-8")
+    # As the account whose file it is, and who could put another one in its place.
+    run("sed", "-i", "-E", RECOVERY_SETTINGS, str(data / "postgresql.auto.conf"), user="postgres")
 
 
 def put_back(given: dict[str, Any]) -> bool:
@@ -191,7 +196,7 @@ def put_back(given: dict[str, Any]) -> bool:
         Path(before).rename(data)
     elif not data.is_dir() or _read(notes / REPLACED) == _inode(data):
         return False
-    for note in (notes / REPLACED, notes / BEFORE, _dump(given)):
+    for note in (notes / REPLACED, notes / BEFORE, catalogue.path(_directory(given))):
         note.unlink(missing_ok=True)
     return True
 
@@ -204,18 +209,7 @@ def begin(given: dict[str, Any]) -> dict[str, Any]:
         (_directory(given) / HALTED).unlink(missing_ok=True)
         run("systemctl", "start", PATRONI)
         _until(leads, RecoveryError("no_leader"))
-    dump = _dump(given)
-    if dump.exists():
-        say("catalogue_back")
-        with connect() as connection:
-            connection.execute(
-                "do $$ begin if not exists (select from pg_roles where rolname = 'yiwang_objects') then create role yiwang_objects nologin;"
-                " end if; end $$"
-            )
-            connection.execute("drop database if exists yiwang_objects with (force)")
-            connection.execute("create database yiwang_objects owner yiwang_objects")
-            connection.execute("revoke all on database yiwang_objects from public")
-        run(f"{given['bin']}/pg_restore", "--exit-on-error", "--no-owner", "--role", OBJECTS, "-d", OBJECTS, str(dump), user="postgres")
+    catalogue.bring_back(given, _directory(given))
     return {}
 
 
@@ -229,7 +223,7 @@ def follow(given: dict[str, Any]) -> dict[str, Any]:
     shutil.chown(data, "postgres", "postgres")
     (notes / HALTED).unlink(missing_ok=True)
     run("systemctl", "start", PATRONI)
-    _until(_streams, RecoveryError("no_follower"), COPY_SECONDS, lambda: say("copying", size=_size(data)))
+    _until(_streams, RecoveryError("no_follower"), COPY_SECONDS, _Copy(data))
     for before in {moved, _noted(notes / BEFORE)} - {""}:
         shutil.rmtree(before)
     return {}
@@ -265,6 +259,22 @@ def _size(data: Path) -> int:
         with contextlib.suppress(OSError):
             found += file.lstat().st_size
     return found >> 20
+
+
+class _Copy:
+    """What a member has copied, told now and then. Raises RecoveryError where nothing comes any more."""
+
+    def __init__(self, data: Path) -> None:
+        self._data = data
+        self._most, self._grew = 0, time.monotonic()
+
+    def __call__(self) -> None:
+        size = _size(self._data)
+        say("copying", size=size)
+        if size != self._most:
+            self._most, self._grew = size, time.monotonic()
+        elif time.monotonic() - self._grew > STALL_SECONDS:
+            raise RecoveryError("no_follower")
 
 
 def _until(condition: Any, otherwise: RecoveryError, seconds: float = READY_SECONDS, tell: Any = None) -> None:

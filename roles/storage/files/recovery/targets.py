@@ -50,6 +50,21 @@ def target(to: str) -> list[str]:
     return [*options, "--type=time", f"--target={moment:%Y-%m-%d %H:%M:%S.%f+00}", "--target-action=promote"]
 
 
+def plain(to: str) -> None:
+    """Raises TargetError where the newest state may not be what somebody means: a cluster that began anew has backups of its own by now."""
+    if to != LATEST:
+        return
+    seen = info()
+    systems = {each["id"]: each["system-id"] for each in seen.get("db", [])}
+    newest = seen["backup"][-1]
+    system = systems[newest["database"]["id"]]
+    began = min(_ended(each) for each in seen["backup"] if systems[each["database"]["id"]] == system)
+    others = [each for each in seen["backup"] if systems[each["database"]["id"]] != system]
+    if others and _ended(others[-1]) < began:
+        former, ended = others[-1], _ended(others[-1]).isoformat()
+        raise TargetError("two_clusters", to=to, former=former["label"], ended=ended, newest=newest["label"], began=began.isoformat())
+
+
 def _way(to: str, moment: datetime, usable: list[dict[str, Any]], seen: dict[str, Any]) -> tuple[str, int]:
     """The newest backup from which one comes to that moment, and the timeline that leads there."""
     cluster = usable[-1]["database"]["id"]

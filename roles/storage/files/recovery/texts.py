@@ -97,6 +97,16 @@ TEXTS: dict[str, dict[str, str]] = {
     },
     "to_come": {"zh": "{to}：该时刻尚未到来", "en": "{to}: this time is yet to come"},
     "too_early": {"zh": "{to}：最早的备份在此之后，于 {ended} 完成", "en": "{to}: the oldest backup ended later, at {ended}"},
+    "two_clusters": {
+        "zh": (
+            "{to}：备份属于两个集群，新集群的第一份备份在 {began}；请写明时刻或备份名："
+            "原集群最后一份是 {former}（{ended}），新集群最后一份是 {newest}"
+        ),
+        "en": (
+            "{to}: there are backups of two clusters, of the newer one since {began}; name a time or a backup: the last one of the former"
+            " cluster is {former} ({ended}), the last one of the newer {newest}"
+        ),
+    },
     "no_way": {
         "zh": "{to}：没有备份的时间线通向该时刻；yiwang backup list 列出已有的备份",
         "en": "{to}: no backup leads to what was written then; `yiwang backup list` shows those there are",
