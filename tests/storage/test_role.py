@@ -9,10 +9,10 @@ import hmac
 import json
 import re
 import runpy
-import types
 import subprocess
 import sys
 import threading
+import types
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
