@@ -336,7 +336,7 @@ def test_the_object_store_is_quiet_before_its_catalogue_is_kept() -> None:
     ],
 )
 def test_a_restore_that_fails_leaves_the_services_as_they_were_or_says_so(verb: str, further: list[str] | None) -> None:
-    done, taken = steps(**{verb: UserError("no", code=ExitCode.FAILED)})
+    done, taken = steps(None, **{verb: UserError("no", code=ExitCode.FAILED)})
     assert done.error is not None
     assert taken == [*STEPS[: STEPS.index(verb) + 1], *(further or [])]
     assert ("yiwang restore" in done.error.fix) == (further is None)
