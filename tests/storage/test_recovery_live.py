@@ -121,6 +121,9 @@ def test_a_restore_that_was_killed_is_finished_by_the_next_one(backed: Yiwang) -
     wait_for(halted, 60, lambda: "it never stopped")
     run.kill()
     run.communicate()
+    shown = backed("status", "--site", "province", check=False)
+    assert shown.returncode == 7
+    assert f"a restore to {moment} has not come to its end" in shown.stdout
     backed.ssh("p-data", "sudo systemctl stop yiwang-scratch; sudo pkill -KILL -f 'python -m recovery'; true", check=False)
     # As far as one can get without the services: restored, and on a way of its own, which a second one must not take.
     backed.ssh("p-data", f"sudo yiwang-recovery halt && sudo yiwang-recovery restore {moment}")

@@ -221,6 +221,15 @@ def test_a_place_of_the_backups_that_cannot_be_read_is_not_an_empty_one(monkeypa
         found["backup_times"]()
 
 
+def test_a_restore_that_has_not_come_to_its_end_is_an_alarm(tmp_path: Path) -> None:
+    restoring = runpy.run_path(str(ROLE / "files/health.py"))["restoring"]
+    assert list(restoring(str(tmp_path))) == []
+    (tmp_path / "restore").mkdir()
+    (tmp_path / "restore" / "quiet").write_text("2026-01-31T08:30:00+08:00\n")
+    (found,) = restoring(str(tmp_path))
+    assert "a restore to 2026-01-31T08:30:00+08:00 has not come to its end" in found["en"]
+
+
 def test_the_members_are_those_that_the_last_run_has_written(tmp_path: Path) -> None:
     look = runpy.run_path(str(ROLE / "files/look.py"))
     names = look["members"].__globals__

@@ -116,10 +116,16 @@ def _register_ssh(group: typer.Typer) -> None:
         inventory: InventoryOption = None,
     ) -> int:
         """Exit code: the command's own; 6 when the host cannot be reached."""
+        words = list(command or [])
+        if words[:1] == ["--"]:
+            words = words[1:]
+        elif len(words) > 1 and words[0] in {"-i", "--inventory"}:
+            # No command of a host begins so: it is meant for us.
+            inventory, words = Path(words[1]), words[2:]
         province = load(inventory_directory(inventory))
         name = lab.lab_name(province.directory)
         _known(name, list(province.hosts), [host])
-        return _lab.shell(province, lab.status(name), host, command or [])
+        return _lab.shell(province, lab.status(name), host, words)
 
 
 def _state_dir(directory: Path | None) -> Path | None:

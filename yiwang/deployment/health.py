@@ -145,6 +145,9 @@ def judge(health: HostHealth, done: Completed, access: Access) -> None:
         health.detail = t("deployment.no_answer", host=health.host, units=", ".join(health.failed_units) or "-", reason=reason)
     health.failed_units = [unit for unit, line in zip(health.units, lines, strict=False) if line != "active"] + health.failed_units
     health.alarms, health.notes = _told(health, told, done) if health.program else ([], [])
+    if not (health.applied or health.units or health.program or health.detail):
+        # The role is not there: that its host answers says nothing of it.
+        return
     health.health = "failed" if health.failed_units or health.detail else "alarm" if health.alarms else "ok"
     health.detail = health.detail or "; ".join(f"{health.host}: {alarm}" for alarm in health.alarms)
 

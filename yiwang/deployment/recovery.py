@@ -3,7 +3,7 @@
 A role names that program in its fact ``recovery``. It is called with ``--language zh|en`` and a verb, prints one JSON object, tells its
 progress on standard error, and fails with one line (exit code 3: what was asked for is not there), both in that language. Its verbs:
 ``state`` (``leads``, ``restoring``, ``quiet``), ``list``, ``backup [--full]``, ``drill``, ``scratch TO``, ``scratch-remove``,
-``check TO``; for a restore in place the steps ``quiet``, ``keep [--anew]``, ``halt``, ``restore TO``, ``begin``, ``follow``, ``resume``,
+``check TO``; for a restore in place the steps ``quiet TO``, ``keep [--anew]``, ``halt``, ``restore TO``, ``begin``, ``follow``, ``resume``,
 ``objects-restore TO``, ``finish``. A host that leaves something to another one answers ``{"skipped": …}``.
 """
 
@@ -159,7 +159,7 @@ class Recovery:
             # Each needs room for all of it; one that was begun has taken some of that.
             await self._all(part, order[:1] if goes_on else order, "check", to)
             hosts = order
-            await self._all(part, hosts, "quiet")
+            await self._all(part, hosts, "quiet", to)
             kept = await self.ask(part, first, "keep", *(() if goes_on else ("--anew",)))
             await self._all(part, hosts, "halt")
             replaced = True

@@ -226,6 +226,16 @@ def backups(wish: dict[str, Any], seen: dict[str, Any], ask: Callable[[], list[s
     yield from drilled(times, record("drill", seen))
 
 
+def restoring(directory: str) -> Iterator[Alarm]:
+    """A restore has stopped services here, and was not brought to its end."""
+    with contextlib.suppress(OSError):
+        to = (Path(directory) / "restore" / "quiet").read_text(encoding="utf-8").strip()
+        yield alarm(
+            f"恢复到 {to} 的操作尚未结束：如已中断，请再次执行同一条 yiwang restore",
+            f"a restore to {to} has not come to its end: where it was cut short, run the same `yiwang restore` again",
+        )
+
+
 def failed(names: list[str]) -> Iterator[Alarm]:
     """What the clock started ended in a failure."""
     command = ["/usr/bin/systemctl", "is-failed", *names]
@@ -250,6 +260,7 @@ def query() -> dict[str, Any]:
 
 def alarms(wish: dict[str, Any]) -> Iterator[Alarm]:
     """All of them. What may keep one waiting is asked side by side, within one time."""
+    yield from restoring(wish["directory"])
     yield from disk(wish["directory"], wish["free_percent"])
     pool = ThreadPoolExecutor()
     store, units = pool.submit(lambda: list(objects(wish["objects"]))), pool.submit(lambda: list(failed(wish["units"])))

@@ -191,6 +191,7 @@ def main() -> None:
         "backup_key": key(directory / "keys" / "pgbackrest" / "passphrase.conf"),
         "objects_key": key(directory / "keys" / "objects.toml"),
         "members": members(),
+        "restoring": read(directory / "restore" / "quiet").strip(),
         "joined": (directory / "etcd" / "member").is_dir(),
         "first": read(directory / "etcd.first"),
         **clusters(directory),

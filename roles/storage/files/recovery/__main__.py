@@ -126,7 +126,7 @@ UNITS = {
     "objects": ("yiwang-backup-objects.service",),
     "drill": ("yiwang-drill.service",),
 }
-TO = {"scratch", "check", "restore", "objects-restore"}
+TO = {"scratch", "check", "quiet", "restore", "objects-restore"}
 VERBS: dict[str, Verb] = {
     "state": state,
     "settle": settle,
@@ -137,7 +137,7 @@ VERBS: dict[str, Verb] = {
     "scratch": scratch,
     "scratch-remove": unscratch,
     "check": checked,
-    "quiet": step(inplace.quiet),
+    "quiet": lambda given, arguments: inplace.quiet(given, arguments.to),
     "keep": kept,
     "halt": step(inplace.halt),
     "restore": restored,

@@ -66,9 +66,12 @@ def under_way(given: dict[str, Any]) -> bool:
     return dump.exists() and time.time() - dump.stat().st_mtime < GIVEN_UP_SECONDS and not leads()
 
 
-def quiet(given: dict[str, Any]) -> dict[str, Any]:
-    """Nobody puts an object any more: what would be put after its catalogue is kept had no name afterwards."""
-    (_directory(given) / QUIET).touch()
+def quiet(given: dict[str, Any], to: str) -> dict[str, Any]:
+    """Nobody puts an object any more: what would be put after its catalogue is kept had no name afterwards.
+
+    Whoever looks at the host reads where the restore goes.
+    """
+    (_directory(given) / QUIET).write_text(f"{to}\n", encoding="utf-8")
     # A backup or a drill would take hours to end, and be of what is about to be replaced; the next one goes on.
     run("systemctl", "stop", "yiwang-objects.service")
     # It fails where one of them is not there, and stops the others.

@@ -93,8 +93,8 @@ def backup(given: dict[str, Any], *, exact: bool) -> dict[str, Any]:
             verb = "copy" if bucket in lost else "sync"
             remotes.rclone(verb, *OPTIONS, *(() if exact else QUICK), f"LIVE:{bucket}", f"SAVED:{bucket}")
     record = {
-        "time": began.isoformat(),
-        "exact": began.isoformat() if exact else last().get("exact"),
+        "time": began.isoformat(timespec="seconds"),
+        "exact": began.isoformat(timespec="seconds") if exact else last().get("exact"),
         "seconds": round((now() - began).total_seconds(), 1),
         "buckets": given["buckets"],
         "lost": lost,
