@@ -94,6 +94,12 @@ def test_a_host_without_units_answers_for_itself(access: Access) -> None:
         assert found.health == health
 
 
+def test_of_a_role_that_is_not_there_a_host_says_nothing(access: Access) -> None:
+    found = HostHealth("p-core", applied=False)
+    judge(found, Completed(0, "", ""), access)
+    assert found.health == "unknown"
+
+
 def test_a_site_with_an_error_or_with_nothing_is_not_well() -> None:
     assert not SiteStatus("jinan", []).ok
     assert not SiteStatus("jinan", [], "no key").ok

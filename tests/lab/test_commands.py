@@ -129,6 +129,8 @@ def test_up_pins_keys_and_tells_of_a_host_made_anew(
         assert known.read_text() == f"p-core {found['p-core']['host_key']}\n"
         assert run(["lab", "ssh", "p-core", "test", "$(hostname)", "=", "p-core"]) == ExitCode.OK
         assert run(["lab", "ssh", "p-core", "exit 42"]) == 42
+        # As `lab status` and users write it.
+        assert run(["lab", "ssh", "p-core", "--", "exit 43"]) == 43
         assert run(["lab", "down", "--host", "p-core"]) == ExitCode.OK
         assert run(["lab", "up", "--host", "p-core"]) == ExitCode.OK
         assert "run `yiwang host trust p-core`" in capsys.readouterr().err

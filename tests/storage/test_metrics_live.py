@@ -68,6 +68,13 @@ def journal_of_metrics(yiwang: Yiwang, host: str) -> str:
     return yiwang.ssh(host, "sudo journalctl -u yiwang-metrics -u yiwang-metrics-postgresql -o cat -n 40 --no-pager", check=False)
 
 
+def test_a_service_that_somebody_has_stopped_is_found_and_started(lab: Yiwang) -> None:
+    lab.ssh("p-data", "sudo systemctl stop yiwang-metrics")
+    found = lab.json("up", "--refresh", "--host", "p-data", "--yes")
+    assert found["sites"][0]["counts"] != {}
+    assert lab.ssh("p-data", "systemctl is-active yiwang-metrics").strip() == "active"
+
+
 def test_nobody_gets_them_without_a_certificate_or_from_elsewhere(lab: Yiwang) -> None:
     (url,) = (each["url"] for each in endpoints(lab, "province") if (each["host"], each["module"]) == ("p-data", "postgresql"))
     code, lines = scrape(lab, "p-ops", [url], "")[url]

@@ -117,11 +117,11 @@ def _register_ssh(group: typer.Typer) -> None:
     ) -> int:
         """Exit code: the command's own; 6 when the host cannot be reached."""
         words = list(command or [])
-        if words[:1] == ["--"]:
-            words = words[1:]
-        elif len(words) > 1 and words[0] in {"-i", "--inventory"}:
+        if len(words) > 1 and words[0] in {"-i", "--inventory"}:
             # No command of a host begins so: it is meant for us.
             inventory, words = Path(words[1]), words[2:]
+        if words[:1] == ["--"]:
+            words = words[1:]
         province = load(inventory_directory(inventory))
         name = lab.lab_name(province.directory)
         _known(name, list(province.hosts), [host])
