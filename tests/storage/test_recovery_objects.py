@@ -21,6 +21,7 @@ class Stores:
 
     def __init__(self, error: Any, live: dict[str, tuple[str, float]], saved: dict[str, str]) -> None:
         self.error, self.live, self.copies, self.unread = error, live, saved, set[str]()
+        self.gone = set[str]()
 
     def saved(self, _bucket: str) -> list[str]:
         return list(self.copies)
@@ -30,25 +31,20 @@ class Stores:
         if verb == "lsf":
             before = datetime.datetime.fromisoformat(options["min-age"])
             return "".join(f"{name}\n" for name, (_, minutes) in self.live.items() if ago(minutes) < before)
-        if verb == "copy":
-            chosen = Path(options["files-from-raw"]).read_text().splitlines()
-            for name in chosen:
-                path = Path(words[-1]) / name
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_text(self.copies[name])
-            return ""
-        return self.check(options, Path(words[-2]))
+        assert (verb, words[-2:]) == ("check", ("SAVED:drafts", "LIVE:drafts"))
+        chosen = Path(options["files-from-raw"]).read_text().splitlines()
+        return self.check(options, {name: self.copies[name] for name in chosen if name not in self.gone})
 
-    def check(self, options: dict[str, str], directory: Path) -> str:
-        names = {str(path.relative_to(directory)): path.read_text() for path in directory.rglob("*") if path.is_file()}
+    def check(self, options: dict[str, str], names: dict[str, str]) -> str:
         reports = {
+            "match": [name for name in names if name not in self.unread and self.live.get(name, ("",))[0] == names[name]],
             "missing-on-dst": [name for name in names if name not in self.live],
             "differ": [name for name in names if name in self.live and self.live[name][0] != names[name]],
             "error": [name for name in names if name in self.unread],
         }
         for kind, lines in reports.items():
             Path(options[kind]).write_text("".join(f"{line}\n" for line in lines))
-        if any(reports.values()):
+        if any(lines for kind, lines in reports.items() if kind != "match"):
             raise self.error("command_said", name="rclone", said="differences found")
         return ""
 
@@ -59,9 +55,17 @@ def check(program: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
     objects, error = program("objects"), program("common").RecoveryError
     monkeypatch.setattr(objects, "alone", lambda _: nullcontext())
 
-    def judged(live: dict[str, tuple[str, float]], saved: dict[str, str], *, unread: tuple[str, ...] = (), **record: Any) -> Any:
+    def judged(
+        live: dict[str, tuple[str, float]],
+        saved: dict[str, str],
+        *,
+        unread: tuple[str, ...] = (),
+        gone: tuple[str, ...] = (),
+        **record: Any,
+    ) -> Any:
         stores = Stores(error, live, saved)
         stores.unread.update(unread)
+        stores.gone.update(gone)
         monkeypatch.setattr(objects, "Remotes", lambda _: stores)
         monkeypatch.setattr(objects, "last", lambda: {"time": ago(10).isoformat(), "exact": ago(300).isoformat(), **record})
         return objects.check(GIVEN, tmp_path)["drafts"]
@@ -120,6 +124,40 @@ def test_what_is_lost_or_damaged_is_told(
 def test_what_cannot_be_read_is_no_success(check: Any, program: Any) -> None:
     with pytest.raises(program("common").RecoveryError, match="differences found"):
         check(SAME, COPIES, unread=("a",))
+
+
+def test_what_is_listed_and_does_not_come_is_lost(check: Any, program: Any) -> None:
+    with pytest.raises(program("common").RecoveryError, match="1 of 2 objects did not come back, a among them"):
+        check(SAME, COPIES, gone=("a",))
+    with pytest.raises(program("common").RecoveryError, match="1 of 2 objects did not come back, a among them"):
+        check({**SAME, "b/二": ("new", 5)}, COPIES, gone=("a",))
+
+
+LONG = "关" * 86
+
+
+@pytest.mark.parametrize(("names", "listed"), [(["a", "b/二"], None), (["a", f"c/{LONG}", LONG], "a\n"), ([f"{'关' * 85}/二"], None)])
+def test_what_has_too_long_a_name_for_a_file_is_left_beside_and_told(
+    program: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str], names: list[str], listed: str | None
+) -> None:
+    objects = program("objects")
+    given: list[str] = []
+
+    class Saved:
+        def saved(self, _bucket: str) -> list[str]:
+            return names
+
+        def rclone(self, *words: str) -> str:
+            given.extend(word.partition("=")[2] for word in words if word.startswith("--files-from-raw="))
+            return ""
+
+    monkeypatch.setattr(objects, "Remotes", lambda *_, **__: Saved())
+    left = len(names) - len(listed.splitlines()) if listed is not None else 0
+    assert objects.restore(GIVEN, None, tmp_path) == {"drafts": len(names) - left}
+    assert [Path(file).read_text() for file in given] == ([listed] if listed is not None else [])
+    assert (f"the names of {left} objects are too long" in capsys.readouterr().err) == (left > 0)
+    # Into the buckets all of them come.
+    assert objects.restore(GIVEN, None, None) == {"drafts": len(names)}
 
 
 @pytest.mark.parametrize(("minutes", "interval", "late"), [(59, 15, False), (61, 15, True), (239, 60, False), (241, 60, True)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated, Any
 
 import typer
@@ -69,12 +70,23 @@ def _taken(done: Done) -> str:
 
 def _rows(done: Done) -> list[list[str]]:
     answer: dict[str, Any] = done.answer or {}
+    types = {"full": t("recovery.type_full"), "diff": t("recovery.type_diff"), "incr": t("recovery.type_incr")}
     rows = [
-        [done.part.site, done.part.component, each["backup"], each["type"], each["time"], f"{each['stored_bytes'] / _MEBIBYTE:.1f}"]
+        [
+            done.part.site,
+            done.part.component,
+            each["backup"],
+            types.get(each["type"], each["type"]),
+            each["time"],
+            f"{each['stored_bytes'] / _MEBIBYTE:.1f}",
+        ]
         for each in answer.get("databases", [])
     ]
     objects = answer.get("objects") or {}
-    return [*rows, *([[done.part.site, done.part.component, t("recovery.objects"), "-", objects["time"], "-"]] if objects else [])]
+    if objects:
+        copied = datetime.fromisoformat(objects["time"]).isoformat(timespec="seconds")
+        rows.append([done.part.site, done.part.component, t("recovery.objects"), "-", copied, "-"])
+    return rows
 
 
 def _table(done: Done) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import secrets as random
-import shutil
 import tempfile
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -18,6 +17,8 @@ RECORD = "objects"
 AUTHORITY = "/etc/yiwang/tls/ca.crt"
 PORT = 8333
 SAMPLE = 50
+# Of a file, in bytes.
+LONGEST_NAME = 255
 FEW = 20
 # A backup that is older than some intervals, and than this, is too old; clocks of two hosts may differ by so much.
 LATE_SECONDS, LATE_INTERVALS = 3600, 4
@@ -93,8 +94,8 @@ def backup(given: dict[str, Any], *, exact: bool) -> dict[str, Any]:
             verb = "copy" if bucket in lost else "sync"
             remotes.rclone(verb, *OPTIONS, *(() if exact else QUICK), f"LIVE:{bucket}", f"SAVED:{bucket}")
     record = {
-        "time": began.isoformat(timespec="seconds"),
-        "exact": began.isoformat(timespec="seconds") if exact else last().get("exact"),
+        "time": began.isoformat(),
+        "exact": began.isoformat() if exact else last().get("exact"),
         "seconds": round((now() - began).total_seconds(), 1),
         "buckets": given["buckets"],
         "lost": lost,
@@ -123,9 +124,21 @@ def restore(given: dict[str, Any], moment: datetime | None, into: Path | None) -
     for bucket in given["buckets"]:
         say("bucket", bucket=bucket)
         where = str(into / bucket) if into is not None else f"LIVE:{bucket}"
-        remotes.rclone("copy", "--ignore-existing", *OPTIONS, f"SAVED:{bucket}", where)
-        found[bucket] = len(remotes.saved(bucket))
+        names = remotes.saved(bucket)
+        fits = [name for name in names if into is None or fits_a_file(name)]
+        words = []
+        if len(fits) < len(names) and into is not None:
+            say("too_long", bucket=bucket, left=len(names) - len(fits), name=next(name for name in names if not fits_a_file(name)))
+            (into / f"{bucket}.list").write_text("".join(f"{name}\n" for name in fits), encoding="utf-8")
+            words = [f"--files-from-raw={into / f'{bucket}.list'}"]
+        remotes.rclone("copy", "--ignore-existing", *words, *OPTIONS, f"SAVED:{bucket}", where)
+        found[bucket] = len(fits)
     return found
+
+
+def fits_a_file(name: str) -> bool:
+    """Whether an object may lie in a directory under its own name: an object's may be longer than a file's."""
+    return all(len(part.encode()) <= LONGEST_NAME for part in name.split("/"))
 
 
 def check(given: dict[str, Any], directory: Path) -> dict[str, Any]:
@@ -139,10 +152,7 @@ def check(given: dict[str, Any], directory: Path) -> dict[str, Any]:
         remotes = Remotes(given)
         found = {}
         for bucket in given["buckets"]:
-            try:
-                found[bucket] = Bucket(remotes, bucket, record, directory).check()
-            finally:
-                shutil.rmtree(directory / bucket, ignore_errors=True)
+            found[bucket] = Bucket(remotes, bucket, record, directory).check()
     return found
 
 
@@ -161,11 +171,11 @@ class Bucket:
     """One bucket and its backup, compared."""
 
     def __init__(self, remotes: Remotes, name: str, record: dict[str, Any], directory: Path) -> None:
-        self._remotes, self._name, self._directory = remotes, name, directory / name
+        self._remotes, self._name, self._directory = remotes, name, directory
         self._copied = datetime.fromisoformat(record["time"])
         # What was replaced while it was copied is found by the exact copy alone, once a day.
         self._exact = datetime.fromisoformat(record.get("exact") or record["time"])
-        self._reports = {kind: directory / f"{name}.{kind}" for kind in ("differ", "missing-on-dst", "error")}
+        self._reports = {kind: directory / f"{name}.{kind}" for kind in ("match", "differ", "missing-on-dst", "error")}
 
     def check(self) -> dict[str, int]:
         """How many objects there are, how many were compared, and what was changed or deleted since, which is no damage."""
@@ -175,10 +185,7 @@ class Bucket:
             raise RecoveryError("objects_missing", bucket=self._name, lost=len(missing), old=len(old), name=missing[0])
         chosen = names if len(names) <= SAMPLE else random.SystemRandom().sample(names, SAMPLE)
         found = {"objects": len(names), "compared": len(chosen)}
-        if chosen:
-            self._fetch(chosen)
-            found |= self._compare()
-        return found
+        return found | self._compare(chosen) if chosen else found
 
     def _older(self, moment: datetime) -> set[str]:
         """The objects here that have been as they are since before a moment, by the store's own clock."""
@@ -186,30 +193,35 @@ class Bucket:
         words = ("--recursive", "--files-only", "--use-server-modtime", f"--min-age={before}")
         return {name for name in self._remotes.rclone("lsf", *words, *OPTIONS, f"LIVE:{self._name}").splitlines() if name}
 
-    def _fetch(self, chosen: list[str]) -> None:
-        listed = self._directory.with_name(f"{self._name}.list")
-        listed.write_text("".join(f"{name}\n" for name in chosen), encoding="utf-8")
-        self._remotes.rclone("copy", *OPTIONS, f"--files-from-raw={listed}", f"SAVED:{self._name}", str(self._directory))
-        lost = [name for name in chosen if not (self._directory / name).is_file()]
-        if lost:
-            raise RecoveryError("objects_lost", bucket=self._name, lost=len(lost), chosen=len(chosen), name=lost[0])
+    def _compare(self, chosen: list[str]) -> dict[str, int]:
+        """What is in the backup with what is here, byte by byte, and kept nowhere: a name may be too long for a file.
 
-    def _compare(self) -> dict[str, int]:
-        """What came back with what is here. It ends in an error where anything is not the same: its reports say what."""
-        words = ("--one-way", "--download", *OPTIONS, *(f"--{kind}={path}" for kind, path in self._reports.items()))
+        It ends in an error where anything is not the same: its reports say what.
+        """
+        listed = self._directory / f"{self._name}.list"
+        listed.write_text("".join(f"{name}\n" for name in chosen), encoding="utf-8")
+        words = ("--one-way", "--download", f"--files-from-raw={listed}", *OPTIONS)
+        reports = tuple(f"--{kind}={path}" for kind, path in self._reports.items())
         try:
-            self._remotes.rclone("check", *words, str(self._directory), f"LIVE:{self._name}")
+            self._remotes.rclone("check", *words, *reports, f"SAVED:{self._name}", f"LIVE:{self._name}")
         except RecoveryError:
-            differ, deleted, unread = self._told()
+            _, differ, deleted, unread = self._told()
             if unread or not (differ or deleted):
                 raise
             damaged = sorted(self._older(self._exact).intersection(differ)) if differ else []
             if damaged:
                 raise RecoveryError("objects_differ", bucket=self._name, lost=len(damaged), name=damaged[0]) from None
+            self._all_read(chosen)
             return {"changed_since": len(differ), "deleted_since": len(deleted)}
+        self._all_read(chosen)
         return {}
 
+    def _all_read(self, chosen: list[str]) -> None:
+        lost = sorted(set(chosen).difference(*self._told()))
+        if lost:
+            raise RecoveryError("objects_lost", bucket=self._name, lost=len(lost), chosen=len(chosen), name=lost[0])
+
     def _told(self) -> list[list[str]]:
-        """What the reports say: what differs, what is no more, what could not be read."""
+        """What the reports say: what is the same, what differs, what is here no more, what could not be read."""
         texts = (path.read_text(encoding="utf-8") if path.exists() else "" for path in self._reports.values())
         return [[name for name in text.splitlines() if name] for text in texts]

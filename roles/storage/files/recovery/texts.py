@@ -40,6 +40,10 @@ TEXTS: dict[str, dict[str, str]] = {
     "no_start_unsaid": {"zh": "恢复的数据库无法启动，未给出原因", "en": "the restored databases do not start: no reason is told"},
     # Objects.
     "bucket": {"zh": "对象：存储桶 {bucket}", "en": "objects: {bucket}"},
+    "too_long": {
+        "zh": "存储桶 {bucket}：{left} 个对象的名称长于文件名上限，未放在旁边，如 {name}",
+        "en": "{bucket}: the names of {left} objects are too long for files, they are not put beside the live ones: {name} among them",
+    },
     "objects_lost": {
         "zh": "存储桶 {bucket}：{chosen} 个对象中有 {lost} 个未能恢复，如 {name}",
         "en": "{bucket}: {lost} of {chosen} objects did not come back, {name} among them",
