@@ -201,7 +201,7 @@ def test_a_foreign_cluster_is_refused_and_left_alone(storage: Yiwang) -> None:
     mark = "/var/lib/yiwang/storage/postgresql-15.mark"
     storage.ssh("p-data", f"sudo mv {mark} /root/mark")
     try:
-        refused = storage("up", "--site", "province", "--yes", "--reapply", check=False)
+        refused = storage("up", "--site", "province", "--host", "p-data", "--yes", "--reapply", check=False)
         assert refused.returncode == 1
         assert "that this kit has not made" in refused.stderr + refused.stdout
     finally:
@@ -215,18 +215,14 @@ ENGLISH = "update pg_database set daticulocale = 'en' where datname = 'template1
 CHINESE = "update pg_database set daticulocale = 'zh' where datname = 'template1'"
 
 
-def alter(yiwang: Yiwang, statement: str) -> None:
-    yiwang.ssh("p-data", f'echo "{statement}" | sudo -u postgres psql -XqAt')
-
-
 def test_a_cluster_with_another_locale_is_refused_and_left_alone(storage: Yiwang) -> None:
-    alter(storage, ENGLISH)
+    on_server(storage, ENGLISH)
     try:
-        refused = storage("up", "--site", "province", "--yes", "--reapply", check=False)
+        refused = storage("up", "--site", "province", "--host", "p-data", "--yes", "--reapply", check=False)
         assert refused.returncode == 1
         assert "the existing cluster has the locale UTF8, icu, en, expected UTF8, icu, zh" in refused.stderr + refused.stdout
     finally:
-        alter(storage, CHINESE)
+        on_server(storage, CHINESE)
     storage("up", "--site", "province", "--yes")
 
 
