@@ -21,7 +21,7 @@ class Stores:
 
     def __init__(self, error: Any, live: dict[str, tuple[str, float]], saved: dict[str, str]) -> None:
         self.error, self.live, self.copies, self.unread = error, live, saved, set[str]()
-        self.gone = set[str]()
+        self.gone, self.damaged = set[str](), set[str]()
 
     def saved(self, _bucket: str) -> list[str]:
         return list(self.copies)
@@ -31,8 +31,13 @@ class Stores:
         if verb == "lsf":
             before = datetime.datetime.fromisoformat(options["min-age"])
             return "".join(f"{name}\n" for name, (_, minutes) in self.live.items() if ago(minutes) < before)
-        assert (verb, words[-2:]) == ("check", ("SAVED:drafts", "LIVE:drafts"))
         chosen = Path(options["files-from-raw"]).read_text().splitlines()
+        if verb == "cat":
+            assert ("--discard" in words, words[-1]) == (True, "SAVED:drafts")
+            if self.damaged.intersection(chosen):
+                raise self.error("command_said", name="rclone", said="unexpected EOF")
+            return ""
+        assert (verb, words[-2:]) == ("check", ("SAVED:drafts", "LIVE:drafts"))
         return self.check(options, {name: self.copies[name] for name in chosen if name not in self.gone})
 
     def check(self, options: dict[str, str], names: dict[str, str]) -> str:
@@ -61,11 +66,13 @@ def check(program: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
         *,
         unread: tuple[str, ...] = (),
         gone: tuple[str, ...] = (),
+        damaged: tuple[str, ...] = (),
         **record: Any,
     ) -> Any:
         stores = Stores(error, live, saved)
         stores.unread.update(unread)
         stores.gone.update(gone)
+        stores.damaged.update(damaged)
         monkeypatch.setattr(objects, "Remotes", lambda _: stores)
         monkeypatch.setattr(objects, "last", lambda: {"time": ago(10).isoformat(), "exact": ago(300).isoformat(), **record})
         return objects.check(GIVEN, tmp_path)["drafts"]
@@ -124,6 +131,12 @@ def test_what_is_lost_or_damaged_is_told(
 def test_what_cannot_be_read_is_no_success(check: Any, program: Any) -> None:
     with pytest.raises(program("common").RecoveryError, match="differences found"):
         check(SAME, COPIES, unread=("a",))
+
+
+@pytest.mark.parametrize("live", [{"b/二": SAME["b/二"]}, {**SAME, "a": ("new", 5)}])
+def test_a_damaged_backup_of_what_is_here_no_more_is_told(check: Any, program: Any, live: dict[str, tuple[str, float]]) -> None:
+    with pytest.raises(program("common").RecoveryError, match="unexpected EOF"):
+        check(live, COPIES, damaged=("a",))
 
 
 def test_what_is_listed_and_does_not_come_is_lost(check: Any, program: Any) -> None:

@@ -175,7 +175,7 @@ class RoleResource(Resource):
         outcome = await self._worker.do(_work(news, allowed, entry="preflight", check=True)) if allowed else Outcome({})
         refused = {host: found for host, found in outcome.hosts.items() if found.failed and not found.unreachable}
         if refused:
-            raise UserError(paragraph(news, refused), code=ExitCode.INPUT)
+            raise UserError(paragraph(news, refused))
 
     async def _leave(self, old_inputs: Inputs, results: Mapping[str, Any], hosts: Iterable[str]) -> dict[str, HostOutcome]:
         """Remove the role from hosts no longer listed. One that does not answer is most likely gone: that is said, not held."""

@@ -198,9 +198,7 @@ class Bucket:
 
         It ends in an error where anything is not the same: its reports say what.
         """
-        listed = self._directory / f"{self._name}.list"
-        listed.write_text("".join(f"{name}\n" for name in chosen), encoding="utf-8")
-        words = ("--one-way", "--download", f"--files-from-raw={listed}", *OPTIONS)
+        words = ("--one-way", "--download", self._listed(chosen), *OPTIONS)
         reports = tuple(f"--{kind}={path}" for kind, path in self._reports.items())
         try:
             self._remotes.rclone("check", *words, *reports, f"SAVED:{self._name}", f"LIVE:{self._name}")
@@ -211,12 +209,21 @@ class Bucket:
             damaged = sorted(self._older(self._exact).intersection(differ)) if differ else []
             if damaged:
                 raise RecoveryError("objects_differ", bucket=self._name, lost=len(damaged), name=damaged[0]) from None
-            self._all_read(chosen)
+            self._all_told(chosen)
+            # There was nothing to compare them with: they are read all the same, for a backup of them that is damaged is none.
+            self._remotes.rclone("cat", "--discard", self._listed([*differ, *deleted]), *OPTIONS, f"SAVED:{self._name}")
             return {"changed_since": len(differ), "deleted_since": len(deleted)}
-        self._all_read(chosen)
+        self._all_told(chosen)
         return {}
 
-    def _all_read(self, chosen: list[str]) -> None:
+    def _listed(self, names: list[str]) -> str:
+        """The option that names objects."""
+        file = self._directory / f"{self._name}.list"
+        file.write_text("".join(f"{name}\n" for name in names), encoding="utf-8")
+        return f"--files-from-raw={file}"
+
+    def _all_told(self, chosen: list[str]) -> None:
+        """Each is in one of the reports: of what is not there none says a word."""
         lost = sorted(set(chosen).difference(*self._told()))
         if lost:
             raise RecoveryError("objects_lost", bucket=self._name, lost=len(lost), chosen=len(chosen), name=lost[0])
